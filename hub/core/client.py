@@ -1,0 +1,105 @@
+"""What is kept of a light client: its anchor, its options, its consensus states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from hub.core.errors import AnchorInvalid
+
+if TYPE_CHECKING:
+    from hub.core.height import Height
+    from hub.core.ids import ChainId
+    from hub.core.time import Duration, Timestamp
+
+DIGEST_BYTES = 32
+MAX_PREFIX_ELEMENTS = 4
+
+
+class ClientStatus(StrEnum):
+    """Whether a client may be built on. Source: ibc-go exported/client.go, Status."""
+
+    PENDING = "PENDING"
+    """Waits for the header that its anchor names."""
+    ACTIVE = "ACTIVE"
+    EXPIRED = "EXPIRED"
+    FROZEN = "FROZEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Fraction:
+    """A share of voting power; compared in integers only."""
+
+    numerator: int
+    denominator: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustOptions:
+    """How far a client believes: set by the operator, never by a peer. Source: ICS-07."""
+
+    trust_level: Fraction = Fraction(1, 3)
+    """Share of the trusted set that must sign a skipping update; 1/3 to 1."""
+    trusting_period: Duration
+    """Nanoseconds after a consensus state's time within which it may be built on."""
+    max_clock_drift: Duration
+    """Nanoseconds that a header may be ahead of now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """An operator's own trusted starting point of a client; never taken from the hub."""
+
+    client_type: str
+    chain_id: ChainId
+    height: Height
+    header_hash: bytes
+    next_validators_hash: bytes
+    options: TrustOptions
+    prefix: tuple[bytes, ...]
+    """The commitment prefix: the store's name, then the key prefix within it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsensusState:
+    """What is kept of one verified header."""
+
+    height: Height
+    header_hash: bytes
+    time: Timestamp
+    root: bytes
+    next_validators_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """An untrusted claim about a block, in its family's canonical bytes."""
+
+    content: bytes
+    """The signed header; fields that no hash covers are not in it."""
+    validators: bytes
+    """The canonical bytes of the validator set that signed it."""
+
+
+def check_anchor(anchor: Anchor) -> None:
+    """*anchor* can start a client: digests of 32 bytes, none zero, options in range.
+
+    Raises ``AnchorInvalid``.
+    """
+    for field in ("header_hash", "next_validators_hash"):
+        digest: bytes = getattr(anchor, field)
+        if len(digest) != DIGEST_BYTES or not any(digest):
+            raise AnchorInvalid(field=field, problem="is not 32 bytes, or all zero")
+    level = anchor.options.trust_level
+    # Source: CometBFT light.ValidateTrustLevel, [1/3, 1].
+    if not (level.denominator > 0 and level.numerator * 3 >= level.denominator):
+        raise AnchorInvalid(field="trust_level", problem="is below 1/3")
+    if level.numerator > level.denominator:
+        raise AnchorInvalid(field="trust_level", problem="is above 1")
+    if anchor.options.trusting_period <= 0:
+        raise AnchorInvalid(field="trusting_period", problem="is not positive")
+    if anchor.options.max_clock_drift < 0:
+        raise AnchorInvalid(field="max_clock_drift", problem="is negative")
+    if not 1 <= len(anchor.prefix) <= MAX_PREFIX_ELEMENTS or not anchor.prefix[0]:
+        raise AnchorInvalid(field="prefix", problem="names no store")

@@ -1,0 +1,38 @@
+"""Where on a chain a commitment, a receipt or an acknowledgement lies.
+
+Source: ibc-go v10 modules/core/24-host/v2/packet_keys.go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hub.core.ids import ClientId
+
+_COMMITMENT = b"\x01"
+_RECEIPT = b"\x02"
+_ACKNOWLEDGEMENT = b"\x03"
+
+
+def commitment_key(client: ClientId, sequence: int) -> bytes:
+    """Key of a packet commitment on the source chain; *client* is the source client."""
+    return client.encode() + _COMMITMENT + sequence.to_bytes(8, "big")
+
+
+def receipt_key(client: ClientId, sequence: int) -> bytes:
+    """Key of a packet receipt on the destination chain; *client* is the destination client."""
+    return client.encode() + _RECEIPT + sequence.to_bytes(8, "big")
+
+
+def acknowledgement_key(client: ClientId, sequence: int) -> bytes:
+    """Key of an acknowledgement on the destination chain; *client* is the destination client."""
+    return client.encode() + _ACKNOWLEDGEMENT + sequence.to_bytes(8, "big")
+
+
+def next_sequence_send_key(client: ClientId) -> bytes:
+    """Key of the next sequence that the source chain will give out for *client*.
+
+    The double slash is the field's own.
+    """
+    return b"nextSequenceSend//" + client.encode()
