@@ -8,7 +8,7 @@ rule failed, and its fields carry every dynamic part of the message.
     HubError
     ├── Malformed           The input is wrong in itself: correct it and send it again.
     ├── VerificationFailed  The evidence does not prove the claim: send better evidence.
-    ├── StateForbids        The input is right, but the state forbids it: change the state first, or wait.
+    ├── StateForbids        The input is right, but the state forbids it: change the state, or wait.
     ├── NotFound            The named thing does not exist: check the name.
     ├── Conflict            Something else is stored under this identity: stop and look.
     ├── LostRace            Someone else was first: read again and redo the whole step.
@@ -66,7 +66,7 @@ class VerificationFailed(HubError):
 
 
 class StateForbids(HubError):
-    """The input is right, but the state forbids it: change the state first, or wait."""
+    """The input is right, but the state forbids it: change the state, or wait."""
 
 
 class NotFound(HubError):
