@@ -62,7 +62,8 @@ def check_leaves(
 
     Raises ``ProofBatchInvalid`` or ``ProofSpecViolated``.
     """
-    _, key_prefix = split_prefix(prefix, leaves[0][0])
+    split_prefix(prefix, leaves[0][0])
+    key_prefix = prefix[1]
     last = b""
     for index, (key, value) in enumerate(leaves):
         if key <= last:
