@@ -109,10 +109,10 @@ class IavlStore:
             if leaf.key <= last or not leaf.value:
                 raise StoreError("keys do not rise, or a value is empty")
             last = leaf.key
-        self._root = _balanced(leaves, version) if leaves else None
+        self._root = _balanced(leaves, 0, len(leaves), version) if leaves else None
 
     def commit(self) -> bytes:
-        """The root (32 bytes) of the new version; the oldest version is dropped if over the keep."""
+        """The root (32 bytes) of the new version; the oldest is dropped when over the keep."""
         self._version += 1
         self._roots[self._version] = self._root
         while len(self._roots) > self._keep:
@@ -218,14 +218,10 @@ def _removed(node: Node, key: bytes, version: int) -> tuple[Node | None, bytes |
     return _balanced_node(own, version), smallest
 
 
-def _balanced(leaves: list[Leaf], version: int) -> Node:
-    """A balanced tree over *leaves*, built level by level from pairs."""
-    level: list[tuple[bytes, Node]] = [(leaf.key, leaf) for leaf in leaves]
-    while len(level) > 1:
-        pairs = iter(level)
-        above: list[tuple[bytes, Node]] = []
-        for low_key, low in pairs:
-            high = next(pairs, None)
-            above.append((low_key, Inner(high[0], low, high[1], version) if high else low))
-        level = above
-    return level[0][1]
+def _balanced(leaves: list[Leaf], low: int, high: int, version: int) -> Node:
+    """A tree over *leaves* from *low* up to *high*; siblings differ by at most 1 in height."""
+    if high - low == 1:
+        return leaves[low]
+    middle = (low + high + 1) // 2
+    left = _balanced(leaves, low, middle, version)
+    return Inner(leaves[middle].key, left, _balanced(leaves, middle, high, version), version)

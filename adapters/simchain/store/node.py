@@ -54,7 +54,7 @@ class Inner:
     @property
     def prefix(self) -> bytes:
         """What the hash begins with: height, size and version, as zig-zag varints."""
-        return _zigzag(self.height) + _zigzag(self.size) + _zigzag(self.version)
+        return zigzag(self.height) + zigzag(self.size) + zigzag(self.version)
 
 
 Node = Leaf | Inner
@@ -69,7 +69,7 @@ def node_hash(node: Node) -> bytes:
         size = len(node.key)
         found = sha256(
             b"\x00\x02"
-            + _zigzag(node.version)
+            + zigzag(node.version)
             + (_SMALL[size] if size < len(_SMALL) else encode_varint(size))
             + node.key
             + _CHILD
@@ -83,6 +83,7 @@ def node_hash(node: Node) -> bytes:
     return found
 
 
-def _zigzag(number: int) -> bytes:
+def zigzag(number: int) -> bytes:
+    """*number*, not negative, as a zig-zag varint."""
     doubled = number << 1
     return _SMALL[doubled] if doubled < len(_SMALL) else encode_varint(doubled)
