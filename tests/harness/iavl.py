@@ -148,12 +148,20 @@ class World:
                 parted = next(i for i, turn in enumerate(turns) if turn[1] != before[i][1])
                 slot, start = turns[parted][0].height, parted + 1
             steps = tuple(
-                Step(node.height, node.size, node.version, right, _sibling(node, right))
+                Step(
+                    node.height,
+                    node.size,
+                    node.version,
+                    right,
+                    (node.left if right else node.right).digest,
+                )
                 for node, right in reversed(turns[start:])
             )
             paths.append(Path(found.version, slot, steps))
             before = turns
-        return tuple(StoreStep(*step) for step in _map_path(self._map_leaves(), store)), tuple(paths)
+        return tuple(StoreStep(*step) for step in _map_path(self._map_leaves(), store)), tuple(
+            paths
+        )
 
     def batch(self, store: str, keys: Sequence[bytes]) -> bytes:
         """The batch of *keys*, as bytes."""
@@ -161,8 +169,8 @@ class World:
 
     def _map_leaves(self) -> list[tuple[str, bytes]]:
         return [
-            (name, _sha(b"\x00" + measured(name.encode()) + measured(_sha(self.stores[name].digest))))
-            for name in sorted(self.stores)
+            (name, _sha(b"\x00" + measured(name.encode()) + measured(_sha(top.digest))))
+            for name, top in sorted(self.stores.items())
         ]
 
 
@@ -205,10 +213,6 @@ def measured(data: bytes) -> bytes:
 
 def _sha(data: bytes) -> bytes:
     return sha256(data).digest()
-
-
-def _sibling(node: Inner, right: bool) -> bytes:
-    return (node.left if right else node.right).digest
 
 
 def _split(count: int) -> int:

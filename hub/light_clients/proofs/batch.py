@@ -27,10 +27,14 @@ from hub.light_clients.proofs.spec import DIGEST_BYTES, IAVL_SPEC
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_HEIGHTS = [encode_varint(height << 1) for height in range(MAX_HEIGHT + 1)]
+HEIGHTS = [encode_varint(height << 1) for height in range(MAX_HEIGHT + 1)]
+"""Each height as the zig-zag varint that a node's hash begins with."""
+
 _LEAF_START = b"\x00\x02"
-_CHILD = b"\x20"
-_MAX_NUMBERS = [IAVL_SPEC.inner.max_prefix - len(height) - 1 for height in _HEIGHTS]
+CHILD = b"\x20"
+"""The length byte before the hash of a child."""
+
+_MAX_NUMBERS = [IAVL_SPEC.inner.max_prefix - len(height) - 1 for height in HEIGHTS]
 """Bytes left for size and version by the spec's longest prefix, for each height."""
 
 
@@ -86,7 +90,9 @@ def check_nodes(raw: RawBatch) -> None:
         for at in range(start, end):
             above = steps[at] & MAX_HEIGHT
             if above <= height:
-                raise ProofBatchInvalid(leaf=index, rule=f"height {above} does not rise over {height}")
+                raise ProofBatchInvalid(
+                    leaf=index, rule=f"height {above} does not rise over {height}"
+                )
             if len(raw.numbers[at]) > _MAX_NUMBERS[above]:
                 raise ProofSpecViolated(at=at + 1, rule="inner prefix is too long")
             height = above
@@ -97,13 +103,13 @@ def check_nodes(raw: RawBatch) -> None:
 
 def _paths_root(raw: RawBatch, leaves: Sequence[tuple[bytes, bytes]]) -> bytes:
     """The root of the store, after every later path met its slot. Raises ``ProofBatchInvalid``."""
-    steps, siblings, numbers, heights = raw.steps, raw.siblings, raw.numbers, _HEIGHTS
+    steps, siblings, numbers, heights = raw.steps, raw.siblings, raw.numbers, HEIGHTS
     root = b""
     slots: list[tuple[int, bytes]] = []  # open right slots of the current path, the lowest last
     start = 0
     for index, (key, value) in enumerate(leaves):
         expected = _close(slots, raw.joins[index - 1], index) if index else b""
-        current = _leaf(raw.leaf_versions[index], key, value)
+        current = leaf_digest(raw.leaf_versions[index], key, value)
         opened: list[tuple[int, bytes]] = []
         end = raw.ends[index]
         for at in range(start, end):
@@ -111,9 +117,9 @@ def _paths_root(raw: RawBatch, leaves: Sequence[tuple[bytes, bytes]]) -> bytes:
             sibling = siblings[at * DIGEST_BYTES : at * DIGEST_BYTES + DIGEST_BYTES]
             if step < ON_RIGHT:
                 opened.append((step, sibling))
-                node = heights[step] + numbers[at] + _CHILD + current + _CHILD + sibling
+                node = heights[step] + numbers[at] + CHILD + current + CHILD + sibling
             else:
-                node = heights[step - ON_RIGHT] + numbers[at] + _CHILD + sibling + _CHILD + current
+                node = heights[step - ON_RIGHT] + numbers[at] + CHILD + sibling + CHILD + current
             current = sha256(node).digest()
         if not index:
             root = current
@@ -136,16 +142,17 @@ def _close(slots: list[tuple[int, bytes]], height: int, leaf: int) -> bytes:
     raise ProofBatchInvalid(leaf=leaf, rule=f"no right slot is open at height {height}")
 
 
-def _leaf(version: bytes, key: bytes, value: bytes) -> bytes:
+def leaf_digest(version: bytes, key: bytes, value: bytes) -> bytes:
+    """The hash (32 bytes) of an IAVL leaf; *version* is its zig-zag varint."""
     return sha256(
-        _LEAF_START + version + encode_varint(len(key)) + key + _CHILD + sha256(value).digest()
+        _LEAF_START + version + encode_varint(len(key)) + key + CHILD + sha256(value).digest()
     ).digest()
 
 
 def _map_root(raw: RawBatch, store: bytes, store_root: bytes) -> bytes:
     """The root over all stores: one simple-map leaf, and the path from it."""
     current = sha256(
-        b"\x00" + encode_varint(len(store)) + store + _CHILD + sha256(store_root).digest()
+        b"\x00" + encode_varint(len(store)) + store + CHILD + sha256(store_root).digest()
     ).digest()
     for at, on_right in enumerate(raw.store_sides):
         sibling = raw.store_siblings[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]

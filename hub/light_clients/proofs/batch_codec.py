@@ -34,6 +34,7 @@ MAX_LEAVES = 256
 MAX_BATCH_BYTES = 1 << 20
 MAX_HEIGHT = 127
 ON_RIGHT = 0x80
+_MAX_NUMBER_BYTES = 9
 
 _EVEN = bytes(range(0, 0x80, 2))
 _EVEN_MORE = bytes(range(0x80, 0x100, 2))
@@ -129,8 +130,11 @@ def decode_batch(data: bytes, leaves: int) -> RawBatch:
     siblings_end = steps_end + nodes * DIGEST_BYTES
     if len(data) <= siblings_end:
         raise _bad("is cut")
+    wanted = leaves + 2 * nodes
+    if len(data) - siblings_end > wanted * _MAX_NUMBER_BYTES:
+        raise _bad(f"is too long for {leaves} leaves and {nodes} nodes")
     numbers = _NUMBER.findall(data, siblings_end)
-    if len(numbers) != leaves + 2 * nodes:
+    if len(numbers) != wanted:
         raise _bad(f"has {len(numbers)} numbers for {leaves} leaves and {nodes} nodes")
     # The search skips what it does not match, so the length shows that it matched everything.
     if sum(map(len, numbers)) != len(data) - siblings_end:
