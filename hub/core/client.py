@@ -10,7 +10,7 @@ from hub.core.errors import AnchorInvalid
 
 if TYPE_CHECKING:
     from hub.core.height import Height
-    from hub.core.ids import ChainId
+    from hub.core.ids import ChainId, ClientId, PeerId
     from hub.core.time import Duration, Timestamp
 
 DIGEST_BYTES = 32
@@ -80,6 +80,67 @@ class Header:
     """The signed header; fields that no hash covers are not in it."""
     validators: bytes
     """The canonical bytes of the validator set that signed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedHeader:
+    """A header that its client has verified, and what is kept of it."""
+
+    header: Header
+    state: ConsensusState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubClient:
+    """The hub's one light client of a peer's chain."""
+
+    peer: PeerId
+    anchor: Anchor
+    is_frozen: bool
+    frozen_cause: str
+    """Why it is frozen; empty while it is not."""
+    latest: ConsensusState | None
+    """The newest verified consensus state; None before the anchor's header."""
+
+    @property
+    def name(self) -> str:
+        """The resource name, ``peers/{peer}/client``."""
+        return f"peers/{self.peer}/client"
+
+    @property
+    def expires_at(self) -> int:
+        """When trust ends unless a header comes (ns); 0 before the anchor's header."""
+        return self.latest.time + self.anchor.options.trusting_period if self.latest else 0
+
+    def status(self, now: Timestamp) -> ClientStatus:
+        """Whether the client may be built on at *now*."""
+        if self.is_frozen:
+            return ClientStatus.FROZEN
+        if self.latest is None:
+            return ClientStatus.PENDING
+        return ClientStatus.ACTIVE if now < self.expires_at else ClientStatus.EXPIRED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainClient:
+    """The hub's mirror of a light client that lives on a peer's chain, as proven last."""
+
+    peer: PeerId
+    """On whose chain it lives."""
+    client: ClientId
+    chain_id: ChainId
+    """The chain that it verifies."""
+    latest_height: Height
+    is_frozen: bool
+    options: TrustOptions
+    counterparty: ClientId | None
+    """The client at the other end; None while none is registered."""
+    counterparty_prefix: tuple[bytes, ...]
+
+    @property
+    def name(self) -> str:
+        """The resource name, ``peers/{peer}/clients/{native id}``."""
+        return f"peers/{self.peer}/clients/{self.client}"
 
 
 def check_anchor(anchor: Anchor) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from hub.core.errors import IdentifierInvalid
-from hub.core.ids import ClientId, PeerId, PortId, parse_client_id, parse_peer_id
+from hub.core.ids import ClientId, PeerId, PortId, parse_client_id, parse_peer_id, parse_port_id
+from hub.core.ranges import EMPTY, RangeSet
+
+if TYPE_CHECKING:
+    from hub.core.time import Duration, Timestamp
 
 _SEPARATOR = "~"
 _ENDS = 4
@@ -90,3 +94,88 @@ class RouteKey:
     def name(self) -> str:
         """The resource name, ``lanes/{lane}/routes/{source port}~{destination port}``."""
         return f"{self.lane.name}/routes/{self.source_port}{_SEPARATOR}{self.destination_port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The route named ``[lanes/]{lane}/routes/{port}~{port}``. Raises ``IdentifierInvalid``."""
+        lane, mark, ports = text.partition("/routes/")
+        source, tilde, destination = ports.partition(_SEPARATOR)
+        if not mark or not tilde:
+            rule = "lanes/{lane}/routes/{source port}~{destination port}"
+            raise IdentifierInvalid(kind="route", value=text[:80], rule=rule)
+        return cls(LaneKey.parse(lane), parse_port_id(source), parse_port_id(destination))
+
+
+class RouteAction(StrEnum):
+    """What policy does with the packets of a route."""
+
+    ALLOW = "ALLOW"
+    DENY = "DENY"
+    """Accepted, never delivered, refunded by proven timeout."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The policy of one pair of ports; a pair without one is denied."""
+
+    key: RouteKey
+    action: RouteAction
+    data_class: str = ""
+    """Class of the data that it carries, as the source's steward states it."""
+    purpose: str = ""
+    max_payload_bytes: int = 0
+    """Of all payloads of a packet; 0 means the packet's own limit."""
+    max_timeout: Duration | None = None
+    """Longest timeout after the proven header's time (ns); None means no limit."""
+
+
+class Side(StrEnum):
+    """An end of a lane: its peer's lease owner writes that side's row."""
+
+    SOURCE = "SOURCE"
+    DESTINATION = "DESTINATION"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A lane as it is registered."""
+
+    lane_id: int
+    key: LaneKey
+    state: LaneState
+    order: Order
+    first_sequence: int
+    """The first sequence that it carries."""
+    pause_cause: str
+    created_at: Timestamp
+    revision: int
+    """Rises with every change of the lane's state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSide:
+    """One of a lane's two narrow rows: what its writer has done, fenced by epoch and gate."""
+
+    epoch: int
+    """The lease under which it is written."""
+    gate: int
+    """Rises when a freeze or pause, or the end of one, concerns this side."""
+    done: RangeSet = EMPTY
+    """Source: sequences accepted. Destination: sequences whose outcome is recorded."""
+    progress: RangeSet = EMPTY
+    """Source: outcome indexes executed there. Destination: sequences reported delivered."""
+    outcome_count: int = 0
+    """Destination: outcomes recorded so far, so the next outcome index; 0 at the source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneView:
+    """Everything that decides what may happen on a lane now."""
+
+    lane: Lane
+    source: LaneSide
+    destination: LaneSide
+    source_stopped: str
+    """Why nothing that the source's chain proves counts (frozen, suspended); empty if it counts."""
+    destination_stopped: str
+    """Why nothing that the destination's chain proves counts; empty if it counts."""

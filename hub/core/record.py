@@ -1,0 +1,172 @@
+"""What the registry keeps of packets: facts that are appended, and exceptions.
+
+A fact is never changed: a packet, the proof of a frame, an outcome. Where a packet stands follows
+from them and from its lane's two rows (lifecycle.py names the states).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hub.core.errors import Reason
+    from hub.core.time import Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedLeaf:
+    """A leaf of a proof batch whose packet or acknowledgement is not for execution."""
+
+    sequence: int
+    commitment: bytes
+    """The 32 bytes that the batch shows for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameProof:
+    """The proof of all items of one frame, stored once."""
+
+    height: int
+    """Number of the header whose root it ends at."""
+    content: bytes
+    """As the adapter sent it."""
+    skipped: tuple[SkippedLeaf, ...] = ()
+    """Leaves whose items were not taken from this frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPacket:
+    """A proven packet on its way into the registry."""
+
+    sequence: int
+    content: bytes
+    """Canonical protobuf of the packet."""
+    timeout_timestamp: int
+    """Whole seconds of the destination's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Policy forbids a packet: it takes its place, and is never delivered."""
+
+    sequence: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """The proven packets of one frame, to be recorded at the lane's source side."""
+
+    lane_id: int
+    gate: int
+    """The source side's gate under which they were judged."""
+    packets: tuple[NewPacket, ...]
+    """Sequences rising, none accepted before; at least one."""
+    denials: tuple[Denial, ...]
+    proof: FrameProof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPacket:
+    """An accepted packet."""
+
+    sequence: int
+    content: bytes
+    timeout_timestamp: int
+    proof_id: int
+    accepted_at: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredProof:
+    """The proof of a frame, as stored."""
+
+    proof_id: int
+    gate: int
+    """The gate under which it was recorded; an older one than now means: prove afresh."""
+    proof: FrameProof
+
+
+class OutcomeKind(StrEnum):
+    """How a packet ended at its destination."""
+
+    ACKNOWLEDGEMENT = "ACKNOWLEDGEMENT"
+    ABSENCE = "ABSENCE"
+    """Not received at a time at or past its timeout."""
+    SETTLED_ELSEWHERE = "SETTLED_ELSEWHERE"
+    """Others carried it; nothing is owed to the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewOutcome:
+    """A proven outcome on its way into the registry."""
+
+    sequence: int
+    kind: OutcomeKind
+    content: bytes
+    """Canonical acknowledgement; empty for other kinds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The proven outcomes of one frame, to be recorded at the lane's destination side."""
+
+    lane_id: int
+    gate: int
+    """The destination side's gate under which they were judged."""
+    outcomes: tuple[NewOutcome, ...]
+    """Sequences rising, none with an outcome before; at least one."""
+    proof: FrameProof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOutcome:
+    """A recorded outcome."""
+
+    outcome_index: int
+    """Dense within its lane, from 0; the source side reads by it."""
+    sequence: int
+    kind: OutcomeKind
+    content: bytes
+    proof_id: int
+    recorded_at: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeoutBatch:
+    """The packets of one accepted frame, waiting for the earliest of their timeouts."""
+
+    lane_id: int
+    first: int
+    last: int
+    earliest: int
+    """Whole seconds."""
+
+
+class ExceptionKind(StrEnum):
+    """What an exception asks for."""
+
+    HOLE = "HOLE"
+    """A sequence missing between accepted ones: others may have carried it."""
+    RETRY = "RETRY"
+    """An attempt failed; the next one is planned."""
+    HELD = "HELD"
+    """A client is frozen or the lane is paused."""
+    PARKED = "PARKED"
+    """It needs an operator."""
+    DENIED = "DENIED"
+    """Policy forbids its route; waits for its timeout."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketException:
+    """Why a packet does not move by itself."""
+
+    sequence: int
+    kind: ExceptionKind
+    reason: Reason
+    detail: str
+    attempts: int
+    next_attempt_at: Timestamp | None

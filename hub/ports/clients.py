@@ -1,0 +1,97 @@
+"""What the registry remembers of light clients, headers and evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.core.client import ChainClient, ConsensusState, HubClient, VerifiedHeader
+    from hub.core.errors import Reason
+    from hub.core.ids import ClientId, PeerId
+    from hub.core.time import Timestamp
+    from hub.ports.caller import Caller
+    from hub.ports.leases import Fence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Two truths of one chain that contradict each other."""
+
+    reason: Reason
+    first: bytes
+    second: bytes
+    recorded_at: Timestamp
+    number: int
+    """Within its peer, from 1."""
+
+
+class Clients(Protocol):
+    """Hub clients by peer, chain clients by peer and native id."""
+
+    async def hub_client(self, peer: PeerId) -> HubClient:
+        """The hub's client of the peer's chain. Raises ``ClientNotFound``."""
+        ...
+
+    async def hub_clients(self, after: str, limit: int) -> Sequence[HubClient]:
+        """At most *limit* hub clients of peers whose id is above *after*, by id."""
+        ...
+
+    async def header(self, peer: PeerId, height: int) -> VerifiedHeader | None:
+        """The verified header of that number; None if none is stored."""
+        ...
+
+    async def header_at_or_below(self, peer: PeerId, height: int) -> VerifiedHeader | None:
+        """The verified header of the highest number that is not above *height*."""
+        ...
+
+    async def header_above(self, peer: PeerId, height: int) -> VerifiedHeader | None:
+        """The verified header of the lowest number above *height*."""
+        ...
+
+    async def heights(self, peer: PeerId, low: int, high: int) -> Sequence[int]:
+        """Numbers of the stored headers from *low* to *high*, both included, rising."""
+        ...
+
+    async def validators(self, digest: bytes) -> bytes | None:
+        """The canonical bytes of the validator set with that hash."""
+        ...
+
+    async def add_headers(self, fence: Fence, headers: Sequence[VerifiedHeader]) -> None:
+        """*headers* of the fence's peer are stored, each once; the same one again changes nothing.
+
+        Raises ``LeaseLost``, ``ClientFrozen``, or ``ConsensusStateDiffers`` when another header is
+        stored at a height: misbehaviour, nothing is stored.
+        """
+        ...
+
+    async def freeze(
+        self, peer: PeerId, cause: str, evidence: tuple[Reason, bytes, bytes] | None, by: Caller
+    ) -> bool:
+        """The hub client is frozen, the gates of all its lanes are raised; whether it was before.
+
+        Evidence is kept in either case. Raises ``ClientNotFound``, ``RequestIdReused``.
+        """
+        ...
+
+    async def evidence(self, peer: PeerId) -> Sequence[Evidence]:
+        """The evidence against the peer's chain, oldest first."""
+        ...
+
+    async def put_chain_client(self, fence: Fence, client: ChainClient) -> None:
+        """The mirror of a client on the fence's peer's chain is as given. Raises ``LeaseLost``."""
+        ...
+
+    async def chain_client(self, peer: PeerId, client: ClientId) -> ChainClient:
+        """The mirror. Raises ``ClientNotFound``."""
+        ...
+
+    async def chain_clients(self, peer: PeerId) -> Sequence[ChainClient]:
+        """All mirrors of clients on the peer's chain, by native id."""
+        ...
+
+    async def consensus_state(self, peer: PeerId, height: int) -> ConsensusState | None:
+        """What is kept of the header of that number; lighter than ``header``."""
+        ...

@@ -1,0 +1,57 @@
+"""Who writes for a peer: leases with a fencing epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.core.ids import PeerId
+    from hub.core.time import Duration, Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The right to write for a peer; every write checks it inside its own transaction."""
+
+    peer: PeerId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A peer's lease as it stands."""
+
+    peer: PeerId
+    owner: str
+    epoch: int
+    attached: bool
+    """Whether the owner has an adapter session of this peer."""
+    expires_at: Timestamp
+    """By the database's clock."""
+
+
+class Leases(Protocol):
+    """One lease a peer."""
+
+    async def acquire(self, peer: PeerId, owner: str, ttl: Duration) -> Fence | None:
+        """A new epoch for *owner*, or None while another owner's lease lives (ns).
+
+        Taking raises the epoch in both rows of every lane side of the peer, and ends the database
+        connections that the lease before recorded. An owner's own living lease is taken anew.
+        """
+        ...
+
+    async def renew(self, fence: Fence, ttl: Duration, *, attached: bool) -> None:
+        """The lease lives *ttl* (ns) longer. Raises ``LeaseLost``."""
+        ...
+
+    async def release(self, fence: Fence) -> None:
+        """The lease is over at once, if it was still this one."""
+        ...
+
+    async def all(self) -> Sequence[Lease]:
+        """Every living lease, by peer."""
+        ...

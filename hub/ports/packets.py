@@ -1,0 +1,106 @@
+"""What the registry remembers of packets, outcomes and exceptions: facts, appended once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hub.core.ranges import RangeSet
+    from hub.core.record import (
+        Acceptance,
+        PacketException,
+        Settlement,
+        StoredOutcome,
+        StoredPacket,
+        StoredProof,
+        TimeoutBatch,
+    )
+    from hub.ports.leases import Fence
+
+
+class Packets(Protocol):
+    """Accepted packets and the proofs of their frames. The source's lease owner writes."""
+
+    async def accept(self, fence: Fence, acceptances: Sequence[Acceptance]) -> None:
+        """All *acceptances* are durable, in one transaction, lanes rising by id.
+
+        A denial is an exception of kind DENIED; a sequence missing below the highest accepted one
+        becomes an exception of kind HOLE only when the lane's ranges would exceed their limit.
+        Raises ``LeaseLost``; ``GateChanged`` when a gate is another, or a sequence is done already:
+        read the view again and judge again; ``GapTooWide``. Nothing is stored then.
+        """
+        ...
+
+    async def read(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredPacket]:
+        """The accepted packets among *sequences*, in order."""
+        ...
+
+    async def page(self, lane_id: int, after: int, limit: int) -> Sequence[StoredPacket]:
+        """At most *limit* accepted packets whose sequence is above *after*, in order."""
+        ...
+
+    async def proofs(self, proof_ids: Sequence[int]) -> Mapping[int, StoredProof]:
+        """Stored proofs of frames, by id; unknown ids are left out."""
+        ...
+
+    async def due_timeouts(self, lane_id: int, at: int, limit: int) -> Sequence[TimeoutBatch]:
+        """At most *limit* batches of the lane whose earliest timeout is not after *at* (s)."""
+        ...
+
+    async def move_timeouts(
+        self, fence: Fence, moves: Sequence[tuple[TimeoutBatch, int | None]]
+    ) -> None:
+        """Each batch waits for its new earliest timeout (s), or no more (None).
+
+        The fence is the destination's. Raises ``LeaseLost``.
+        """
+        ...
+
+
+class Outcomes(Protocol):
+    """Acknowledgements and absences, by dense outcome index of each lane."""
+
+    async def record(self, fence: Fence, settlements: Sequence[Settlement]) -> None:
+        """All *settlements* are durable, in one transaction. The destination's lease owner writes.
+
+        Raises ``LeaseLost``, or ``GateChanged`` as ``Packets.accept``. Exceptions of the settled
+        sequences are removed.
+        """
+        ...
+
+    async def record_delivered(self, fence: Fence, lane_id: int, sequences: RangeSet) -> None:
+        """The destination's adapter reports *sequences* executed. Raises ``LeaseLost``."""
+        ...
+
+    async def record_completed(self, fence: Fence, lane_id: int, indexes: RangeSet) -> None:
+        """The source's adapter reports the outcomes *indexes* executed; its lease owner writes.
+
+        Raises ``LeaseLost``.
+        """
+        ...
+
+    async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
+        """The outcomes among *indexes*, in order."""
+        ...
+
+    async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:
+        """The outcomes of *sequences*, by sequence."""
+        ...
+
+
+class Exceptions(Protocol):
+    """The small table of packets that do not move by themselves."""
+
+    async def put(self, fence: Fence, lane_id: int, found: Sequence[PacketException]) -> None:
+        """Each exception stands under its sequence, instead of any before. Raises ``LeaseLost``."""
+        ...
+
+    async def remove(self, fence: Fence, lane_id: int, sequences: RangeSet) -> None:
+        """*sequences* have no exception, but DENIED ones keep it. Raises ``LeaseLost``."""
+        ...
+
+    async def of_lane(self, lane_id: int) -> Sequence[PacketException]:
+        """Every exception of the lane, by sequence."""
+        ...

@@ -1,0 +1,34 @@
+"""What the registry remembers of peers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.core.client import Anchor
+    from hub.core.ids import PeerId
+    from hub.core.peer import Peer
+    from hub.ports.caller import Caller
+
+
+class Peers(Protocol):
+    """City chains by name."""
+
+    async def register(
+        self, peer: PeerId, display_name: str, anchor: Anchor, by: Caller
+    ) -> tuple[Peer, bool]:
+        """The peer, ACTIVE, and whether it stood there before with the same contents.
+
+        Raises ``PeerExists`` when it differs, ``RequestIdReused``.
+        """
+        ...
+
+    async def get(self, peer: PeerId) -> Peer:
+        """The peer. Raises ``PeerNotFound``."""
+        ...
+
+    async def page(self, after: str, limit: int) -> Sequence[Peer]:
+        """At most *limit* peers whose id is above *after*, by id."""
+        ...

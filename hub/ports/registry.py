@@ -1,0 +1,90 @@
+"""The registry as a whole, and how running processes notice its changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from hub.core.time import Timestamp
+    from hub.ports.clients import Clients
+    from hub.ports.lanes import Lanes
+    from hub.ports.leases import Leases
+    from hub.ports.packets import Exceptions, Outcomes, Packets
+    from hub.ports.peers import Peers
+
+
+class Topic(StrEnum):
+    """What a change concerns."""
+
+    PEERS = "peers"
+    """A peer or its client; key is the peer id."""
+    LANES = "lanes"
+    """A lane, a route or an opening; key is the lane id, or empty."""
+    ACCEPTED = "accepted"
+    """Packets of a lane were accepted; key is the lane id."""
+    OUTCOMES = "outcomes"
+    """Outcomes of a lane were recorded; key is the lane id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A hint to read something again. Hints may be lost; a slow poll stands behind them."""
+
+    topic: Topic
+    key: str
+
+
+class Changes(Protocol):
+    """Hints between processes."""
+
+    def announce(self, change: Change) -> None:
+        """*change* is told to every listener soon, repeated ones once; never waits, never fails."""
+        ...
+
+    def listen(self) -> AsyncIterator[Change]:
+        """Changes as they come, this process's own among them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InvariantViolation:
+    """How many rows break one invariant."""
+
+    invariant: str
+    count: int
+    sample: str
+    """One of the rows, as text."""
+
+
+class Audit(Protocol):
+    """Checks of the registry as a whole."""
+
+    async def violations(self) -> Sequence[InvariantViolation]:
+        """One entry for each invariant, count 0 where it holds; by name."""
+        ...
+
+    async def schema_revision(self) -> str:
+        """The revision of the database's schema. Raises ``RegistryUnreachable``."""
+        ...
+
+    async def clock(self) -> Timestamp:
+        """The database's clock (ns); shows that it answers. Raises ``RegistryUnreachable``."""
+        ...
+
+
+class Registry(Protocol):
+    """The exchange registry: in Postgres, or its twin in memory."""
+
+    peers: Peers
+    clients: Clients
+    leases: Leases
+    lanes: Lanes
+    packets: Packets
+    outcomes: Outcomes
+    exceptions: Exceptions
+    changes: Changes
+    audit: Audit
