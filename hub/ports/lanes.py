@@ -96,7 +96,7 @@ class Lanes(Protocol):
         ...
 
     async def page(self, peer: PeerId | None, after: str, limit: int) -> Sequence[Lane]:
-        """At most *limit* lanes whose key is above *after*, by key; with *peer* at an end if given."""
+        """At most *limit* lanes above *after*, by key; with *peer* at an end if given."""
         ...
 
     async def view(self, lane_id: int) -> LaneView:
