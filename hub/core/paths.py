@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hub.core.height import Height
     from hub.core.ids import ClientId
 
 _COMMITMENT = b"\x01"
@@ -36,3 +37,21 @@ def next_sequence_send_key(client: ClientId) -> bytes:
     The double slash is the field's own.
     """
     return b"nextSequenceSend//" + client.encode()
+
+
+def client_state_key(client: ClientId) -> bytes:
+    """Key of a light client's state. Source: ICS-24."""
+    return b"clients/" + client.encode() + b"/clientState"
+
+
+def consensus_state_key(client: ClientId, height: Height) -> bytes:
+    """Key of what a light client keeps of the header at *height*. Source: ICS-24."""
+    return b"clients/" + client.encode() + b"/consensusStates/" + str(height).encode()
+
+
+def counterparty_key(client: ClientId) -> bytes:
+    """Key of the client at the other end, and of its chain's commitment prefix.
+
+    Source: ibc-go v10 modules/core/02-client/v2/types/keys.go, CounterpartyKey.
+    """
+    return b"clients/" + client.encode() + b"/counterparty"
