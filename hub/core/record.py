@@ -32,6 +32,8 @@ class FrameProof:
     """Number of the header whose root it ends at."""
     content: bytes
     """As the adapter sent it."""
+    leaf_count: int
+    """Leaves that it proves: items taken from the frame, and skipped ones."""
     skipped: tuple[SkippedLeaf, ...] = ()
     """Leaves whose items were not taken from this frame."""
 
