@@ -1,0 +1,78 @@
+# Every target is one line of what it runs; `make help` prints them. The first one that needs the
+# environment makes it: .venv holds exactly what requirements.lock names, by hash.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?= python3
+DIR ?= ../shared/vectors
+BIN := .venv/bin
+CODE := hub relayer adapters $(wildcard migrations) tests protos/generate.py protos/breaking.py
+SUITES := unit properties vectors registry rpc scenarios architecture
+PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
+
+# A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
+suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
+
+.PHONY: help demo test check vectors bench dev fuzz fuzz-full fmt lint types contracts protos \
+	migrations docs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/.ready ## three cities exchange proven packets under faults, about 60 s
+	$(BIN)/ydhub dev demo
+
+dev: .venv/.ready ## a hub, a relayer and simchains on this machine
+	$(BIN)/ydhub dev up
+
+test: .venv/.ready ## every test suite
+	$(PYTEST) $(wildcard $(SUITES:%=tests/%))
+
+check: lint types contracts protos migrations docs test ## all that CI runs
+
+vectors: .venv/.ready ## one JSON line for each vector case under DIR
+	$(BIN)/python -m tests.vectors $(DIR)
+
+bench: .venv/.ready ## packets a second, latency, CPU a packet, memory
+	$(BIN)/python -m tests.bench
+
+fuzz: .venv/.ready ## 20,000 mutations of each kind of untrusted input
+	$(BIN)/python -m tests.fuzz --count 20000
+
+fuzz-full: .venv/.ready ## 1,000,000 mutations of each kind of untrusted input
+	$(BIN)/python -m tests.fuzz --count 1000000
+
+fmt: .venv/.ready ## format code and protos
+	$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format . && $(BIN)/buf format -w protos
+
+lint: .venv/.ready ## format and lint rules of the code
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: .venv/.ready ## mypy, strict
+	$(BIN)/mypy $(CODE)
+
+contracts: .venv/.ready ## who may import whom
+	$(BIN)/lint-imports
+
+protos: .venv/.ready ## lint, format and compatibility of the wire contract
+	$(BIN)/buf lint protos && $(BIN)/buf format -d --exit-code protos && $(BIN)/python protos/breaking.py
+
+generate: .venv/.ready ## write protos/gen anew
+	$(BIN)/python protos/generate.py
+
+migrations: .venv/.ready ## the migrations lead to the schema that the code declares
+	$(call suite,migrations)
+
+docs: .venv/.ready ## every command and file that the documents name works
+	$(call suite,docs)
+
+lock: .venv/.ready ## resolve the dependencies anew, keeping pins that still fit
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.lock
+
+clean: ## remove the environment and everything generated beside it
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.venv/.ready: requirements.lock pyproject.toml
+	PYTHON=$(PYTHON) .ci/bootstrap
