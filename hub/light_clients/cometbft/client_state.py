@@ -11,9 +11,9 @@ ConsensusState), ibc/core/client/v2/counterparty.proto (CounterpartyInfo); store
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from hub.core.client import Fraction, TrustOptions
+from hub.core.client import ConsensusState, Fraction, TrustOptions
 from hub.core.codec.proto import (
     ProtoError,
     bytes_field,
@@ -24,12 +24,9 @@ from hub.core.codec.proto import (
 from hub.core.errors import EncodingNotCanonical, FieldInvalid, LimitExceeded
 from hub.core.height import Height
 from hub.core.ids import ChainId, ClientId, parse_chain_id, parse_client_id
-from hub.core.time import SECOND, Duration
+from hub.core.time import SECOND, Duration, Timestamp
 from hub.light_clients.proofs.codec import encode_leaf_op
 from hub.light_clients.proofs.spec import IAVL_SPEC, TENDERMINT_SPEC, HashOp, ProofSpec
-
-if TYPE_CHECKING:
-    from hub.core.client import ConsensusState
 
 _STATE_URL: Final = b"/ibc.lightclients.tendermint.v1.ClientState"
 _CONSENSUS_URL: Final = b"/ibc.lightclients.tendermint.v1.ConsensusState"
@@ -42,6 +39,7 @@ MAX_BYTES: Final = 4096
 _SPEC_FIELD = 8
 _UPGRADE_FIELD = 9
 _STATE_FIELDS: Final = frozenset(range(1, 8))
+_CONSENSUS_FIELDS: Final = frozenset({1, 2, 3})
 _MAX_SECONDS: Final = (2**63 - 1) // SECOND
 
 
@@ -98,7 +96,7 @@ def decode_client_state(data: bytes) -> ClientState:
         url, content = _any(data, what)
         if url != _STATE_URL:
             raise _bad(what, "is not of a 07-tendermint client")
-        texts = _texts(content, what)
+        texts = _texts(content, what, _STATE_FIELDS)
         level, frozen = _numbers(texts[2], what), _numbers(texts[6], what)
         latest = _numbers(texts[7], what)
         state = ClientState(
@@ -172,6 +170,32 @@ def encode_consensus_state(state: ConsensusState) -> bytes:
     return bytes_field(1, _CONSENSUS_URL) + bytes_field(2, content)
 
 
+def decode_consensus_state(data: bytes, *, height: Height, header_hash: bytes) -> ConsensusState:
+    """What *data* keeps of the header at *height* with *header_hash*, which are not in it.
+
+    Raises ``LimitExceeded``, ``FieldInvalid`` or ``EncodingNotCanonical``.
+    """
+    what = "consensus state"
+    try:
+        url, content = _any(data, what)
+        if url != _CONSENSUS_URL:
+            raise _bad(what, "is not of a 07-tendermint client")
+        texts = _texts(content, what, _CONSENSUS_FIELDS)
+        root = [value for number, _, value in read_fields(texts[2]) if number == 1]
+        state = ConsensusState(
+            height=height,
+            header_hash=header_hash,
+            time=Timestamp(_nanoseconds(texts[1], what)),
+            root=root[0] if root and isinstance(root[0], bytes) else b"",
+            next_validators_hash=texts[3],
+        )
+    except ProtoError as error:
+        raise _bad(what, str(error)) from error
+    if encode_consensus_state(state) != data:
+        raise EncodingNotCanonical(what=what)
+    return state
+
+
 def _spec(spec: ProofSpec) -> bytes:
     """``ics23.ProofSpec``; the SDK leaves the maximum depth out, which means 128."""
     inner = spec.inner
@@ -217,14 +241,14 @@ def _any(data: bytes, what: str) -> tuple[bytes, bytes]:
     return url, content
 
 
-def _texts(content: bytes, what: str) -> dict[int, bytes]:
+def _texts(content: bytes, what: str, needed: frozenset[int]) -> dict[int, bytes]:
     """The fields of *content*; of a repeated one the last."""
     texts: dict[int, bytes] = {}
     for number, _, value in read_fields(content):
         if not isinstance(value, bytes):
             raise _bad(what, f"field {number} is unknown")
         texts[number] = value
-    missing = _STATE_FIELDS - texts.keys()
+    missing = needed - texts.keys()
     if missing:
         raise _bad(what, f"field {min(missing)} is missing")
     return texts

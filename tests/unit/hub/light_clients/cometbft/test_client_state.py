@@ -20,6 +20,7 @@ from hub.light_clients.cometbft.client_state import (
     ClientState,
     Counterparty,
     decode_client_state,
+    decode_consensus_state,
     decode_counterparty,
     encode_client_state,
     encode_consensus_state,
@@ -141,17 +142,43 @@ def test_malformed_counterparty_is_refused(data: bytes, error: type[HubError]) -
         decode_counterparty(data)
 
 
+CONSENSUS = ConsensusState(
+    height=Height(1, 7),
+    header_hash=b"h" * 32,
+    time=Timestamp(3 * SECOND + 5),
+    root=b"r" * 32,
+    next_validators_hash=b"n" * 32,
+)
+
+
 def test_consensus_state_holds_time_root_and_next_validators() -> None:
-    state = ConsensusState(
-        height=Height(1, 7),
-        header_hash=b"h" * 32,
-        time=Timestamp(3 * SECOND + 5),
-        root=b"r" * 32,
-        next_validators_hash=b"n" * 32,
-    )
     content = (
         b"\x0a\x04\x08\x03\x10\x05" + b"\x12\x22\x0a\x20" + b"r" * 32 + b"\x1a\x20" + b"n" * 32
     )
     url = b"/ibc.lightclients.tendermint.v1.ConsensusState"
     expected = b"\x0a" + bytes((len(url),)) + url + b"\x12" + bytes((len(content),)) + content
-    assert encode_consensus_state(state) == expected
+    assert encode_consensus_state(CONSENSUS) == expected
+
+
+def test_consensus_state_survives_the_way_there_and_back() -> None:
+    data = encode_consensus_state(CONSENSUS)
+    again = decode_consensus_state(data, height=Height(1, 7), header_hash=b"h" * 32)
+    assert again == CONSENSUS
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        (b"ConsensusState", b"ConsensusStatf", FieldInvalid),
+        (b"\x12\x22\x0a\x20", b"\x12\x22\x12\x20", EncodingNotCanonical),
+        (b"\x1a\x20", b"\x22\x20", FieldInvalid),
+        (b"\x1a\x20", b"\x18\x20", FieldInvalid),
+        (b"\x1a\x20", b"\x1a\x21", FieldInvalid),
+        (b"\x10\x05", b"\x10\x00", EncodingNotCanonical),
+    ],
+)
+def test_tampered_consensus_state_is_refused(old: bytes, new: bytes, error: type[HubError]) -> None:
+    data = encode_consensus_state(CONSENSUS)
+    assert data.count(old) == 1
+    with pytest.raises(error):
+        decode_consensus_state(data.replace(old, new), height=Height(1, 7), header_hash=b"h" * 32)
