@@ -36,6 +36,9 @@ MAX_PROOF_BYTES = 256 * 1024
 """Two neighbours with values of 64 KiB and the deepest paths fit."""
 
 MAX_LAYERS = 4
+MAX_NODES = 256
+"""Of one path: the deepest of the pinned specs."""
+
 _REPEATED_PATH = 4
 _INNER = {1: VARINT, 2: LENGTH, 3: LENGTH}
 _LEAF = {1: VARINT, 2: VARINT, 3: VARINT, 4: VARINT, 5: LENGTH}
@@ -169,6 +172,8 @@ def _read(
         if isinstance(value, int):
             numbers[number] = value
         elif number == repeated:
+            if len(many) == MAX_NODES:
+                raise LimitExceeded(what="proof nodes", count=MAX_NODES + 1, limit=MAX_NODES)
             many.append(value)
         else:
             texts[number] = value
