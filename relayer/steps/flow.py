@@ -1,0 +1,338 @@
+"""What to hand to a chain next: one lane's items on their way out, as a pure state machine.
+
+The same machine carries both ways of a lane. Towards the destination the items are sequences, and a
+reported one waits until its outcome is proven. Towards the source the items are outcome indexes,
+and a reported one is complete.
+
+::
+
+    pending ──send──▶ in flight ──reported──▶ awaiting ──ended──▶ gone
+       ▲                 │  │                    │
+       └──── later ◀─────┘  └─▶ parked           └──overdue──▶ pending
+
+Nothing here reads a clock, draws chance or talks: events come in, effects go out.
+
+Source: design section 5 (at least once; retry with backoff; an unknown outcome is sent again).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, assert_never
+
+from hub.core.ranges import EMPTY, RangeSet
+from hub.core.time import SECOND, Duration, Timestamp
+from relayer.steps.backoff import delay
+
+if TYPE_CHECKING:
+    from hub.core.errors import HubError
+
+BATCH: Final = 256
+"""Most items of one attempt."""
+REPORT_WITHIN: Final = Duration(30 * SECOND)
+"""An attempt without a report by then is made again, as a possible duplicate."""
+PROOF_WITHIN: Final = Duration(60 * SECOND)
+"""A reported item whose outcome is not proven by then is sent again, as a possible duplicate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Items handed to the chain, not reported yet."""
+
+    number: int
+    items: RangeSet
+    deadline: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """Items that wait until a time."""
+
+    items: RangeSet
+    due: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One lane's items on their way to one chain."""
+
+    pending: RangeSet = EMPTY
+    in_flight: tuple[Attempt, ...] = ()
+    awaiting: tuple[Delayed, ...] = ()
+    """Reported executed; due is when they are sent again without proof."""
+    later: tuple[Delayed, ...] = ()
+    parked: RangeSet = EMPTY
+    tried: RangeSet = EMPTY
+    """Items that may have had their effect already."""
+    tries: int = 0
+    """Failed attempts in a row."""
+    next_number: int = 1
+    is_stopped: bool = False
+    """A pause or freeze keeps everything where it is."""
+    window: int = 4
+    """Attempts that may be in flight; 1 where order matters."""
+    in_order: bool = False
+    """Send only what follows everything that has not ended. Source: design section 3, "Order"."""
+    awaits_proof: bool = True
+    """Whether a reported item waits for a proven outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Items are to be handed to the chain."""
+
+    items: RangeSet
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The outcome of items is proven: they need nothing more."""
+
+    items: RangeSet
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The chain refused an item."""
+
+    item: int
+    error: HubError
+    is_final: bool
+    """Whether trying again cannot help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What became of an attempt."""
+
+    number: int
+    executed: RangeSet
+    """Executed by it or before."""
+    refused: tuple[Refused, ...] = ()
+    chance: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt did not reach the chain, or nobody knows."""
+
+    number: int
+    chance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The lane was stopped or goes on."""
+
+    is_stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed, or there is room again."""
+
+
+Event = Added | Ended | Reported | Failed | Gate | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Hand these items to the chain, as one attempt."""
+
+    number: int
+    items: RangeSet
+    possible_duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The chain's adapter reports these items executed: record it."""
+
+    items: RangeSet
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """The item needs an operator: record why."""
+
+    item: int
+    error: HubError
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """These items are tried again later: record it where it lasts."""
+
+    items: RangeSet
+    error: HubError | None
+    due: Timestamp
+    tries: int
+
+
+Effect = Send | Done | Park | Wait
+
+
+def step(flow: Flow, event: Event, now: Timestamp) -> tuple[Flow, list[Effect]]:
+    """The flow after *event* at *now* (monotonic ns), and what is to be done."""
+    effects: list[Effect] = []
+    match event:
+        case Added(items):
+            flow = replace(flow, pending=flow.pending | (items - _known(flow)))
+        case Ended(items):
+            flow = _ended(flow, items)
+        case Reported():
+            flow = _reported(flow, event, now, effects)
+        case Failed(number, chance):
+            flow = _failed(flow, number, now, chance, effects)
+        case Gate(is_stopped):
+            flow = replace(flow, is_stopped=is_stopped)
+        case Tick():
+            pass
+        case _:
+            assert_never(event)
+    flow = _overdue(flow, now)
+    flow = _send(flow, now, effects)
+    return flow, effects
+
+
+def wakes_at(flow: Flow) -> Timestamp | None:
+    """When a ``Tick`` is due next; None if nothing waits for a time."""
+    times = [attempt.deadline for attempt in flow.in_flight]
+    times += [delayed.due for delayed in flow.awaiting]
+    times += [delayed.due for delayed in flow.later]
+    return min(times, default=None)
+
+
+def backlog(flow: Flow) -> int:
+    """Items that are not handed to the chain yet."""
+    return len(flow.pending) + sum(len(delayed.items) for delayed in flow.later)
+
+
+def _known(flow: Flow) -> RangeSet:
+    known = flow.pending | flow.parked
+    for attempt in flow.in_flight:
+        known |= attempt.items
+    for delayed in (*flow.awaiting, *flow.later):
+        known |= delayed.items
+    return known
+
+
+def _ended(flow: Flow, items: RangeSet) -> Flow:
+    return replace(
+        flow,
+        pending=flow.pending - items,
+        awaiting=_without(flow.awaiting, items),
+        later=_without(flow.later, items),
+        parked=flow.parked - items,
+        tried=flow.tried - items,
+        in_flight=tuple(
+            [
+                replace(attempt, items=attempt.items - items) if attempt.items & items else attempt
+                for attempt in flow.in_flight
+            ]
+        ),
+    )
+
+
+def _without(delayed: tuple[Delayed, ...], items: RangeSet) -> tuple[Delayed, ...]:
+    cut = [replace(entry, items=entry.items - items) for entry in delayed]
+    return tuple([entry for entry in cut if entry.items])
+
+
+def _take_attempt(flow: Flow, number: int) -> tuple[Flow, RangeSet]:
+    """The flow without the attempt, and its items; none if it is over already."""
+    for attempt in flow.in_flight:
+        if attempt.number == number:
+            rest = tuple([other for other in flow.in_flight if other is not attempt])
+            return replace(flow, in_flight=rest), attempt.items
+    return flow, EMPTY
+
+
+def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]) -> Flow:
+    flow, items = _take_attempt(flow, event.number)
+    executed = event.executed & items
+    refused = {entry.item: entry for entry in event.refused if entry.item in items}
+    if executed:
+        effects.append(Done(executed))
+        if flow.awaits_proof:
+            awaiting = Delayed(executed, Timestamp(now + PROOF_WITHIN))
+            flow = replace(flow, awaiting=(*flow.awaiting, awaiting))
+        flow = replace(flow, tries=0)
+    final = RangeSet.of([item for item, entry in refused.items() if entry.is_final])
+    effects.extend(Park(item, refused[item].error) for item in final)
+    again = items - executed - final
+    flow = replace(flow, parked=flow.parked | final)
+    first = next((entry.error for entry in refused.values() if not entry.is_final), None)
+    if again:
+        flow, wait = _try_later(flow, again, now, event.chance, first)
+        effects.append(wait)
+    return flow
+
+
+def _failed(flow: Flow, number: int, now: Timestamp, chance: int, effects: list[Effect]) -> Flow:
+    flow, items = _take_attempt(flow, number)
+    if items:
+        flow, wait = _try_later(flow, items, now, chance, None)
+        effects.append(wait)
+    return flow
+
+
+def _try_later(
+    flow: Flow, items: RangeSet, now: Timestamp, chance: int, error: HubError | None
+) -> tuple[Flow, Wait]:
+    tries = flow.tries + 1
+    due = Timestamp(now + delay(tries, chance))
+    later = (*flow.later, Delayed(items, due))
+    flow = replace(flow, later=later, tries=tries, tried=flow.tried | items)
+    return flow, Wait(items, error, due, tries)
+
+
+def _overdue(flow: Flow, now: Timestamp) -> Flow:
+    """What waited long enough is pending again; what may have had its effect is marked."""
+    late = [attempt for attempt in flow.in_flight if attempt.deadline <= now]
+    unproven = [entry for entry in flow.awaiting if entry.due <= now]
+    ready = [entry for entry in flow.later if entry.due <= now]
+    if not (late or unproven or ready):
+        return flow
+    maybe = EMPTY
+    for items in [attempt.items for attempt in late] + [entry.items for entry in unproven]:
+        maybe |= items
+    pending = flow.pending | maybe
+    for delayed in ready:
+        pending |= delayed.items
+    return replace(
+        flow,
+        pending=pending,
+        tried=flow.tried | maybe,
+        in_flight=tuple([attempt for attempt in flow.in_flight if attempt.deadline > now]),
+        awaiting=tuple([entry for entry in flow.awaiting if entry.due > now]),
+        later=tuple([entry for entry in flow.later if entry.due > now]),
+    )
+
+
+def _send(flow: Flow, now: Timestamp, effects: list[Effect]) -> Flow:
+    while flow.pending and not flow.is_stopped and len(flow.in_flight) < flow.window:
+        items = flow.pending.take(BATCH)
+        if flow.in_order:
+            if flow.in_flight or _blocks(flow, items.first):
+                break
+            low, high = items.ranges[0]
+            items = RangeSet.span(low, high)
+        number = flow.next_number
+        effects.append(Send(number, items, possible_duplicate=bool(items & flow.tried)))
+        attempt = Attempt(number, items, Timestamp(now + REPORT_WITHIN))
+        flow = replace(
+            flow,
+            pending=flow.pending - items,
+            in_flight=(*flow.in_flight, attempt),
+            next_number=number + 1,
+        )
+    return flow
+
+
+def _blocks(flow: Flow, item: int) -> bool:
+    """Whether something before *item* has not ended."""
+    waiting = (*flow.awaiting, *flow.later)
+    return any(delayed.items.first < item for delayed in waiting) or (
+        bool(flow.parked) and flow.parked.first < item
+    )
