@@ -51,6 +51,13 @@ class LightClient(Protocol):
 
     client_type: str
 
+    def hash_validators(self, validators: bytes) -> bytes:
+        """The hash by which headers and consensus states name the set of these canonical bytes.
+
+        Raises ``Malformed`` or ``VerificationFailed``.
+        """
+        ...
+
     def read_header(self, header: Header) -> ConsensusState:
         """What *header* claims, with every hash recomputed and the set matched, no trust implied.
 
@@ -62,7 +69,7 @@ class LightClient(Protocol):
     def trust_anchor(self, anchor: Anchor, header: Header) -> ConsensusState:
         """The first consensus state of a client: *header* is exactly the one *anchor* names.
 
-        Raises ``AnchorMismatch``, or as ``read_header``.
+        Its own quorum is verified too. Raises ``AnchorMismatch``, or as ``read_header``.
         """
         ...
 
@@ -83,6 +90,31 @@ class LightClient(Protocol):
         """
         ...
 
+    def may_follow(
+        self, anchor: Anchor, trusted: ConsensusState, trusted_validators: bytes, header: Header
+    ) -> bool:
+        """Whether ``verify_header`` would find enough trust, if the signatures are what they claim.
+
+        For planning: counted, no signature verified, no time looked at. Raises as ``read_header``.
+        """
+        ...
+
+    def links_to(self, parent: Header, child: Header) -> bool:
+        """Whether *child* names *parent* as the block before it.
+
+        A parent of a verified header is verified, whatever its age. Raises as ``read_header``.
+        """
+        ...
+
+    def find_conflict(
+        self, new: ConsensusState, stored: Sequence[ConsensusState]
+    ) -> ConsensusState | None:
+        """The first of *stored* that no honest chain has beside the verified *new*, or None.
+
+        The states stored at the height of *new* and next below and above it are enough.
+        """
+        ...
+
     def verify_misbehaviour(
         self,
         anchor: Anchor,
@@ -93,8 +125,9 @@ class LightClient(Protocol):
     ) -> None:
         """Two headers both follow from trusted states and contradict each other.
 
-        Each side is (trusted state, its next validators' bytes, header). Raises
-        ``MisbehaviourNotProven``, or as ``verify_header``.
+        Each side is (trusted state, its next validators' bytes, header), in either order. Relaxed
+        on time: a header may be ahead of now and need not be later than its trusted state. Raises
+        ``MisbehaviourNotProven`` or ``NotEnoughTrust``, or as ``verify_header``.
         """
         ...
 

@@ -13,7 +13,6 @@ that is not nullable, also an empty one; types/block.go and types/vote.go, Valid
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from hub.core.codec.proto import (
@@ -273,7 +272,6 @@ def _block_id(data: bytes, what: str) -> BlockId:
     )
 
 
-@lru_cache(maxsize=256)
 def _timestamp(data: bytes, what: str) -> Timestamp:
     numbers, _, _ = _read(data, _TIMESTAMP, "timestamp")
     seconds, nanos = signed(numbers.get(1, 0)), numbers.get(2, 0)
