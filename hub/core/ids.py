@@ -23,12 +23,14 @@ ChainId = NewType("ChainId", str)
 """The id that a chain's own headers carry."""
 
 _PEER = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_CLIENT = re.compile(r"[a-z0-9][a-z0-9-]{0,41}-(?:0|[1-9][0-9]{0,19})")
+_CLIENT = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9_-]*[a-zA-Z0-9_])?-(0|[1-9][0-9]{0,19})")
 _PORT = re.compile(r"[a-zA-Z0-9._+\-#\[\]<>]{2,128}")
 _CHAIN = re.compile(r"[\x21-\x7e]{1,50}")
 
 MAX_CLIENT_ID = 64
 """Characters. Source: ICS-24, identifiers."""
+
+_MAX_CLIENT_NUMBER = 2**64 - 1
 
 
 def parse_peer_id(text: str) -> PeerId:
@@ -37,8 +39,15 @@ def parse_peer_id(text: str) -> PeerId:
 
 
 def parse_client_id(text: str) -> ClientId:
-    """*text* as a native client id ``{type}-{n}``, at most 64 characters. Source: ICS-24."""
-    return ClientId(_matched(_CLIENT, "client id", text, "{type}-{n}, at most 64 long"))
+    """*text* as a native client id ``{type}-{n}``, at most 64 characters; n is 64 bits, minimal.
+
+    Source: ICS-24; ibc-go 02-client/types/keys.go, ParseClientIdentifier.
+    """
+    match = _CLIENT.fullmatch(text) if len(text) <= MAX_CLIENT_ID else None
+    if match is None or int(match[1]) > _MAX_CLIENT_NUMBER:
+        rule = "{type}-{n}, at most 64 of a-z A-Z 0-9 _ and inner hyphens, n of 64 bits"
+        raise _invalid("client id", text, rule)
+    return ClientId(text)
 
 
 def parse_port_id(text: str) -> PortId:
@@ -53,5 +62,9 @@ def parse_chain_id(text: str) -> ChainId:
 
 def _matched(pattern: re.Pattern[str], kind: str, text: str, rule: str) -> str:
     if pattern.fullmatch(text) is None:
-        raise IdentifierInvalid(kind=kind, value=text[:80], rule=rule)
+        raise _invalid(kind, text, rule)
     return text
+
+
+def _invalid(kind: str, text: str, rule: str) -> IdentifierInvalid:
+    return IdentifierInvalid(kind=kind, value=text[:80], rule=rule)

@@ -8,7 +8,9 @@
 
 ``delivered`` is information; only proofs decide. A timeout is legal from every state that is not
 acknowledged. A denied packet takes its place in the lane, is never delivered, and ends by a proven
-timeout, or by an acknowledgement where somebody else delivered it.
+timeout, or by an acknowledgement where somebody else delivered it. A hole that others carried has
+no life here: it is settled elsewhere from the first. A known packet never is; it ends by its
+outcome at the destination.
 
 Source: design section 3; ICS-04 v2 (an acknowledgement and a timeout exclude each other).
 """
@@ -38,7 +40,7 @@ class PacketState(StrEnum):
     REFUNDED = "REFUNDED"
     """The timeout is executed on the source chain."""
     SETTLED_ELSEWHERE = "SETTLED_ELSEWHERE"
-    """Others carried it; the source's commitment is proven gone."""
+    """A hole: others carried it, and the source's commitment is proven gone. It begins so."""
 
 
 class PacketEvent(StrEnum):
@@ -49,7 +51,6 @@ class PacketEvent(StrEnum):
     COMPLETE = "COMPLETE"
     TIME_OUT = "TIME_OUT"
     REFUND = "REFUND"
-    SETTLE_ELSEWHERE = "SETTLE_ELSEWHERE"
     REOPEN = "REOPEN"
     """An audit found the commitment still present at the source."""
 
@@ -60,19 +61,19 @@ MOVES: dict[tuple[PacketState, PacketEvent], PacketState] = {
     (_S.ACCEPTED, _E.DELIVER): _S.DELIVERED,
     (_S.ACCEPTED, _E.ACKNOWLEDGE): _S.ACKNOWLEDGED,
     (_S.ACCEPTED, _E.TIME_OUT): _S.TIMED_OUT,
-    (_S.ACCEPTED, _E.SETTLE_ELSEWHERE): _S.SETTLED_ELSEWHERE,
     (_S.DENIED, _E.ACKNOWLEDGE): _S.ACKNOWLEDGED,
     (_S.DENIED, _E.TIME_OUT): _S.TIMED_OUT,
-    (_S.DENIED, _E.SETTLE_ELSEWHERE): _S.SETTLED_ELSEWHERE,
     (_S.DELIVERED, _E.ACKNOWLEDGE): _S.ACKNOWLEDGED,
     (_S.DELIVERED, _E.TIME_OUT): _S.TIMED_OUT,
-    (_S.DELIVERED, _E.SETTLE_ELSEWHERE): _S.SETTLED_ELSEWHERE,
     (_S.ACKNOWLEDGED, _E.COMPLETE): _S.COMPLETED,
     (_S.COMPLETED, _E.REOPEN): _S.ACKNOWLEDGED,
     (_S.TIMED_OUT, _E.REFUND): _S.REFUNDED,
     (_S.REFUNDED, _E.REOPEN): _S.TIMED_OUT,
 }
 """Every legal move; a pair that is not here is illegal."""
+
+INITIAL = frozenset({_S.ACCEPTED, _S.DENIED, _S.SETTLED_ELSEWHERE})
+"""States in which a packet enters the registry."""
 
 TERMINAL = frozenset({_S.COMPLETED, _S.REFUNDED, _S.SETTLED_ELSEWHERE})
 """States that only an audit leaves."""

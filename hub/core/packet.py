@@ -19,7 +19,7 @@ MAX_TIMEOUT = 2**63 - 1
 
 MAX_SEQUENCE = 2**63 - 1
 MAX_TEXT = 128
-"""Characters of a payload's version and encoding."""
+"""Bytes, in UTF-8, of a payload's version and of its encoding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,36 +51,43 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """The destination applications' answers, one for each payload. Source: ICS-04 v2."""
+    """The destination applications' answers: one for each payload, or one error for all.
+
+    Source: ICS-04 v2, Acknowledgement.
+    """
 
     app_acknowledgements: tuple[bytes, ...]
 
 
 def check_packet(packet: Packet) -> None:
-    """*packet* keeps the bounds that every chain must keep.
+    """*packet* keeps the bounds that every chain must keep; a chain's own may be narrower.
 
-    Raises ``PacketInvalid`` or ``PayloadTooLarge``.
+    Raises ``PacketInvalid`` or ``PayloadTooLarge``. Source: ibc-go v10 04-channel/v2
+    types/packet.go, ValidateBasic (which allows one payload only).
     """
     if not 1 <= packet.sequence <= MAX_SEQUENCE:
-        raise PacketInvalid(field="sequence", problem=f"{packet.sequence} is not positive")
+        problem = f"{packet.sequence} is outside 1 to {MAX_SEQUENCE}"
+        raise PacketInvalid(field="sequence", problem=problem)
     if not 1 <= packet.timeout_timestamp <= MAX_TIMEOUT:
-        raise PacketInvalid(
-            field="timeout_timestamp", problem=f"{packet.timeout_timestamp} is not positive"
-        )
+        problem = f"{packet.timeout_timestamp} is outside 1 to {MAX_TIMEOUT}"
+        raise PacketInvalid(field="timeout_timestamp", problem=problem)
     if not 1 <= len(packet.payloads) <= MAX_PAYLOADS:
         raise PacketInvalid(field="payloads", problem=f"has {len(packet.payloads)} entries")
     size = sum(len(payload.value) for payload in packet.payloads)
     if size > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
     for payload in packet.payloads:
-        if not 1 <= len(payload.version) <= MAX_TEXT or not 1 <= len(payload.encoding) <= MAX_TEXT:
-            raise PacketInvalid(field="payload", problem="has no version or encoding")
+        _check_text("payload.version", payload.version)
+        _check_text("payload.encoding", payload.encoding)
         if not payload.value:
             raise PacketInvalid(field="payload.value", problem="is empty")
 
 
 def check_acknowledgement(acknowledgement: Acknowledgement) -> None:
-    """*acknowledgement* has answers, none of them empty. Raises ``PacketInvalid``."""
+    """*acknowledgement* has answers, none of them empty, within the bounds of a packet.
+
+    Raises ``PacketInvalid`` or ``PayloadTooLarge``.
+    """
     answers = acknowledgement.app_acknowledgements
     if not 1 <= len(answers) <= MAX_PAYLOADS:
         raise PacketInvalid(field="app_acknowledgements", problem=f"has {len(answers)} entries")
@@ -89,3 +96,14 @@ def check_acknowledgement(acknowledgement: Acknowledgement) -> None:
     size = sum(map(len, answers))
     if size > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
+
+
+def _check_text(field: str, text: str) -> None:
+    if not text.strip():
+        raise PacketInvalid(field=field, problem="is blank")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise PacketInvalid(field=field, problem="is not Unicode text") from error
+    if size > MAX_TEXT:
+        raise PacketInvalid(field=field, problem=f"has {size} bytes, the limit is {MAX_TEXT}")

@@ -34,9 +34,9 @@ def acknowledgement_key(client: ClientId, sequence: int) -> bytes:
 def next_sequence_send_key(client: ClientId) -> bytes:
     """Key of the next sequence that the source chain will give out for *client*.
 
-    The double slash is the field's own.
+    One slash, as a v10 chain stores it; v11 writes two, which is another key.
     """
-    return b"nextSequenceSend//" + client.encode()
+    return b"nextSequenceSend/" + client.encode()
 
 
 def client_state_key(client: ClientId) -> bytes:

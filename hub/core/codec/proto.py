@@ -22,6 +22,7 @@ FIXED32 = 5
 
 _MAX_VARINT_BYTES = 10
 _UINT64 = (1 << 64) - 1
+_MAX_FIELD_NUMBER = (1 << 29) - 1
 _FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
 
 
@@ -47,6 +48,8 @@ def decode_varint(data: bytes, at: int) -> tuple[int, int]:
 
     Raises ``ProtoError`` when it is cut, longer than needed, or over 64 bits.
     """
+    if at < len(data) and data[at] < 0x80:  # noqa: PLR2004 - one byte, as nearly all are
+        return data[at], at + 1
     value = shift = 0
     for count in range(_MAX_VARINT_BYTES):
         if at + count >= len(data):
@@ -97,7 +100,9 @@ def read_fields(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
     while at < len(data):
         tag, at = decode_varint(data, at)
         number, wire_type = tag >> 3, tag & 7
-        if number == 0 or number < last:
+        if not 0 < number <= _MAX_FIELD_NUMBER:
+            raise ProtoError(f"there is no field {number}")
+        if number < last:
             raise ProtoError(f"field {number} after field {last}")
         last = number
         if wire_type == VARINT:

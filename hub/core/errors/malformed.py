@@ -37,7 +37,7 @@ class HeightInvalid(Malformed):
     """A height is zero, negative or beyond 64 bits."""
 
     reason: ClassVar[Reason] = Reason.HEIGHT_INVALID
-    template: ClassVar[str] = "height {revision}-{number} is not positive"
+    template: ClassVar[str] = "height {revision}-{number} is not positive, or beyond 64 bits"
 
     revision: int
     number: int
