@@ -147,6 +147,16 @@ class TimeoutBatch:
     """Whole seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a chain or its adapter refused something, in its own words."""
+
+    reason: Reason
+    detail: str
+    is_final: bool
+    """Whether trying again cannot help."""
+
+
 class ExceptionKind(StrEnum):
     """What an exception asks for."""
 

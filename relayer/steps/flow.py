@@ -25,7 +25,7 @@ from hub.core.time import SECOND, Duration, Timestamp
 from relayer.steps.backoff import delay
 
 if TYPE_CHECKING:
-    from hub.core.errors import HubError
+    from hub.core.record import Refusal
 
 BATCH: Final = 256
 """Most items of one attempt."""
@@ -96,9 +96,7 @@ class Refused:
     """The chain refused an item."""
 
     item: int
-    error: HubError
-    is_final: bool
-    """Whether trying again cannot help."""
+    refusal: Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,7 @@ class Park:
     """The item needs an operator: record why."""
 
     item: int
-    error: HubError
+    refusal: Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +162,7 @@ class Wait:
     """These items are tried again later: record it where it lasts."""
 
     items: RangeSet
-    error: HubError | None
+    refusal: Refusal | None
     due: Timestamp
     tries: int
 
@@ -258,11 +256,11 @@ def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]
             awaiting = Delayed(executed, Timestamp(now + PROOF_WITHIN))
             flow = replace(flow, awaiting=(*flow.awaiting, awaiting))
         flow = replace(flow, tries=0)
-    final = RangeSet.of([item for item, entry in refused.items() if entry.is_final])
-    effects.extend(Park(item, refused[item].error) for item in final)
+    final = RangeSet.of([item for item, entry in refused.items() if entry.refusal.is_final])
+    effects.extend(Park(item, refused[item].refusal) for item in final)
     again = items - executed - final
     flow = replace(flow, parked=flow.parked | final)
-    first = next((entry.error for entry in refused.values() if not entry.is_final), None)
+    first = next((entry.refusal for entry in refused.values() if not entry.refusal.is_final), None)
     if again:
         flow, wait = _try_later(flow, again, now, event.chance, first)
         effects.append(wait)
@@ -278,13 +276,13 @@ def _failed(flow: Flow, number: int, now: Timestamp, chance: int, effects: list[
 
 
 def _try_later(
-    flow: Flow, items: RangeSet, now: Timestamp, chance: int, error: HubError | None
+    flow: Flow, items: RangeSet, now: Timestamp, chance: int, refusal: Refusal | None
 ) -> tuple[Flow, Wait]:
     tries = flow.tries + 1
     due = Timestamp(now + delay(tries, chance))
     later = (*flow.later, Delayed(items, due))
     flow = replace(flow, later=later, tries=tries, tried=flow.tried | items)
-    return flow, Wait(items, error, due, tries)
+    return flow, Wait(items, refusal, due, tries)
 
 
 def _overdue(flow: Flow, now: Timestamp) -> Flow:

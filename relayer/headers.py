@@ -1,0 +1,289 @@
+"""The hub client of one peer's chain, kept up to date: headers in, verified states out.
+
+One keeper for each peer. Whoever holds the peer's lease gives it a writer (fence and session); to
+everyone else it is a reader of what is stored. A header is verified once: its state is cached here
+and stored in the registry for all processes.
+
+Source: design section 4, and section 5 "Headers and client updates"; ICS-07.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from hub.core.client import VerifiedHeader
+from hub.core.errors import (
+    AdapterOffline,
+    ClientFrozen,
+    ClientPending,
+    ConsensusStateDiffers,
+    ConsensusStateMissing,
+    FrameInvalid,
+    Reason,
+)
+from hub.light_clients.bisection import HeaderNeeded, bisect
+from hub.light_clients.router import light_client
+from hub.ports.caller import Caller
+from hub.wire.frames import header_to_proto, headers_from_proto
+from relayer.failpoints import Failpoint, hit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
+
+    from hub.core.client import ConsensusState, Header, HubClient
+    from hub.core.ids import PeerId
+    from hub.ports.clock import Clock
+    from hub.ports.leases import Fence
+    from hub.ports.registry import Registry
+    from relayer.session import Session
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+_CACHED: Final = 512
+
+
+class HeaderKeeper:
+    """Verified headers of one peer's chain."""
+
+    def __init__(
+        self, registry: Registry, hub_client: HubClient, clock: Clock, pool: Executor
+    ) -> None:
+        """A keeper that starts from *hub_client* as stored."""
+        self.hub_client = hub_client
+        self.light_client = light_client(hub_client.anchor.client_type)
+        self._registry = registry
+        self._clock = clock
+        self._pool = pool
+        self._lock = asyncio.Lock()
+        self._writer: tuple[Fence, Session] | None = None
+        self._latest: ConsensusState | None = hub_client.latest
+        self._states: OrderedDict[int, ConsensusState] = OrderedDict()
+        self._headers: OrderedDict[int, Header] = OrderedDict()
+        self._sets: OrderedDict[bytes, bytes] = OrderedDict()
+        self.on_frozen: Callable[[PeerId], None] = lambda _: None
+        """Called after this client was frozen."""
+
+    @property
+    def peer(self) -> PeerId:
+        """Whose chain."""
+        return self.hub_client.peer
+
+    @property
+    def latest(self) -> ConsensusState | None:
+        """The newest verified state; None before the anchor's header."""
+        return self._latest
+
+    def attach(self, fence: Fence, session: Session) -> None:
+        """From now on headers may be added, and missing ones are asked of *session*."""
+        self._writer = (fence, session)
+
+    def detach(self, session: Session) -> None:
+        """*session* has ended."""
+        if self._writer is not None and self._writer[1] is session:
+            self._writer = None
+
+    async def refresh(self) -> None:
+        """What other processes stored counts here too."""
+        self.hub_client = await self._registry.clients.hub_client(self.peer)
+        latest = self.hub_client.latest
+        if latest is not None and (self._latest is None or latest.height > self._latest.height):
+            self._latest = latest
+
+    async def state(self, height: int) -> ConsensusState:
+        """The verified state at *height*. Raises ``ConsensusStateMissing``."""
+        known = self._states.get(height)
+        if known is None:
+            known = await self._registry.clients.consensus_state(self.peer, height)
+            if known is None:
+                raise ConsensusStateMissing(client=self.hub_client.name, height=height)
+            _remember(self._states, height, known)
+        return known
+
+    async def header(self, height: int) -> Header:
+        """The verified header of *height*; the adapter is asked for it where none is stored.
+
+        Raises ``ConsensusStateMissing``, ``AdapterOffline`` or as ``add``.
+        """
+        known = self._headers.get(height)
+        if known is not None:
+            return known
+        stored = await self._registry.clients.header(self.peer, height)
+        if stored is not None:
+            _remember(self._headers, height, stored.header)
+            return stored.header
+        [header] = await self._fetch([height])
+        await self.add([header])
+        return header
+
+    async def validators_after(self, state: ConsensusState) -> bytes:
+        """The bytes of the set that *state* names for the next block. Raises as ``header``."""
+        known = await self._known_set(state.next_validators_hash)
+        return known or (await self.header(state.height.number + 1)).validators
+
+    async def add(self, headers: Sequence[Header]) -> list[int]:
+        """The heights of *headers*, each verified and stored now or before.
+
+        Raises ``ClientFrozen``, ``ClientPending``, ``ConsensusStateDiffers`` after freezing, or
+        what the light client raises.
+        """
+        async with self._lock:
+            return [await self._add(header) for header in headers]
+
+    async def latest_verified(self) -> ConsensusState:
+        """The newest verified state. Raises ``ClientPending`` before the anchor's header."""
+        if self._latest is None:
+            raise self._pending()
+        return self._latest
+
+    async def freeze(self, cause: str, first: Header, second: Header) -> None:
+        """The hub client is frozen, and both headers are kept as evidence."""
+        evidence = (
+            Reason.CONSENSUS_STATE_DIFFERS,
+            header_to_proto(first).SerializeToString(deterministic=True),
+            header_to_proto(second).SerializeToString(deterministic=True),
+        )
+        by = Caller(identity="relayer")
+        await self._registry.clients.freeze(self.peer, cause, evidence, by)
+        await self.refresh()
+        self.on_frozen(self.peer)
+
+    async def _add(self, header: Header) -> int:
+        claimed = await self._run(self.light_client.read_header, header)
+        height = claimed.height.number
+        if self.hub_client.is_frozen:
+            cause = self.hub_client.frozen_cause
+            raise ClientFrozen(client=self.hub_client.name, cause=cause)
+        if self._latest is None:
+            await self._trust_anchor(header)
+            return height
+        stored = await self._stored_state(height)
+        if stored is not None and stored.header_hash == claimed.header_hash:
+            return height
+        above = None
+        if height < self._latest.height.number:
+            above = await self._registry.clients.header_above(self.peer, height)
+        if stored is None and above is not None and await self._precedes(header, above):
+            await self._keep([VerifiedHeader(header=header, state=claimed)])
+            return height
+        trusted = await self._trusted_below(height)
+        verified = await self._prove(trusted, header, height)
+        other = stored
+        if other is None and above is not None:
+            beside = [trusted, above.state]
+            other = self.light_client.find_conflict(claimed, beside)
+            if above.state.height.number == height + 1:
+                other = above.state  # it names another block before it
+        if other is not None:
+            await self._contradicted(other, claimed, header)
+        await self._keep(verified)
+        return height
+
+    async def _precedes(self, header: Header, above: VerifiedHeader) -> bool:
+        """*header* is the block that the verified *above* names: proven without a signature."""
+        return await self._run(self.light_client.links_to, header, above.header)
+
+    async def _contradicted(
+        self, stored: ConsensusState, claimed: ConsensusState, header: Header
+    ) -> None:
+        """A verified *header* contradicts a stored one: the client freezes.
+
+        Raises ``ConsensusStateDiffers``.
+        """
+        first = await self.header(stored.height.number)
+        await self.freeze(f"two truths at height {claimed.height.number}", first, header)
+        raise ConsensusStateDiffers(
+            client=self.hub_client.name,
+            height=claimed.height.number,
+            got=claimed.header_hash.hex(),
+            stored=stored.header_hash.hex(),
+        )
+
+    async def _prove(
+        self, trusted: ConsensusState, header: Header, height: int
+    ) -> list[VerifiedHeader]:
+        """*header*, and those that trust needs between it and *trusted*, each verified."""
+        anchor, now = self.hub_client.anchor, self._clock.now()
+        validators = await self._known_set(trusted.next_validators_hash)
+        steps = bisect(self.light_client, anchor, trusted, validators, height, now=now)
+        verified: list[VerifiedHeader] = []
+        event = await self._run(next, steps, None)
+        while event is not None:
+            if isinstance(event, HeaderNeeded):
+                found = header
+                if event.height != height:
+                    [found] = await self._fetch([event.height])
+                event = await self._run(steps.send, found)
+            else:
+                verified.append(VerifiedHeader(header=event.header, state=event.state))
+                event = await self._run(next, steps, None)
+        return verified
+
+    async def _trust_anchor(self, header: Header) -> None:
+        anchor = self.hub_client.anchor
+        state = await self._run(self.light_client.trust_anchor, anchor, header)
+        await self._keep([VerifiedHeader(header=header, state=state)])
+
+    async def _trusted_below(self, height: int) -> ConsensusState:
+        latest = self._latest
+        if latest is not None and latest.height.number < height:
+            return latest
+        below = await self._registry.clients.header_at_or_below(self.peer, height - 1)
+        if below is None:
+            raise ConsensusStateMissing(client=self.hub_client.name, height=height - 1)
+        return below.state
+
+    async def _stored_state(self, height: int) -> ConsensusState | None:
+        if self._latest is not None and height > self._latest.height.number:
+            return None
+        known = self._states.get(height)
+        return known or await self._registry.clients.consensus_state(self.peer, height)
+
+    async def _keep(self, verified: Sequence[VerifiedHeader]) -> None:
+        if self._writer is None:
+            raise AdapterOffline(peer=self.peer)
+        await self._registry.clients.add_headers(self._writer[0], verified)
+        hit(Failpoint.HEADER_VERIFIED)
+        for entry in verified:
+            number = entry.state.height.number
+            _remember(self._states, number, entry.state)
+            _remember(self._headers, number, entry.header)
+            if self._latest is None or entry.state.height > self._latest.height:
+                self._latest = entry.state
+
+    async def _known_set(self, digest: bytes) -> bytes | None:
+        known = self._sets.get(digest) or await self._registry.clients.validators(digest)
+        if known is not None:
+            _remember(self._sets, digest, known)
+        return known
+
+    async def _fetch(self, heights: Sequence[int]) -> tuple[Header, ...]:
+        if self._writer is None:
+            raise AdapterOffline(peer=self.peer)
+        request = pb.Request(headers=pb.HeaderRequest(heights=heights))
+        answer = await self._writer[1].request(request)
+        headers = headers_from_proto(answer.headers)
+        if len(headers) != len(heights):
+            raise FrameInvalid(frame="answer", problem="has another number of headers")
+        return headers
+
+    def _pending(self) -> ClientPending:
+        height = self.hub_client.anchor.height.number
+        return ClientPending(client=self.hub_client.name, height=height)
+
+    async def _run(self, function: Callable[..., T], *args: object) -> T:
+        """*function* in the verification pool: the signature libraries release the interpreter."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+
+
+def _remember(cache: OrderedDict[K, V], key: K, value: V) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > _CACHED:
+        cache.popitem(last=False)
