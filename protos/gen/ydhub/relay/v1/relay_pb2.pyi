@@ -1316,6 +1316,7 @@ class ClientMirror(_message.Message):
     COUNTERPARTY_PROOF_FIELD_NUMBER: _builtins.int
     TRUSTED_HEIGHTS_FIELD_NUMBER: _builtins.int
     OPENING_FIELD_NUMBER: _builtins.int
+    PENDING_HEIGHT_FIELD_NUMBER: _builtins.int
     client: _builtins.str
     """Its native id."""
     client_state: _builtins.bytes
@@ -1336,6 +1337,10 @@ class ClientMirror(_message.Message):
     def trusted_heights(self) -> _containers.RepeatedCompositeFieldContainer[_client_pb2.Height]:
         """Heights that it has consensus states of, newest last, at most 64; a hint, not proven."""
 
+    @_builtins.property
+    def pending_height(self) -> _client_pb2.Height:
+        """Height of its anchor, whose header it waits for; absent once it has a consensus state."""
+
     def __init__(
         self,
         *,
@@ -1347,10 +1352,11 @@ class ClientMirror(_message.Message):
         counterparty_proof: _builtins.bytes = ...,
         trusted_heights: _abc.Iterable[_client_pb2.Height] | None = ...,
         opening: _builtins.str = ...,
+        pending_height: _client_pb2.Height | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["proof_height", b"proof_height"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pending_height", b"pending_height", "proof_height", b"proof_height"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "client_state", b"client_state", "client_state_proof", b"client_state_proof", "counterparty", b"counterparty", "counterparty_proof", b"counterparty_proof", "opening", b"opening", "proof_height", b"proof_height", "trusted_heights", b"trusted_heights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "client_state", b"client_state", "client_state_proof", b"client_state_proof", "counterparty", b"counterparty", "counterparty_proof", b"counterparty_proof", "opening", b"opening", "pending_height", b"pending_height", "proof_height", b"proof_height", "trusted_heights", b"trusted_heights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
