@@ -16,7 +16,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
 .PHONY: help demo test check vectors bench dev fuzz fuzz-full fmt lint types contracts protos \
-	migrations docs lock clean
+	migrations docs generate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
