@@ -1,0 +1,216 @@
+"""Clients that live on one peer's chain: what they trust, and the shortest way to teach them more.
+
+The hub only mirrors them. What it believes of them plans updates and proves that a lane was opened
+between the right clients; a wrong belief costs an attempt, never safety, for the chain's own client
+judges every header.
+
+Source: design section 5, "Headers and client updates"; ICS-02, UpdateClient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from hub.core.client import ChainClient
+from hub.core.errors import ClientNotFound, ClientPending, LimitExceeded, TrustExpired
+from hub.core.ids import parse_client_id
+from hub.core.paths import client_state_key, counterparty_key
+from hub.light_clients.cometbft.client_state import decode_client_state, decode_counterparty
+from hub.wire.frames import header_to_proto, height_from_proto, height_to_proto
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hub.core.client import ConsensusState, Header, TrustOptions
+    from hub.core.height import Height
+    from hub.core.ids import ClientId
+    from hub.core.time import Timestamp
+    from relayer.headers import HeaderKeeper
+    from relayer.session import Session
+
+MAX_STEPS: Final = 64
+"""Updates of one plan."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """A chain client as its chain proves it, and the heights that its adapter says it trusts."""
+
+    proven: ChainClient | None
+    """None while it waits for its anchor's header."""
+    client: ClientId
+    chain_id: str
+    options: TrustOptions
+    counterparty: ClientId | None
+    counterparty_prefix: tuple[bytes, ...]
+    trusted: tuple[int, ...]
+    """Rising."""
+    pending_height: int
+    """Height of its anchor while it waits for that header; else 0."""
+    is_frozen: bool
+    is_ordered: bool
+    opening: str
+
+
+class ChainClients:
+    """The clients of one attached chain, by native id."""
+
+    def __init__(self, session: Session, keeper: HeaderKeeper) -> None:
+        """Clients behind *session*, proven under the roots of *keeper*'s chain."""
+        self._session = session
+        self._keeper = keeper
+        self._mirrors: dict[ClientId, Mirror] = {}
+
+    async def mirror(self, client: ClientId) -> Mirror:
+        """The client, asked of the adapter once. Raises ``ClientNotFound`` or as ``query``."""
+        known = self._mirrors.get(client)
+        if known is None:
+            await self.query(pb.ClientQuery(client=client))
+            known = self._mirrors.get(client)
+        if known is None:
+            raise ClientNotFound(name=f"peers/{self._session.peer}/clients/{client}")
+        return known
+
+    async def query(self, query: pb.ClientQuery) -> list[Mirror]:
+        """The clients that the adapter names, each proven under a verified root.
+
+        Raises ``AdapterOffline``, ``AnswerOverdue``, ``ChainUnreachable``, ``VerificationFailed``
+        or ``Malformed``.
+        """
+        answer = await self._session.request(pb.Request(client=query))
+        return await self.take(answer.clients)
+
+    async def take(self, answer: pb.ClientAnswer) -> list[Mirror]:
+        """The clients of *answer*, each proven. Raises as ``query``."""
+        mirrors = [await self._prove(client) for client in answer.clients]
+        for mirror in mirrors:
+            self._mirrors[mirror.client] = mirror
+        return mirrors
+
+    def forget(self, client: ClientId) -> None:
+        """The client is asked for again when it is needed."""
+        self._mirrors.pop(client, None)
+
+    def reported(self, client: ClientId, trusted: Iterable[Height]) -> None:
+        """After an execution its adapter says that the client trusts these heights."""
+        heights = tuple(sorted({height.number for height in trusted}))
+        known = self._mirrors.get(client)
+        if known is not None and heights:
+            self._mirrors[client] = replace(known, trusted=heights, pending_height=0)
+
+    async def updates(
+        self, client: ClientId, source: HeaderKeeper, target: int, now: Timestamp
+    ) -> list[pb.UpdateStep]:
+        """The shortest updates found that make *client* trust *source*'s header at *target*.
+
+        Empty where it does already. Raises ``TrustExpired``, ``ConsensusStateMissing``,
+        ``AdapterOffline`` where a header between is missing and cannot be asked for.
+        """
+        mirror = await self.mirror(client)
+        if target in mirror.trusted:
+            return []
+        steps: list[pb.UpdateStep] = []
+        below = [height for height in mirror.trusted if height < target]
+        if not below:
+            if not mirror.pending_height or mirror.pending_height > target:
+                height = mirror.pending_height or target
+                raise ClientPending(client=str(client), height=height)
+            steps.append(_step(None, b"", await source.header(mirror.pending_height)))
+            below = [mirror.pending_height]
+        trusted = await source.state(below[-1])
+        expires_at = trusted.time + mirror.options.trusting_period
+        if now >= expires_at:
+            raise TrustExpired(expires_at=expires_at, now=now)
+        while trusted.height.number != target:
+            if len(steps) >= MAX_STEPS:
+                raise LimitExceeded(what="updates of a plan", count=len(steps), limit=MAX_STEPS)
+            step, trusted = await self._furthest(mirror, source, trusted, target)
+            steps.append(step)
+        self._assume(mirror, steps, target)
+        return steps
+
+    async def _furthest(
+        self, mirror: Mirror, source: HeaderKeeper, trusted: ConsensusState, target: int
+    ) -> tuple[pb.UpdateStep, ConsensusState]:
+        """One update from *trusted* towards *target*, halving the way until trust suffices."""
+        anchor = replace(source.hub_client.anchor, options=mirror.options)
+        validators = await source.validators_after(trusted)
+        low, height = trusted.height.number, target
+        while True:
+            header = await source.header(height)
+            follows = source.light_client.may_follow(anchor, trusted, validators, header)
+            if follows or height == low + 1:
+                state = await source.state(height)
+                return _step(trusted.height, validators, header), state
+            height = (low + height) // 2
+
+    def _assume(self, mirror: Mirror, steps: list[pb.UpdateStep], target: int) -> None:
+        """Executions run in order, so what is on its way counts as trusted already."""
+        known = self._mirrors.get(mirror.client)
+        if known is not None and steps:
+            trusted = tuple(sorted({*known.trusted, target}))
+            self._mirrors[mirror.client] = replace(known, trusted=trusted)
+
+    async def _prove(self, client: pb.ClientMirror) -> Mirror:
+        """What *client* claims, shown under a verified root of its chain."""
+        height = height_from_proto(client.proof_height).number
+        await self._keeper.header(height)
+        state = await self._keeper.state(height)
+        prefix = self._keeper.hub_client.anchor.prefix
+        verifier = self._keeper.light_client
+        stored = decode_client_state(client.client_state)
+        native = parse_client_id(client.client)
+        verifier.verify_membership(
+            state.root,
+            prefix,
+            client_state_key(native),
+            client.client_state,
+            client.client_state_proof,
+        )
+        counterparty = None
+        if client.counterparty:
+            verifier.verify_membership(
+                state.root,
+                prefix,
+                counterparty_key(native),
+                client.counterparty,
+                client.counterparty_proof,
+            )
+            counterparty = decode_counterparty(client.counterparty)
+        proven = None
+        if stored.latest_height is not None:
+            proven = ChainClient(
+                peer=self._session.peer,
+                client=native,
+                chain_id=stored.chain_id,
+                latest_height=stored.latest_height,
+                is_frozen=stored.is_frozen,
+                options=stored.options,
+                counterparty=counterparty.client if counterparty else None,
+                counterparty_prefix=counterparty.prefix if counterparty else (),
+            )
+        trusted = {height_from_proto(entry).number for entry in client.trusted_heights}
+        pending = client.pending_height
+        return Mirror(
+            proven=proven,
+            client=native,
+            chain_id=stored.chain_id,
+            options=stored.options,
+            counterparty=counterparty.client if counterparty else None,
+            counterparty_prefix=counterparty.prefix if counterparty else (),
+            trusted=tuple(sorted(trusted)),
+            pending_height=height_from_proto(pending).number if pending.number else 0,
+            is_frozen=stored.is_frozen,
+            is_ordered=counterparty.ordered if counterparty else False,
+            opening=client.opening,
+        )
+
+
+def _step(trusted: Height | None, validators: bytes, header: Header) -> pb.UpdateStep:
+    step = pb.UpdateStep(header=header_to_proto(header), trusted_validators=validators)
+    if trusted is not None:
+        step.trusted_height.CopyFrom(height_to_proto(trusted))
+    return step

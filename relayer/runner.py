@@ -1,0 +1,150 @@
+"""Runs one lane's flow: feeds it events, carries out its effects, wakes it when time has passed.
+
+All decisions are ``steps.flow.step``; here are only the tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from hub.core.errors import HubError
+from hub.core.time import Duration
+from relayer.steps.backoff import CHANCES
+from relayer.steps.flow import (
+    Done,
+    Effect,
+    Event,
+    Failed,
+    Flow,
+    Park,
+    Reported,
+    Send,
+    Tick,
+    Wait,
+    step,
+    wakes_at,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from hub.ports.clock import Clock, Randomness
+
+_log = structlog.get_logger()
+
+
+class Carrier(Protocol):
+    """What a flow's effects do in the world."""
+
+    async def carry(self, send: Send) -> Reported:
+        """What became of the attempt. A ``HubError`` means that nobody knows, or not yet."""
+        ...
+
+    async def record(self, effect: Done | Park | Wait) -> None:
+        """The effect is durable. A ``HubError`` is tried again by events that follow."""
+        ...
+
+
+class FlowRunner:
+    """One flow and its tasks; lives as long as its session."""
+
+    def __init__(
+        self, flow: Flow, carrier: Carrier, clock: Clock, randomness: Randomness, name: str
+    ) -> None:
+        """A runner of *flow*, not started."""
+        self.flow = flow
+        self._carrier = carrier
+        self._clock = clock
+        self._randomness = randomness
+        self._name = name
+        self._woken = asyncio.Event()
+        self._records: asyncio.Queue[Done | Park | Wait] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Its tasks run from now on."""
+        self._spawn(self._wake())
+        self._spawn(self._record())
+        self.feed(Tick())
+
+    async def stop(self) -> None:
+        """All of its tasks are over."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def feed(self, event: Event) -> None:
+        """*event* happened."""
+        self.flow, effects = step(self.flow, event, self._clock.monotonic())
+        for effect in effects:
+            self._carry_out(effect)
+        self._woken.set()
+
+    def _carry_out(self, effect: Effect) -> None:
+        if isinstance(effect, Send):
+            self._spawn(self._attempt(effect))
+        else:
+            self._records.put_nowait(effect)
+
+    async def _attempt(self, send: Send) -> None:
+        try:
+            reported = await self._carrier.carry(send)
+        except HubError as error:
+            _log.info(
+                "attempt_failed",
+                flow=self._name,
+                number=send.number,
+                reason=error.reason,
+                detail=str(error),
+            )
+            self.feed(Failed(send.number, self._randomness.below(CHANCES)))
+        else:
+            self.feed(reported)
+
+    async def _record(self) -> None:
+        while True:
+            effect = await self._records.get()
+            try:
+                await self._carrier.record(effect)
+            except HubError as error:
+                _log.warning(
+                    "record_failed", flow=self._name, reason=error.reason, detail=str(error)
+                )
+
+    async def _wake(self) -> None:
+        """Feeds a tick whenever the flow waits for a time that has come."""
+        while True:
+            self._woken.clear()
+            due = wakes_at(self.flow)
+            if due is None:
+                await self._woken.wait()
+                continue
+            await self._until(due - self._clock.monotonic())
+            if due <= self._clock.monotonic():
+                self.feed(Tick())
+
+    async def _until(self, wait: int) -> None:
+        """Returns after *wait* (ns), or when the flow has changed."""
+        if wait <= 0:
+            return
+        sleep = asyncio.ensure_future(self._clock.sleep(Duration(wait)))
+        woken = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait([sleep, woken], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            woken.cancel()
+
+    def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("flow_task_failed", flow=self._name, exc_info=task.exception())

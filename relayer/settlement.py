@@ -1,0 +1,217 @@
+"""Carry a lane's outcomes back to the source's adapter: acknowledgements, and refunds by timeout.
+
+The items of this flow are outcome indexes. What the source reports executed is complete.
+
+Source: design section 3 ("completed", "refunded"), section 5 ("outcome_index").
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from hub.core.commitment import commit_acknowledgement
+from hub.core.errors import MembershipNotProven, RecordCorrupt
+from hub.core.paths import acknowledgement_key, receipt_key
+from hub.core.ranges import EMPTY, RangeSet
+from hub.core.record import OutcomeKind
+from hub.wire.frames import height_to_proto
+from hub.wire.packet import decode_acknowledgement
+from relayer.delivery import exceptions
+from relayer.failpoints import Failpoint, hit
+from relayer.reports import read_report
+from relayer.reproof import ask, fresh_batch
+from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hub.core.height import Height
+    from hub.core.record import StoredOutcome, StoredPacket, StoredProof
+    from hub.ports.leases import Fence
+    from relayer.switchboard import LaneDesk, Switchboard
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One execution and the outcomes that it carries."""
+
+    outcomes: tuple[StoredOutcome, ...]
+    execution: pb.Execution
+
+
+class Settlement:
+    """The carrier of one lane back to its source, which this process owns."""
+
+    def __init__(self, board: Switchboard, desk: LaneDesk, fence: Fence) -> None:
+        """Settlement of *desk*'s lane under the source's *fence*."""
+        self._board = board
+        self._desk = desk
+        self._fence = fence
+
+    async def carry(self, send: Send) -> Reported:
+        """What the source's chain made of the outcomes. Raises ``HubError``."""
+        registry = self._board.registry
+        outcomes = await registry.outcomes.read(self._lane_id, send.items)
+        elsewhere = [o for o in outcomes if o.kind is OutcomeKind.SETTLED_ELSEWHERE]
+        owed = [o for o in outcomes if o.kind is not OutcomeKind.SETTLED_ELSEWHERE]
+        parts = await self._parts(owed, possible_duplicate=send.possible_duplicate)
+        session = self._board.session(self._desk.key.source_peer)
+        reports = await asyncio.gather(
+            *[
+                session.execute(part.execution, lambda: hit(Failpoint.SETTLEMENT_SENT))
+                for part in parts
+            ]
+        )
+        hit(Failpoint.SETTLEMENT_REPORTED)
+        executed = RangeSet.of([outcome.outcome_index for outcome in elsewhere])
+        refused: list[Refused] = []
+        for part, report in zip(parts, reports, strict=True):
+            done, refusals = self._read(part, report)
+            executed |= done
+            refused += refusals
+        chance = self._board.randomness.below(1 << 16)
+        return Reported(send.number, executed, tuple(refused), chance)
+
+    async def record(self, effect: Done | Park | Wait) -> None:
+        """What the source reported is durable. Raises ``HubError``."""
+        registry = self._board.registry
+        if isinstance(effect, Done):
+            await registry.outcomes.record_completed(self._fence, self._lane_id, effect.items)
+            hit(Failpoint.COMPLETION_RECORDED)
+            return
+        indexes = RangeSet.of([effect.item]) if isinstance(effect, Park) else effect.items
+        sequences = {
+            outcome.outcome_index: outcome.sequence
+            for outcome in await registry.outcomes.read(self._lane_id, indexes)
+        }
+        found = exceptions(effect, sequences)
+        if found:
+            await registry.exceptions.put(self._fence, self._lane_id, found)
+
+    @property
+    def _lane_id(self) -> int:
+        return self._desk.view.lane.lane_id
+
+    async def _parts(
+        self, outcomes: Sequence[StoredOutcome], *, possible_duplicate: bool
+    ) -> list[_Part]:
+        if not outcomes:
+            return []
+        registry = self._board.registry
+        sequences = RangeSet.of([outcome.sequence for outcome in outcomes])
+        packets = {p.sequence: p for p in await registry.packets.read(self._lane_id, sequences)}
+        missing = sequences - RangeSet.of(packets)
+        if missing:
+            name = f"{self._desk.key.name}/packets/{missing.first}"
+            raise RecordCorrupt(what=name, stored="an outcome", computed="no packet")
+        proofs = await registry.packets.proofs(sorted({o.proof_id for o in outcomes}))
+        by_proof = sorted(outcomes, key=attrgetter("proof_id", "sequence"))
+        parts: list[_Part] = []
+        for proof_id, group in groupby(by_proof, key=attrgetter("proof_id")):
+            members = tuple(group)
+            stored = proofs[proof_id]
+            if members[0].kind is OutcomeKind.ABSENCE:
+                execution = await self._time_out(members[0], packets, stored)
+            else:
+                execution = await self._acknowledge(members, packets, stored)
+            execution.possible_duplicate = possible_duplicate
+            parts.append(_Part(members, execution))
+        return parts
+
+    async def _acknowledge(
+        self,
+        outcomes: tuple[StoredOutcome, ...],
+        packets: Mapping[int, StoredPacket],
+        stored: StoredProof,
+    ) -> pb.Execution:
+        proof = stored.proof
+        acknowledge = pb.Acknowledge(
+            packets=[packets[outcome.sequence].content for outcome in outcomes],
+            acknowledgements=[outcome.content for outcome in outcomes],
+        )
+        whole = len(outcomes) + len(proof.skipped) == proof.leaf_count
+        if whole and stored.gate == self._desk.view.destination.gate:
+            acknowledge.proof_batch = proof.content
+            for leaf in proof.skipped:
+                acknowledge.skipped.add(sequence=leaf.sequence, commitment=leaf.commitment)
+            height = await self._height(proof.height)
+        else:
+            client = self._desk.key.destination_client
+            leaves = [
+                (
+                    acknowledgement_key(client, outcome.sequence),
+                    commit_acknowledgement(decode_acknowledgement(outcome.content)),
+                )
+                for outcome in outcomes
+            ]
+            height, acknowledge.proof_batch = await fresh_batch(
+                self._board, self._desk.key.destination_peer, leaves
+            )
+        acknowledge.proof_height.CopyFrom(height_to_proto(height))
+        execution = await self._execution(height)
+        execution.acknowledge.CopyFrom(acknowledge)
+        return execution
+
+    async def _time_out(
+        self,
+        outcome: StoredOutcome,
+        packets: Mapping[int, StoredPacket],
+        stored: StoredProof,
+    ) -> pb.Execution:
+        if stored.gate == self._desk.view.destination.gate:
+            height, proof = await self._height(stored.proof.height), stored.proof.content
+        else:
+            height, proof = await self._fresh_absence(outcome.sequence)
+        execution = await self._execution(height)
+        execution.time_out.CopyFrom(
+            pb.TimeOut(
+                packet=packets[outcome.sequence].content,
+                proof_height=height_to_proto(height),
+                proof=proof,
+            )
+        )
+        return execution
+
+    async def _fresh_absence(self, sequence: int) -> tuple[Height, bytes]:
+        keeper = await self._board.keeper(self._desk.key.destination_peer)
+        state = await keeper.latest_verified()
+        key = receipt_key(self._desk.key.destination_client, sequence)
+        answer = await ask(self._board, keeper, state, [key], batch=False)
+        if answer.values[0]:
+            raise MembershipNotProven(key=key.hex(), problem="was absent, and is present now")
+        prefix, proof = keeper.hub_client.anchor.prefix, answer.proofs[0]
+        keeper.light_client.verify_non_membership(state.root, prefix, key, proof)
+        return state.height, proof
+
+    async def _height(self, number: int) -> Height:
+        keeper = await self._board.keeper(self._desk.key.destination_peer)
+        return (await keeper.state(number)).height
+
+    async def _execution(self, height: Height) -> pb.Execution:
+        """An execution on the source's chain, after the updates that *height* needs."""
+        key = self._desk.key
+        destination = await self._board.keeper(key.destination_peer)
+        clients = self._board.chain_clients[key.source_peer]
+        updates = await clients.updates(
+            key.source_client, destination, height.number, self._board.clock.now()
+        )
+        return pb.Execution(lane=key.name, client=key.source_client, updates=updates)
+
+    def _read(self, part: _Part, report: pb.ExecutionReport) -> tuple[RangeSet, list[Refused]]:
+        """What *report* says of the part's outcomes, by outcome index."""
+        key = self._desk.key
+        indexes = {outcome.sequence: outcome.outcome_index for outcome in part.outcomes}
+        clients = self._board.chain_clients.get(key.source_peer)
+        done, refusals = read_report(clients, key.source_client, report, RangeSet.of(list(indexes)))
+        executed = RangeSet.of([indexes[sequence] for sequence in done]) if done else EMPTY
+        return executed, [
+            Refused(indexes[sequence], refusal)
+            for sequence, refusal in refusals
+            if sequence in indexes
+        ]
