@@ -49,10 +49,11 @@ class IavlStore:
 
     def get(self, key: bytes) -> bytes | None:
         """The value at *key* now, uncommitted changes included; None if there is none."""
-        node = self._root
-        while isinstance(node, Inner):
-            node = node.left if key < node.key else node.right
-        return node.value if node is not None and node.key == key else None
+        return _get(self._root, key)
+
+    def get_at(self, version: int, key: bytes) -> bytes | None:
+        """The value at *key* in a kept *version*, if there is one. Raises ``StoreError``."""
+        return _get(self.tree(version), key)
 
     def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Each (key, value) whose key begins with *prefix*, keys rising."""
@@ -151,6 +152,12 @@ class IavlStore:
             else:
                 node = parent
         self._root = node
+
+
+def _get(node: Node | None, key: bytes) -> bytes | None:
+    while isinstance(node, Inner):
+        node = node.left if key < node.key else node.right
+    return node.value if node is not None and node.key == key else None
 
 
 def _own(node: Inner, version: int) -> Inner:

@@ -1,0 +1,183 @@
+"""The blocks of a chain, durable one by one, so that a killed chain comes back as it was.
+
+A record of the file is its length (4 bytes, big-endian), the first 8 bytes of its SHA-256, and its
+content. What follows the last whole record was being written when the process died; nobody was told
+of it, so it is cut off. A damaged record with others behind it is no such thing.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Protocol
+
+from hub.core.codec.proto import (
+    ProtoError,
+    bytes_field,
+    message_field,
+    read_fields,
+    varint_field,
+)
+from hub.core.errors import RecordCorrupt
+from hub.core.time import Timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_LENGTH_BYTES = 4
+_SUM_BYTES = 8
+_HEAD_BYTES = _LENGTH_BYTES + _SUM_BYTES
+
+
+class BlockLog(Protocol):
+    """Where blocks go before anyone hears of them."""
+
+    def records(self) -> Iterator[bytes]:
+        """Every record, in the order in which it was appended. Raises ``RecordCorrupt``."""
+        ...
+
+    def append(self, record: bytes) -> None:
+        """*record* is durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRecord:
+    """What a block was made from."""
+
+    height: int
+    time: Timestamp
+    app_hash: bytes
+    """The root of the state before the block."""
+    transactions: tuple[bytes, ...]
+
+
+def encode_record(record: BlockRecord) -> bytes:
+    """The bytes of *record*."""
+    return (
+        varint_field(1, record.height)
+        + varint_field(2, record.time)
+        + bytes_field(3, record.app_hash)
+        + b"".join([message_field(4, data) for data in record.transactions])
+    )
+
+
+def decode_record(data: bytes) -> BlockRecord:
+    """The record of *data*. Raises ``RecordCorrupt``."""
+    height = time = 0
+    app_hash = b""
+    transactions: list[bytes] = []
+    unknown = 0
+    try:
+        for number, _, value in read_fields(data):
+            match number, value:
+                case 1, int():
+                    height = value
+                case 2, int():
+                    time = value
+                case 3, bytes():
+                    app_hash = value
+                case 4, bytes():
+                    transactions.append(value)
+                case _:
+                    unknown = number
+    except ProtoError as error:
+        raise RecordCorrupt(what="block", stored=data[:32].hex(), computed=str(error)) from error
+    if unknown:
+        raise RecordCorrupt(what="block", stored=data[:32].hex(), computed=f"field {unknown}")
+    return BlockRecord(
+        height=height,
+        time=Timestamp(time),
+        app_hash=app_hash,
+        transactions=tuple(transactions),
+    )
+
+
+class MemoryLog:
+    """A log that lives as long as the process: for simulation and tests."""
+
+    def __init__(self) -> None:
+        self._records: list[bytes] = []
+
+    def records(self) -> Iterator[bytes]:
+        """Every record, in order."""
+        yield from list(self._records)
+
+    def append(self, record: bytes) -> None:
+        """*record* is kept."""
+        self._records.append(record)
+
+
+class FileLog:
+    """A log in one file, which one process writes."""
+
+    def __init__(self, path: Path) -> None:
+        """The log at *path*, which is made if it is not there. Raises ``RecordCorrupt``."""
+        self._path = path
+        made = not path.exists()
+        self._file = path.open("ab")
+        if made:
+            _sync_directory(path.parent)
+        whole = 0
+        for end, _ in self._scan():
+            whole = end
+        self._file.truncate(whole)
+        os.fsync(self._file.fileno())
+
+    def records(self) -> Iterator[bytes]:
+        """Every record, in order. Raises ``RecordCorrupt``."""
+        for _, content in self._scan():
+            yield content
+
+    def append(self, record: bytes) -> None:
+        """*record*, not empty, is in the file, and the file on the disk."""
+        head = len(record).to_bytes(_LENGTH_BYTES, "big") + _sum(record)
+        self._file.write(head + record)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """The file is closed."""
+        self._file.close()
+
+    def _scan(self) -> Iterator[tuple[int, bytes]]:
+        """Every whole record, with where it ends."""
+        size = self._path.stat().st_size
+        at = 0
+        with self._path.open("rb") as file:
+            while at < size:
+                head = file.read(_HEAD_BYTES)
+                length = int.from_bytes(head[:_LENGTH_BYTES], "big")
+                end = at + _HEAD_BYTES + length
+                if end > size:
+                    return
+                content = file.read(length)
+                if not content or _sum(content) != head[_LENGTH_BYTES:]:
+                    _check_torn(head + content + file.read(), is_last=end == size)
+                    return
+                yield end, content
+                at = end
+
+
+def _check_torn(rest: bytes, *, is_last: bool) -> None:
+    """*rest*, from a damaged record on, was being written when the process or machine died.
+
+    A file system may leave zeros where it had not written yet. Raises ``RecordCorrupt``.
+    """
+    if not is_last and any(rest):
+        raise RecordCorrupt(what="block log", stored=rest[:_HEAD_BYTES].hex(), computed="")
+
+
+def _sum(content: bytes) -> bytes:
+    return sha256(content).digest()[:_SUM_BYTES]
+
+
+def _sync_directory(path: Path) -> None:
+    """That a file of the directory at *path* exists is durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

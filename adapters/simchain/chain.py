@@ -1,0 +1,214 @@
+"""The embedded chain: synchronous, deterministic, one block at a time.
+
+From configuration, block times and transactions follows everything: state, headers, signatures.
+A block is durable in the log before anyone hears of it, and a chain that starts replays its log.
+
+The header at height h carries the root of the state after block h - 1, as in CometBFT: what block h
+did is provable from the header at h + 1 on, its *proof height*.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from adapters.simchain.block_log import BlockRecord, decode_record, encode_record
+from adapters.simchain.blocks import Contents, LightBlock, make_block
+from adapters.simchain.clients import Clients
+from adapters.simchain.codec import decode_transaction, encode_transaction, transaction_hash
+from adapters.simchain.execution import Executor
+from adapters.simchain.gateway import Gateway
+from adapters.simchain.genesis import STORES, genesis_hash, write_genesis
+from adapters.simchain.ledger import Ledger
+from adapters.simchain.state import State
+from adapters.simchain.store.stores import Stores
+from adapters.simchain.transfer import Transfer
+from hub.core.errors import BacklogFull, HeaderNotFound, Reason, RecordCorrupt
+from hub.core.time import MILLISECOND, Timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from adapters.simchain.application import Application
+    from adapters.simchain.block_log import BlockLog
+    from adapters.simchain.events import Event
+    from adapters.simchain.genesis import ChainConfig
+    from adapters.simchain.messages import Result, Transaction
+    from hub.core.ids import PortId
+    from hub.light_clients.interface import LightClient
+
+BLOCKS_KEPT: Final = 512
+"""Blocks whose results and events are kept; headers are kept for good."""
+RESULTS_KEPT: Final = 65_536
+
+_CODES: Final = {reason: code for code, reason in enumerate(Reason, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A decided block, and what it did."""
+
+    light: LightBlock
+    results: tuple[Result, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def height(self) -> int:
+        """Its height, from 1."""
+        return self.light.signed.header.height
+
+    @property
+    def time(self) -> Timestamp:
+        """Its header's time."""
+        return self.light.signed.header.time
+
+
+class Chain:
+    """One chain: its state, its blocks, its ledger."""
+
+    def __init__(
+        self,
+        config: ChainConfig,
+        light_client: LightClient,
+        log: BlockLog,
+        *,
+        applications: Mapping[PortId, Application] | None = None,
+        preload: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
+        """The chain that *log* holds, or one without a block yet.
+
+        *light_client* verifies other chains. *preload* are keys, rising, and values that stand in
+        the store ``ibc`` from the beginning, for load. Raises ``RecordCorrupt``, ``FieldInvalid``.
+        """
+        self.config = config
+        self.ledger = Ledger()
+        self.stores = Stores(STORES, keep=config.keep)
+        self.stores["ibc"].load(preload)
+        self.state = State(self.stores)
+        self.clients = Clients(light_client)
+        ports = {port: Transfer(port) for port in config.ports}
+        gateway = Gateway(self.clients, {**ports, **(applications or {})})
+        self._executor = Executor(self.clients, gateway)
+        self._app_hash = genesis_hash(config)
+        self._last_codes: list[int] = []
+        self._light_blocks: list[LightBlock] = []
+        self._blocks: deque[Block] = deque(maxlen=BLOCKS_KEPT)
+        self._pending: dict[bytes, tuple[Transaction, bytes]] = {}
+        self._results: dict[bytes, Result] = {}
+        write_genesis(self.state, config)
+        for data in log.records():
+            self._replay(decode_record(data))
+        self._log = log
+
+    @property
+    def height(self) -> int:
+        """The newest block's height, 0 before the first."""
+        return len(self._light_blocks)
+
+    @property
+    def time(self) -> Timestamp:
+        """The newest block's time, 0 before the first."""
+        last = self._last()
+        return last.signed.header.time if last else Timestamp(0)
+
+    def submit(self, transaction: Transaction) -> bytes:
+        """The hash under which *transaction*, which now waits for a block, will have its result.
+
+        Raises ``BacklogFull``.
+        """
+        data = encode_transaction(transaction)
+        tx_hash = transaction_hash(data)
+        if tx_hash not in self._pending:
+            limit = self.config.max_pending
+            if len(self._pending) >= limit:
+                lane = f"mempool of {self.config.chain_id}"
+                raise BacklogFull(lane=lane, count=len(self._pending), limit=limit)
+            self._pending[tx_hash] = (transaction, data)
+        return tx_hash
+
+    def is_pending(self, tx_hash: bytes) -> bool:
+        """Whether the transaction with *tx_hash* waits for a block."""
+        return tx_hash in self._pending
+
+    def result(self, tx_hash: bytes) -> Result | None:
+        """What became of the transaction with *tx_hash* last; None if it is not known here."""
+        return self._results.get(tx_hash)
+
+    def produce_block(self, now: Timestamp) -> Block:
+        """The next block, with all transactions that wait, at *now* or just after the last one."""
+        waiting = list(self._pending.items())
+        record = BlockRecord(
+            height=self.height + 1,
+            time=max(now, Timestamp(self.time + MILLISECOND)),
+            app_hash=self._app_hash,
+            transactions=tuple([data for _, (_, data) in waiting]),
+        )
+        # Whatever comes after this line happens again when the log is replayed.
+        self._log.append(encode_record(record))
+        self._pending.clear()
+        return self._apply(record, [(tx_hash, tx) for tx_hash, (tx, _) in waiting])
+
+    def light_block(self, height: int) -> LightBlock:
+        """The header, commit and validators of a block. Raises ``HeaderNotFound``."""
+        if not 1 <= height <= self.height:
+            raise HeaderNotFound(client=self.config.chain_id, height=height)
+        return self._light_blocks[height - 1]
+
+    def block(self, height: int) -> Block | None:
+        """The block at *height* with what it did; None if it is too old, or not made yet."""
+        index = height - self.height + len(self._blocks) - 1
+        return self._blocks[index] if 0 <= index < len(self._blocks) else None
+
+    def _replay(self, record: BlockRecord) -> None:
+        if (record.height, record.app_hash) != (self.height + 1, self._app_hash):
+            raise RecordCorrupt(
+                what=f"block {record.height} of {self.config.chain_id}",
+                stored=record.app_hash.hex(),
+                computed=f"{self._app_hash.hex()} before block {self.height + 1}",
+            )
+        transactions = [
+            (transaction_hash(data), decode_transaction(data)) for data in record.transactions
+        ]
+        self._apply(record, transactions)
+
+    def _apply(self, record: BlockRecord, transactions: list[tuple[bytes, Transaction]]) -> Block:
+        light = make_block(
+            self.config.chain_id,
+            self.config.schedule,
+            self._last(),
+            Contents(
+                time=record.time,
+                transactions=record.transactions,
+                app_hash=self._app_hash,
+                last_codes=self._last_codes,
+            ),
+        )
+        results = [
+            self._executor.execute(
+                self.state, transaction, tx_hash=tx_hash, height=record.height, now=record.time
+            )
+            for tx_hash, transaction in transactions
+        ]
+        self._turn_validators(record.height)
+        self._app_hash, events = self.state.commit()
+        self._last_codes = [_CODES[r.error.reason] if r.error else 0 for r in results]
+        self._light_blocks.append(light)
+        self.ledger.record(record.height, events)
+        for result in results:
+            self._results.pop(result.tx_hash, None)
+            self._results[result.tx_hash] = result
+        while len(self._results) > RESULTS_KEPT:
+            del self._results[next(iter(self._results))]
+        block = Block(light, tuple(results), tuple(events))
+        self._blocks.append(block)
+        return block
+
+    def _turn_validators(self, height: int) -> None:
+        """The store ``staking`` names the set of the next height."""
+        schedule = self.config.schedule
+        if schedule.at(height).hash != schedule.at(height + 1).hash:
+            self.state.set("staking", b"validators", schedule.at(height + 1).content)
+
+    def _last(self) -> LightBlock | None:
+        return self._light_blocks[-1] if self._light_blocks else None
