@@ -69,7 +69,7 @@ def test_the_lock_file_holds_pins_and_hashes_alone() -> None:
         ("postgresql://hub:" + "secret@db.example/hub", "a password in an address"),
         ("cd /" + "work/main", "a path of one machine"),
         ('Path("/' + 'home/me/x")', "a path of one machine"),
-        ("--" + "index-url https://example/", "a registry"),
+        ("--index" + "-url https://example/", "a registry"),
         ("https://py" + "pi.org/x", "a registry"),
         ("# TO" + "DO: finish", "something unfinished"),
     ],
