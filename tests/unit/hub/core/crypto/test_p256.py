@@ -16,7 +16,7 @@ MESSAGE = b"one block"
 KEY = derive_private_key(0x1234_5678_9ABC_DEF0, SECP256R1())
 LONG_KEY = KEY.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 SHORT_KEY = KEY.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-R, _SIGNED_S = decode_signature(KEY.sign(MESSAGE, ECDSA(SHA256())))
+R, _SIGNED_S = decode_signature(KEY.sign(MESSAGE, ECDSA(SHA256(), deterministic_signing=True)))
 S = min(_SIGNED_S, ORDER - _SIGNED_S)
 SIGNATURE = encode_signature(R, S)
 
