@@ -10,6 +10,7 @@ Source: ICS-24; ibc-go v10 modules/core/24-host, 02-client/types/keys.go (nextCl
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from adapters.simchain.codec import decode_anchor, encode_anchor
@@ -37,6 +38,11 @@ MAX_TRUSTED_HEIGHTS: Final = 4096
 """Consensus states kept for one client; beyond that the oldest goes."""
 
 _NEXT = b"nextClientSequence"
+
+# Pure functions of few different bytes, which every packet asks for.
+_read_client_state = lru_cache(maxsize=256)(decode_client_state)
+_read_counterparty = lru_cache(maxsize=256)(decode_counterparty)
+_read_consensus_state = lru_cache(maxsize=1024)(decode_consensus_state)
 _NUMBER_BYTES = 8
 
 
@@ -55,7 +61,7 @@ def client_ids(state: State, client_type: str) -> list[ClientId]:
 
 def client_state(state: State, client: ClientId) -> ClientState:
     """The state of *client*. Raises ``ClientNotFound``."""
-    return decode_client_state(_needed(state, client, client_state_key(client)))
+    return _read_client_state(_needed(state, client, client_state_key(client)))
 
 
 def put_client_state(state: State, client: ClientId, value: ClientState) -> None:
@@ -66,7 +72,7 @@ def put_client_state(state: State, client: ClientId, value: ClientState) -> None
 def counterparty(state: State, client: ClientId) -> Counterparty | None:
     """The registered counterparty of *client*, if there is one."""
     data = state.get(STORE, counterparty_key(client))
-    return None if data is None else decode_counterparty(data)
+    return None if data is None else _read_counterparty(data)
 
 
 def put_counterparty(state: State, client: ClientId, value: Counterparty) -> None:
@@ -127,7 +133,7 @@ def find_consensus_state(state: State, client: ClientId, height: Height) -> Cons
     if data is None:
         return None
     header_hash = state.get(STORE, key + b"/headerHash") or b""
-    return decode_consensus_state(data, height=height, header_hash=header_hash)
+    return _read_consensus_state(data, height=height, header_hash=header_hash)
 
 
 def consensus_state(state: State, client: ClientId, height: Height) -> ConsensusState:
