@@ -6,9 +6,13 @@ registry, read again on every hint and every refusal.
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hub.core.errors import AdapterOffline, LaneNotFound
+from hub.core.lane import LaneSide
+from hub.core.ranges import RangeSet
 from relayer.headers import HeaderKeeper
 
 if TYPE_CHECKING:
@@ -31,6 +35,10 @@ class LaneDesk:
         """The lane as read from the registry."""
         self.view = view
         self.routes = routes
+        self.accepting = asyncio.Lock()
+        """Held from judging packets to noting them."""
+        self.settling = asyncio.Lock()
+        """Held from judging outcomes to noting them."""
         self.delivery: FlowRunner | None = None
         """Towards the destination; set while this process owns it."""
         self.settlement: FlowRunner | None = None
@@ -40,6 +48,29 @@ class LaneDesk:
     def key(self) -> LaneKey:
         """The lane's two ends."""
         return self.view.lane.key
+
+    def refreshed(self, view: LaneView) -> None:
+        """The lane was read again; what this process has done since stays noted.
+
+        Ranges and counters only grow, so the union of two readings is the newest one.
+        """
+        self.view = replace(
+            view,
+            source=_newest(self.view.source, view.source),
+            destination=_newest(self.view.destination, view.destination),
+        )
+
+    def accepted(self, view: LaneView, taken: RangeSet) -> None:
+        """Packets judged by *view* are recorded at the source side."""
+        self.refreshed(replace(view, source=replace(view.source, done=view.source.done | taken)))
+
+    def settled(self, view: LaneView, taken: RangeSet) -> RangeSet:
+        """Outcomes judged by *view* are recorded at the destination side; their indexes."""
+        side = view.destination
+        end = side.outcome_count + len(taken)
+        after = replace(side, done=side.done | taken, outcome_count=end)
+        self.refreshed(replace(view, destination=after))
+        return RangeSet.span(side.outcome_count, end)
 
 
 class Switchboard:
@@ -94,7 +125,8 @@ class Switchboard:
         desk = self.desks.get(key)
         if desk is None:
             desk = self.desks.setdefault(key, LaneDesk(view, table))
-        desk.view, desk.routes = view, table
+        desk.refreshed(view)
+        desk.routes = table
         return desk
 
     def desk_by_id(self, lane_id: int) -> LaneDesk:
@@ -103,3 +135,13 @@ class Switchboard:
             if desk.view.lane.lane_id == lane_id:
                 return desk
         raise LaneNotFound(name=str(lane_id))
+
+
+def _newest(known: LaneSide, read: LaneSide) -> LaneSide:
+    return LaneSide(
+        epoch=max(known.epoch, read.epoch),
+        gate=max(known.gate, read.gate),
+        done=known.done | read.done,
+        progress=known.progress | read.progress,
+        outcome_count=max(known.outcome_count, read.outcome_count),
+    )

@@ -1,0 +1,232 @@
+"""Work on one session's proven frames, in order: verify, judge, record, answer.
+
+The verdict goes out only after the registry has committed. A frame that fails changes nothing but a
+counter; what is evidence is kept.
+
+Source: design section 5; reliability notes section 6, crash points C1 to C4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar, assert_never
+
+import structlog
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from hub.core.errors import (
+    ClientFrozen,
+    HubError,
+    IdentityNotAllowed,
+    OutcomeDiffers,
+    PacketDiffers,
+    PacketNotFound,
+)
+from hub.core.ids import parse_peer_id
+from hub.core.ranges import RangeSet
+from hub.exchange import outcomes, packets
+from hub.exchange.packets import Judgement
+from hub.ports.caller import Caller
+from hub.ports.registry import Change, Topic
+from hub.wire.frames import (
+    AbsenceFrame,
+    AcknowledgementsFrame,
+    HeadersFrame,
+    MisbehaviourFrame,
+    PacketsFrame,
+    decode_frame,
+    ranges_to_proto,
+)
+from relayer.failpoints import Failpoint, hit
+from relayer.steps.flow import Added, Ended
+from relayer.verdicts import verdict
+from relayer.verification import Root, prove_absence, prove_acknowledgements, prove_packets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub.core.ids import PeerId
+    from hub.core.lane import LaneKey
+    from hub.exchange.outcomes import ProvenOutcomes
+    from hub.ports.leases import Fence
+    from relayer.session import Session
+    from relayer.switchboard import LaneDesk, Switchboard
+    from relayer.telemetry import Telemetry
+
+T = TypeVar("T")
+
+_log = structlog.get_logger()
+
+
+class Inbound:
+    """The worker of one session's frames."""
+
+    def __init__(
+        self, board: Switchboard, session: Session, fence: Fence, telemetry: Telemetry
+    ) -> None:
+        """A worker that writes under *fence*."""
+        self._board = board
+        self._session = session
+        self._fence = fence
+        self._telemetry = telemetry
+
+    async def run(self) -> None:
+        """Works until the session ends."""
+        while True:
+            frame = await self._session.work.get()
+            hit(Failpoint.FRAME_RECEIVED)
+            kind = str(frame.WhichOneof("body"))
+            try:
+                answer = await self._work(frame)
+            except HubError as error:
+                answer = verdict(frame.frame_id, Judgement(refused=((0, error),)))
+                _log.warning(
+                    "frame_refused",
+                    peer=self._session.peer,
+                    kind=kind,
+                    frame=frame.frame_id,
+                    reason=error.reason,
+                    detail=str(error),
+                )
+            self._telemetry.frame(self._session.peer, kind, answer)
+            self._session.answered(frame, answer)
+            hit(Failpoint.VERDICT_SENT)
+
+    async def record_outcomes(self, desk: LaneDesk, proven: ProvenOutcomes) -> Judgement:
+        """What became of proven outcomes, durable, and told to both ways of the lane.
+
+        Two outcomes proven for one packet freeze the destination's client. Raises as
+        ``outcomes.record``.
+        """
+        hit(Failpoint.OUTCOMES_VERIFIED)
+        async with desk.settling:
+            judgement, view = await outcomes.record(
+                self._board.registry, self._fence, desk.view, proven
+            )
+            hit(Failpoint.OUTCOMES_COMMITTED)
+            indexes = desk.settled(view, judgement.accepted)
+        await self._keep_conflicts(desk, judgement, proven.proof)
+        if judgement.accepted:
+            self._announce(Topic.OUTCOMES, desk)
+            if desk.delivery is not None:
+                desk.delivery.feed(Ended(judgement.accepted))
+            if desk.settlement is not None:
+                desk.settlement.feed(Added(indexes))
+            self._telemetry.outcomes(desk.key, len(judgement.accepted))
+        return judgement
+
+    async def _work(self, frame: pb.AdapterFrame) -> pb.Verdict:
+        decoded = decode_frame(frame)
+        match decoded:
+            case PacketsFrame():
+                return verdict(frame.frame_id, await self._packets(decoded))
+            case AcknowledgementsFrame():
+                return verdict(frame.frame_id, await self._acknowledgements(decoded))
+            case AbsenceFrame():
+                return verdict(frame.frame_id, await self._absence(decoded))
+            case HeadersFrame(headers=headers):
+                keeper = await self._board.keeper(self._session.peer)
+                accepted = ranges_to_proto(RangeSet.of(await keeper.add(headers)))
+                return pb.Verdict(frame_id=frame.frame_id, accepted=accepted)
+            case MisbehaviourFrame():
+                await self._misbehaviour(decoded)
+                return pb.Verdict(frame_id=frame.frame_id)
+            case _:
+                assert_never(decoded)
+
+    async def _packets(self, frame: PacketsFrame) -> Judgement:
+        desk = await self._desk(frame.lane, frame.lane.source_peer)
+        packets.check_accepts(desk.view)
+        root = await self._root(frame.proof_height.number)
+        proven = await self._run(prove_packets, root, frame)
+        hit(Failpoint.PACKETS_VERIFIED)
+        async with desk.accepting:
+            judgement, view = await packets.accept(
+                self._board.registry, self._fence, desk.view, desk.routes, proven
+            )
+            hit(Failpoint.PACKETS_COMMITTED)
+            desk.accepted(view, judgement.accepted)
+        await self._keep_conflicts(desk, judgement, proven.proof_batch)
+        taken = judgement.accepted
+        if taken:
+            self._announce(Topic.ACCEPTED, desk)
+            if desk.delivery is not None:
+                desk.delivery.feed(Added(taken - judgement.denied))
+            self._telemetry.accepted(desk.key, len(taken), len(judgement.denied))
+        return judgement
+
+    async def _acknowledgements(self, frame: AcknowledgementsFrame) -> Judgement:
+        desk = await self._desk(frame.lane, frame.lane.destination_peer)
+        outcomes.check_takes_outcomes(desk.view)
+        root = await self._root(frame.proof_height.number)
+        proven = await self._run(prove_acknowledgements, root, frame)
+        return await self.record_outcomes(desk, proven)
+
+    async def _absence(self, frame: AbsenceFrame) -> Judgement:
+        desk = await self._desk(frame.lane, frame.lane.destination_peer)
+        outcomes.check_takes_outcomes(desk.view)
+        root = await self._root(frame.proof_height.number)
+        wanted = RangeSet.of([frame.sequence])
+        stored = await self._board.registry.packets.read(desk.view.lane.lane_id, wanted)
+        if not stored:
+            raise PacketNotFound(name=f"{desk.key.name}/packets/{frame.sequence}")
+        timeout = stored[0].timeout_timestamp
+        proven = await self._run(prove_absence, root, frame, timeout)
+        return await self.record_outcomes(desk, proven)
+
+    async def _misbehaviour(self, frame: MisbehaviourFrame) -> None:
+        """Two headers that contradict each other freeze the hub's client of their chain."""
+        peer = parse_peer_id(frame.peer) if frame.peer else self._session.peer
+        keeper = await self._board.keeper(peer)
+        sides = []
+        for header, height in (
+            (frame.first, frame.first_trusted_height),
+            (frame.second, frame.second_trusted_height),
+        ):
+            state = await keeper.state(height)
+            sides.append((state, await keeper.validators_after(state), header))
+        anchor, now = keeper.hub_client.anchor, self._board.clock.now()
+        await self._run(lambda: keeper.light_client.verify_misbehaviour(anchor, *sides, now=now))
+        await keeper.freeze("misbehaviour submitted by an adapter", frame.first, frame.second)
+
+    async def _desk(self, lane: LaneKey, end: PeerId) -> LaneDesk:
+        """The lane's desk, whose *end* the frame speaks for. Raises ``IdentityNotAllowed``."""
+        if end != self._session.peer:
+            identity = f"peers/{self._session.peer}"
+            raise IdentityNotAllowed(identity=identity, action=f"speak for {lane.name} here")
+        return await self._board.desk(lane)
+
+    async def _root(self, height: int) -> Root:
+        keeper = await self._board.keeper(self._session.peer)
+        if keeper.hub_client.is_frozen:
+            cause = keeper.hub_client.frozen_cause
+            raise ClientFrozen(client=keeper.hub_client.name, cause=cause)
+        prefix = keeper.hub_client.anchor.prefix
+        return Root(keeper.light_client, prefix, await keeper.state(height))
+
+    async def _keep_conflicts(self, desk: LaneDesk, judgement: Judgement, proof: bytes) -> None:
+        """Two proven truths under one identity are evidence, and freeze the client that proved."""
+        for sequence, error in judgement.refused:
+            if not isinstance(error, PacketDiffers | OutcomeDiffers):
+                continue
+            cause = f"two truths for {desk.key.name}/packets/{sequence}"
+            evidence = (error.reason, error.stored.encode(), error.got.encode() + b" " + proof)
+            peer, by = self._session.peer, Caller(identity=f"relayers/{self._board.name}")
+            await self._board.registry.clients.freeze(peer, cause, evidence, by)
+            await (await self._board.keeper(peer)).refresh()
+            self._announce(Topic.PEERS, desk)
+            _log.error(
+                "misbehaviour",
+                peer=peer,
+                lane=desk.key.name,
+                sequence=sequence,
+                reason=error.reason,
+            )
+
+    def _announce(self, topic: Topic, desk: LaneDesk) -> None:
+        lane = str(desk.view.lane.lane_id)
+        key = self._session.peer if topic is Topic.PEERS else lane
+        self._board.registry.changes.announce(Change(topic, key))
+
+    async def _run(self, function: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._board.pool, function, *args)
