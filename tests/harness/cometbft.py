@@ -16,8 +16,10 @@ from coincurve import PrivateKey
 from nacl.signing import SigningKey
 
 from hub.core.client import Anchor, ConsensusState, Fraction, Header, TrustOptions
+from hub.core.crypto import ed25519
 from hub.core.ids import ChainId
 from hub.core.time import SECOND, Duration, Timestamp
+from hub.light_clients.cometbft.client import CometBftClient
 from hub.light_clients.cometbft.codec import encode_signed_header, encode_validators
 from hub.light_clients.cometbft.header import (
     VotePayload,
@@ -38,14 +40,22 @@ from hub.light_clients.cometbft.types import (
     Validator,
     ValidatorSet,
 )
+from hub.light_clients.interface import Verified
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    import pytest
+
+    from hub.core.crypto.ed25519 import SlowChecks
+    from hub.light_clients.interface import Verdict
 
 CHAIN_ID = "suzhou-1"
 START = Timestamp(1_800_000_000 * SECOND)
 BLOCK_TIME = Duration(1 * SECOND)
 DAY = Duration(86_400 * SECOND)
+DRIFT = Duration(10 * SECOND)
+ONE_THIRD = Fraction(1, 3)
 ZERO_TIME = Timestamp(-62_135_596_800 * SECOND)
 """Go's zero time, the year 1: what an absent entry carries."""
 ABSENT = CommitSignature(flag=BlockIdFlag.ABSENT, address=b"", time=ZERO_TIME, signature=b"")
@@ -262,6 +272,20 @@ def with_entry(block: Block, index: int, **changes: Any) -> Block:
     return with_commit(block, signatures=tuple(entries))
 
 
+class CountedSignatures:
+    """The Ed25519 signatures that are verified from now on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.checked: list[bytes] = []
+        genuine = ed25519.verify_zip215
+
+        def counted(key: bytes, message: bytes, signature: bytes, slow: SlowChecks) -> bool:
+            self.checked.append(signature)
+            return genuine(key, message, signature, slow)
+
+        monkeypatch.setattr(ed25519, "verify_zip215", counted)
+
+
 def flip_bit(data: bytes, index: int = 0) -> bytes:
     """*data* with one bit of byte *index* flipped."""
     changed = bytearray(data)
@@ -272,9 +296,9 @@ def flip_bit(data: bytes, index: int = 0) -> bytes:
 def anchor_of(
     block: Block,
     *,
-    trust_level: Fraction = Fraction(1, 3),
+    trust_level: Fraction = ONE_THIRD,
     trusting_period: Duration = DAY,
-    max_clock_drift: Duration = Duration(10 * SECOND),
+    max_clock_drift: Duration = DRIFT,
 ) -> Anchor:
     """The anchor that an operator would write down for *block*."""
     state = block.state
@@ -291,6 +315,27 @@ def anchor_of(
         ),
         prefix=(b"ibc", b""),
     )
+
+
+def judge(
+    block: Block | Header,
+    trusted: Block,
+    *,
+    anchor: Anchor | None = None,
+    now: Timestamp | None = None,
+) -> Verdict:
+    """The client's verdict on *block* from *trusted*, a second after the block unless told."""
+    header = block if isinstance(block, Header) else block.header
+    if now is None:
+        now = Timestamp((trusted if isinstance(block, Header) else block).time + BLOCK_TIME)
+    return CometBftClient().verify_header(
+        anchor or anchor_of(trusted), trusted.state, trusted.next_set, header, now=now
+    )
+
+
+def is_accepted(block: Block, trusted: Block, **how: Any) -> bool:
+    """Whether *block* is verified from *trusted*, and kept as it is."""
+    return judge(block, trusted, **how) == Verified(block.state)
 
 
 @cache

@@ -29,7 +29,7 @@ from hub.light_clients.cometbft.codec import (
     encode_validator,
     encode_version,
 )
-from hub.light_clients.cometbft.types import KeyKind
+from hub.light_clients.cometbft.types import BlockId, KeyKind
 
 if TYPE_CHECKING:
     from hub.core.time import Timestamp
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _PRECOMMIT = 2
 _REVISION = re.compile(r".*[^\n-]-([1-9][0-9]*)")
 _TIMESTAMP_TAG = b"\x2a"
+_NO_BLOCK = BlockId()
 
 
 def header_hash(header: CometHeader) -> bytes:
@@ -84,12 +85,13 @@ class VotePayload:
 
     @classmethod
     def of(cls, chain_id: str, commit: Commit) -> Self:
-        """The payload of precommits for the block of *commit*."""
+        """The payload of precommits for the block of *commit*; for none, if it names none."""
+        is_for_block = commit.block_id != _NO_BLOCK
         head = (
             varint_field(1, _PRECOMMIT)
             + sfixed64_field(2, commit.height)
             + sfixed64_field(3, commit.round)
-            + message_field(4, encode_block_id(commit.block_id))
+            + (message_field(4, encode_block_id(commit.block_id)) if is_for_block else b"")
         )
         return cls(head, bytes_field(6, chain_id.encode()))
 
