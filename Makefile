@@ -9,7 +9,7 @@ PYTHON ?= python3
 DIR ?= ../shared/vectors
 BIN := .venv/bin
 CODE := hub relayer adapters $(wildcard migrations) tests protos/generate.py protos/breaking.py
-SUITES := unit properties vectors registry rpc scenarios architecture
+SUITES := unit properties vectors registry rpc scenarios faults fuzz bench architecture
 PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
@@ -30,7 +30,7 @@ dev: .venv/.ready ## a hub, a relayer and simchains on this machine
 test: .venv/.ready ## every test suite
 	$(PYTEST) $(wildcard $(SUITES:%=tests/%))
 
-check: lint types contracts protos migrations docs test ## all that CI runs
+check: lint types contracts protos migrations docs $(if $(wildcard tests/fuzz),fuzz) test ## all that CI runs
 
 vectors: .venv/.ready ## one JSON line for each vector case under DIR
 	$(BIN)/python -m tests.vectors $(DIR)
