@@ -1,0 +1,40 @@
+"""The invariants over what is in memory; each by the name that invariants.py gives its query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hub.ports.registry import InvariantViolation
+from hub.registry.memory.invariants import CHECKS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.core.time import Timestamp
+    from hub.registry.memory.state import State
+
+REVISION = "memory"
+
+
+class MemoryAudit:
+    """``hub.ports.registry.Audit`` in memory."""
+
+    def __init__(self, state: State) -> None:
+        """The audit of *state*."""
+        self._state = state
+
+    async def violations(self) -> Sequence[InvariantViolation]:
+        """As the port says."""
+        found = [(name, list(check(self._state))) for name, check in sorted(CHECKS.items())]
+        return [
+            InvariantViolation(name, len(broken), broken[0] if broken else "")
+            for name, broken in found
+        ]
+
+    async def schema_revision(self) -> str:
+        """As the port says."""
+        return REVISION
+
+    async def clock(self) -> Timestamp:
+        """As the port says."""
+        return self._state.now()

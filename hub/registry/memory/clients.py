@@ -1,0 +1,171 @@
+"""Clients, headers and evidence in memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from hub.core.client import HubClient
+from hub.core.errors import ClientFrozen, ClientNotFound, ConsensusStateDiffers, LeaseLost
+from hub.core.lane import Side
+from hub.light_clients.router import light_client
+from hub.ports.clients import Evidence
+from hub.ports.registry import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.core.client import ChainClient, ConsensusState, VerifiedHeader
+    from hub.core.errors import Reason
+    from hub.core.ids import ClientId, PeerId
+    from hub.ports.caller import Caller
+    from hub.ports.leases import Fence
+    from hub.registry.memory.state import State
+
+
+class MemoryClients:
+    """``hub.ports.clients.Clients`` in memory."""
+
+    def __init__(self, state: State) -> None:
+        """The clients of *state*."""
+        self._state = state
+
+    async def hub_client(self, peer: PeerId) -> HubClient:
+        """As the port says."""
+        row = self._state.client(peer)
+        headers = self._state.headers[peer]
+        return HubClient(
+            peer=peer,
+            anchor=row.anchor,
+            is_frozen=row.frozen_at is not None,
+            frozen_cause=row.frozen_cause,
+            latest=headers[max(headers)].state if headers else None,
+        )
+
+    async def hub_clients(self, after: str, limit: int) -> Sequence[HubClient]:
+        """As the port says."""
+        names = sorted(name for name in self._state.clients if name > after)
+        return [await self.hub_client(name) for name in names[:limit]]
+
+    async def header(self, peer: PeerId, height: int) -> VerifiedHeader | None:
+        """As the port says."""
+        return self._state.headers[peer].get(height)
+
+    async def header_at_or_below(self, peer: PeerId, height: int) -> VerifiedHeader | None:
+        """As the port says."""
+        numbers = self._numbers(peer)
+        at = bisect_right(numbers, height)
+        return self._state.headers[peer][numbers[at - 1]] if at else None
+
+    async def header_above(self, peer: PeerId, height: int) -> VerifiedHeader | None:
+        """As the port says."""
+        numbers = self._numbers(peer)
+        at = bisect_right(numbers, height)
+        return self._state.headers[peer][numbers[at]] if at < len(numbers) else None
+
+    async def heights(self, peer: PeerId, low: int, high: int) -> Sequence[int]:
+        """As the port says."""
+        return [number for number in self._numbers(peer) if low <= number <= high]
+
+    async def consensus_state(self, peer: PeerId, height: int) -> ConsensusState | None:
+        """As the port says."""
+        stored = self._state.headers[peer].get(height)
+        return stored.state if stored is not None else None
+
+    async def validators(self, digest: bytes) -> bytes | None:
+        """As the port says."""
+        return self._state.validator_sets.get(digest)
+
+    async def add_headers(self, fence: Fence, headers: Sequence[VerifiedHeader]) -> None:
+        """As the port says."""
+        state, peer = self._state, fence.peer
+        state.check_lease(fence)
+        row = state.client(peer)
+        name = f"peers/{peer}/client"
+        if row.frozen_at is not None:
+            raise ClientFrozen(client=name, cause=row.frozen_cause)
+        family = light_client(row.anchor.client_type)
+        sets = {family.hash_validators(h.header.validators): h.header.validators for h in headers}
+        new = dict(state.headers[peer])
+        for header in headers:
+            number = header.state.height.number
+            stored = new.setdefault(number, header)
+            if stored.state.header_hash != header.state.header_hash:
+                raise ConsensusStateDiffers(
+                    client=name,
+                    height=number,
+                    got=header.state.header_hash.hex(),
+                    stored=stored.state.header_hash.hex(),
+                )
+        for number in new.keys() - state.headers[peer].keys():
+            state.header_times[peer, number] = state.now()
+        state.headers[peer] = new
+        state.validator_sets.update(sets)
+        state.announce(Topic.PEERS, peer)
+
+    async def freeze(
+        self, peer: PeerId, cause: str, evidence: tuple[Reason, bytes, bytes] | None, by: Caller
+    ) -> bool:
+        """As the port says."""
+        state = self._state
+        row = state.client(peer)
+        again = state.repeated(by)
+        if evidence is not None:
+            self._keep(peer, evidence)
+        if again is not None:
+            return True
+        state.carried_out(by)
+        if row.frozen_at is not None:
+            return True
+        for lane in state.lanes.values():
+            for side in lane.sides.values():
+                if side.peer == peer:
+                    side.gate += 1
+                    side.stopped = True
+        row.frozen_cause, row.frozen_at = cause, state.now()
+        state.audit(by.identity, "client.freeze", f"peers/{peer}/client", 1, cause)
+        state.announce(Topic.PEERS, peer)
+        for lane_id, lane in state.lanes.items():
+            if peer in {lane.sides[Side.SOURCE].peer, lane.sides[Side.DESTINATION].peer}:
+                state.announce(Topic.LANES, lane_id)
+        return False
+
+    async def evidence(self, peer: PeerId) -> Sequence[Evidence]:
+        """As the port says."""
+        return list(self._state.evidence[peer])
+
+    async def put_chain_client(self, fence: Fence, client: ChainClient) -> None:
+        """As the port says."""
+        self._state.check_lease(fence)
+        if client.peer != fence.peer:
+            raise LeaseLost(peer=client.peer, epoch=fence.epoch)
+        self._state.chain_clients[client.peer, client.client] = client
+
+    async def chain_client(self, peer: PeerId, client: ClientId) -> ChainClient:
+        """As the port says."""
+        found = self._state.chain_clients.get((peer, client))
+        if found is None:
+            raise ClientNotFound(name=f"peers/{peer}/clients/{client}")
+        return found
+
+    async def chain_clients(self, peer: PeerId) -> Sequence[ChainClient]:
+        """As the port says."""
+        found = [client for client in self._state.chain_clients.values() if client.peer == peer]
+        return sorted(found, key=lambda client: client.client)
+
+    def _numbers(self, peer: PeerId) -> list[int]:
+        return sorted(self._state.headers[peer])
+
+    def _keep(self, peer: PeerId, evidence: tuple[Reason, bytes, bytes]) -> None:
+        reason, first, second = evidence
+        kept = self._state.evidence[peer]
+        if any((old.reason, old.first, old.second) == evidence for old in kept):
+            return
+        entry = Evidence(
+            reason=reason,
+            first=first,
+            second=second,
+            recorded_at=self._state.now(),
+            number=len(kept) + 1,
+        )
+        kept.append(entry)

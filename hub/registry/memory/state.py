@@ -1,0 +1,250 @@
+"""What the twin in memory holds, and the rules that every part of it needs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hub.core.errors import ClientNotFound, LaneNotFound, LeaseLost, PeerNotFound, RequestIdReused
+from hub.core.lane import LaneSide, Side
+from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
+from hub.ports.registry import Change, Topic
+from hub.registry.narrow import NarrowSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub.core.client import Anchor, ChainClient, VerifiedHeader
+    from hub.core.ids import ClientId, PeerId
+    from hub.core.lane import Lane, LaneKey, Route, RouteKey
+    from hub.core.peer import Peer
+    from hub.core.record import (
+        PacketException,
+        StoredOutcome,
+        StoredPacket,
+        StoredProof,
+        TimeoutBatch,
+    )
+    from hub.ports.caller import Caller
+    from hub.ports.clients import Evidence
+    from hub.ports.lanes import Opening
+    from hub.ports.leases import Fence
+    from hub.registry.memory.changes import MemoryChanges
+
+REQUESTS_KEPT = Duration(24 * 3600 * SECOND)
+"""How long a request id is remembered."""
+FIRST_GATE = 1
+_START = Timestamp(1_800_000_000 * SECOND)
+
+
+@dataclass(slots=True)
+class ClientRow:
+    """A hub client."""
+
+    anchor: Anchor
+    frozen_cause: str = ""
+    frozen_at: Timestamp | None = None
+
+
+@dataclass(slots=True)
+class LeaseRow:
+    """A peer's lease; it stays when it is over, for its epoch."""
+
+    epoch: int = 0
+    owner: str | None = None
+    attached: bool = False
+    expires_at: Timestamp = Timestamp(0)
+
+
+@dataclass(slots=True)
+class SideRow:
+    """One of a lane's two narrow rows."""
+
+    peer: PeerId
+    epoch: int
+    gate: int = FIRST_GATE
+    stopped: bool = False
+    """Whether nothing may be recorded here by proof: frozen, or at the source paused."""
+    done: NarrowSet = field(default_factory=NarrowSet)
+    progress: NarrowSet = field(default_factory=NarrowSet)
+    outcome_count: int = 0
+
+    def as_side(self) -> LaneSide:
+        """The row as the upper floors see it."""
+        return LaneSide(
+            epoch=self.epoch,
+            gate=self.gate,
+            done=self.done.truth,
+            progress=self.progress.truth,
+            outcome_count=self.outcome_count,
+        )
+
+
+@dataclass(slots=True)
+class LaneRow:
+    """A lane and everything under it."""
+
+    lane: Lane
+    sides: dict[Side, SideRow]
+    packets: dict[int, StoredPacket] = field(default_factory=dict)
+    outcomes: list[StoredOutcome] = field(default_factory=list)
+    outcome_of: dict[int, int] = field(default_factory=dict)
+    """Outcome index by sequence."""
+    timeouts: dict[int, TimeoutBatch] = field(default_factory=dict)
+    """By first sequence."""
+    exceptions: dict[int, PacketException] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRow:
+    """A stored proof, whose it is and under which lease it was recorded."""
+
+    stored: StoredProof
+    lane_id: int
+    side: Side
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One change, and who made it."""
+
+    at: Timestamp
+    identity: str
+    action: str
+    subject: str
+    revision: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that was carried out."""
+
+    digest: bytes
+    at: Timestamp
+    result: str
+
+
+@dataclass(slots=True)
+class State:
+    """Everything, and the database's clock."""
+
+    now: Callable[[], Timestamp]
+    changes: MemoryChanges
+    peers: dict[PeerId, Peer] = field(default_factory=dict)
+    clients: dict[PeerId, ClientRow] = field(default_factory=dict)
+    headers: dict[PeerId, dict[int, VerifiedHeader]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    header_times: dict[tuple[PeerId, int], Timestamp] = field(default_factory=dict)
+    validator_sets: dict[bytes, bytes] = field(default_factory=dict)
+    chain_clients: dict[tuple[PeerId, ClientId], ChainClient] = field(default_factory=dict)
+    evidence: dict[PeerId, list[Evidence]] = field(default_factory=lambda: defaultdict(list))
+    leases: dict[PeerId, LeaseRow] = field(default_factory=dict)
+    lanes: dict[int, LaneRow] = field(default_factory=dict)
+    lane_ids: dict[LaneKey, int] = field(default_factory=dict)
+    routes: dict[RouteKey, Route] = field(default_factory=dict)
+    route_revisions: dict[RouteKey, int] = field(default_factory=lambda: defaultdict(int))
+    openings: dict[int, tuple[Opening, str]] = field(default_factory=dict)
+    """Each with its author."""
+    proofs: dict[int, ProofRow] = field(default_factory=dict)
+    requests: dict[tuple[str, str], Request] = field(default_factory=dict)
+    audit_events: list[AuditEvent] = field(default_factory=list)
+
+    def peer(self, peer: PeerId) -> Peer:
+        """The peer. Raises ``PeerNotFound``."""
+        found = self.peers.get(peer)
+        if found is None:
+            raise PeerNotFound(name=f"peers/{peer}")
+        return found
+
+    def client(self, peer: PeerId) -> ClientRow:
+        """The hub client. Raises ``ClientNotFound``."""
+        found = self.clients.get(peer)
+        if found is None:
+            raise ClientNotFound(name=f"peers/{peer}/client")
+        return found
+
+    def lane(self, lane_id: int) -> LaneRow:
+        """The lane. Raises ``LaneNotFound``."""
+        found = self.lanes.get(lane_id)
+        if found is None:
+            raise LaneNotFound(name=f"lane {lane_id}")
+        return found
+
+    def lane_by_key(self, key: LaneKey) -> LaneRow:
+        """The lane. Raises ``LaneNotFound``."""
+        lane_id = self.lane_ids.get(key)
+        if lane_id is None:
+            raise LaneNotFound(name=key.name)
+        return self.lanes[lane_id]
+
+    def fenced_side(self, fence: Fence, lane_id: int, side: Side) -> SideRow:
+        """The row of the lane that *fence* may write. Raises ``LaneNotFound``, ``LeaseLost``."""
+        row = self.lane(lane_id).sides[side]
+        if (row.peer, row.epoch) != (fence.peer, fence.epoch):
+            raise LeaseLost(peer=fence.peer, epoch=fence.epoch)
+        return row
+
+    def check_lease(self, fence: Fence) -> LeaseRow:
+        """*fence* is its peer's newest. Raises ``LeaseLost``."""
+        row = self.leases.get(fence.peer)
+        if row is None or row.epoch != fence.epoch:
+            raise LeaseLost(peer=fence.peer, epoch=fence.epoch)
+        return row
+
+    def stopped_cause(self, peer: PeerId) -> str:
+        """Why nothing that the peer's chain proves counts; empty if it counts."""
+        row = self.client(peer)
+        return (row.frozen_cause or "frozen") if row.frozen_at is not None else ""
+
+    def repeated(self, by: Caller) -> Request | None:
+        """The same request, if it was carried out before. Raises ``RequestIdReused``."""
+        known = self.requests.get((by.identity, by.request_id)) if by.request_id else None
+        if known is None or known.at + REQUESTS_KEPT <= self.now():
+            return None
+        if known.digest != by.digest:
+            raise RequestIdReused(request_id=by.request_id)
+        return known
+
+    def carried_out(self, by: Caller, result: str = "") -> None:
+        """The request of *by* is remembered with its *result*."""
+        if by.request_id:
+            self.requests[by.identity, by.request_id] = Request(by.digest, self.now(), result)
+
+    def audit(self, identity: str, action: str, subject: str, revision: int, detail: str) -> None:
+        """The change is in the audit trail."""
+        event = AuditEvent(
+            at=self.now(),
+            identity=identity,
+            action=action,
+            subject=subject,
+            revision=revision,
+            detail=detail,
+        )
+        self.audit_events.append(event)
+
+    def put_route(self, route: Route, identity: str) -> None:
+        """The route is as given, and the change is in the audit trail."""
+        self.routes[route.key] = route
+        self.route_revisions[route.key] += 1
+        revision = self.route_revisions[route.key]
+        self.audit(identity, "route.set", route.key.name, revision, route.action)
+
+    def announce(self, topic: Topic, key: object) -> None:
+        """Everyone who listens is told."""
+        self.changes.announce(Change(topic, str(key)))
+
+
+def stepping_clock() -> Callable[[], Timestamp]:
+    """A clock that stands still but for a millisecond each time it is read."""
+    at = _START
+
+    def now() -> Timestamp:
+        nonlocal at
+        at = Timestamp(at + MILLISECOND)
+        return at
+
+    return now
