@@ -1,0 +1,187 @@
+"""Open lanes: find or create both chain clients, bind them, prove everything, record the lanes.
+
+Every step asks the chains first, so an opening that was cut off goes on where it stopped and does
+nothing twice. Each city creates its client from its own operator's anchor; the hub offers none.
+
+Source: design section 3, "lane open"; ICS-02 v2 (CreateClient, RegisterCounterparty).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from hub.core.errors import (
+    AdapterOffline,
+    ChainIdMismatch,
+    ClientFrozen,
+    ClientNotFound,
+    Conflict,
+    FrameInvalid,
+    HubError,
+    LaneExists,
+    Malformed,
+    NotFound,
+)
+from hub.core.lane import LaneKey, Order
+from hub.core.paths import next_sequence_send_key
+from hub.ports.registry import Change, Topic
+from relayer.failpoints import Failpoint, hit
+from relayer.reproof import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.core.ids import ClientId, PeerId
+    from hub.ports.lanes import Opening
+    from hub.ports.leases import Fence
+    from relayer.chain_clients import ChainClients, Mirror
+    from relayer.switchboard import Switchboard
+
+_log = structlog.get_logger()
+
+_FINAL = (Malformed, NotFound, Conflict, ChainIdMismatch)
+"""Errors that trying again cannot mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """One end of the pair: a peer, and the client there that verifies the other."""
+
+    peer: PeerId
+    wanted: ClientId | None
+    """To adopt; None to create one."""
+
+
+class Openings:
+    """The openings whose source this process owns."""
+
+    def __init__(self, board: Switchboard, fences: Mapping[PeerId, Fence]) -> None:
+        """Openings over the sessions of *board*; mirrors are written under *fences*."""
+        self._board = board
+        self._fences = fences
+
+    async def run_all(self) -> None:
+        """Every running opening whose two adapters are attached here is taken as far as it goes."""
+        for opening in await self._board.registry.lanes.running_openings():
+            plan = opening.plan
+            if plan.source in self._fences and plan.destination in self._fences:
+                await self._run(opening)
+
+    async def _run(self, opening: Opening) -> None:
+        lanes = self._board.registry.lanes
+        try:
+            await self._open(opening)
+        except HubError as error:
+            failed = isinstance(error, _FINAL)
+            _log.warning(
+                "opening_stopped",
+                opening=opening.name,
+                reason=error.reason,
+                detail=str(error),
+                failed=failed,
+            )
+            step = "failed" if failed else "trying again"
+            await lanes.note_opening(opening.number, step=step, error=error, failed=failed)
+
+    async def _open(self, opening: Opening) -> None:
+        plan = opening.plan
+        source = _End(plan.source, plan.source_client)
+        destination = _End(plan.destination, plan.destination_client)
+        ordered = plan.order is Order.ENFORCED
+        await self._note(opening, "creating or adopting clients")
+        here = await self._client(opening, source, destination, ordered=ordered)
+        there = await self._client(opening, destination, source, ordered=ordered)
+        await self._note(opening, "binding clients to each other")
+        here = await self._bind(source, destination, here, there)
+        there = await self._bind(destination, source, there, here)
+        await self._note(opening, "proving next sequences")
+        lane = LaneKey(source.peer, here.client, destination.peer, there.client)
+        first = plan.from_sequence or await self._next_sequence(source.peer, here.client)
+        back = await self._next_sequence(destination.peer, there.client)
+        await self._mirror(source.peer, here)
+        await self._mirror(destination.peer, there)
+        await self._board.registry.lanes.finish_opening(
+            opening.number, [(lane, first), (lane.reverse, back)]
+        )
+        _log.info("lane_opened", lane=lane.name, first_sequence=first)
+        self._board.registry.changes.announce(Change(Topic.LANES, ""))
+
+    async def _note(self, opening: Opening, step: str) -> None:
+        hit(Failpoint.OPENING_STEPPED)
+        await self._board.registry.lanes.note_opening(
+            opening.number, step=step, error=None, failed=False
+        )
+
+    async def _client(self, opening: Opening, end: _End, other: _End, *, ordered: bool) -> Mirror:
+        """The client on *end*'s chain that verifies *other*'s: adopted, found again, or new."""
+        clients = self._clients(end.peer)
+        keeper = await self._board.keeper(other.peer)
+        chain_id = keeper.hub_client.anchor.chain_id
+        if end.wanted is not None:
+            mirrors = await clients.query(pb.ClientQuery(client=end.wanted))
+            if not mirrors:
+                raise ClientNotFound(name=f"peers/{end.peer}/clients/{end.wanted}")
+        else:
+            create = pb.CreateClient(
+                peer=f"peers/{other.peer}",
+                chain_id=chain_id,
+                ordered=ordered,
+                opening=opening.name,
+            )
+            session = self._board.session(end.peer)
+            answer = await session.request(pb.Request(create_client=create))
+            mirrors = await clients.take(answer.clients)
+        if len(mirrors) != 1:
+            raise FrameInvalid(frame="answer", problem=f"names {len(mirrors)} clients, not one")
+        mirror = mirrors[0]
+        if mirror.chain_id != chain_id:
+            raise ChainIdMismatch(got=mirror.chain_id, expected=chain_id)
+        if mirror.is_frozen:
+            name = f"peers/{end.peer}/clients/{mirror.client}"
+            raise ClientFrozen(client=name, cause="frozen on its own chain")
+        return mirror
+
+    async def _bind(self, end: _End, other: _End, client: Mirror, there: Mirror) -> Mirror:
+        """*client* with its counterparty proven to be *there*. Raises ``LaneExists`` if another."""
+        prefix = (await self._board.keeper(other.peer)).hub_client.anchor.prefix
+        if client.counterparty is None:
+            register = pb.RegisterCounterparty(
+                client=client.client,
+                counterparty_client=there.client,
+                counterparty_prefix=prefix,
+            )
+            session = self._board.session(end.peer)
+            answer = await session.request(pb.Request(register_counterparty=register))
+            [client] = await self._clients(end.peer).take(answer.clients)
+        if (client.counterparty, client.counterparty_prefix) != (there.client, prefix):
+            bound = f"peers/{end.peer}/clients/{client.client} to {client.counterparty}"
+            raise LaneExists(name=bound)
+        return client
+
+    async def _next_sequence(self, peer: PeerId, client: ClientId) -> int:
+        """The proven next sequence of *client* on *peer*'s chain; 1 if it gave out none yet."""
+        keeper = await self._board.keeper(peer)
+        state = await keeper.latest_verified()
+        key = next_sequence_send_key(client)
+        answer = await ask(self._board, keeper, state, [key], batch=False)
+        value, proof = answer.values[0], answer.proofs[0]
+        prefix = keeper.hub_client.anchor.prefix
+        if not value:
+            keeper.light_client.verify_non_membership(state.root, prefix, key, proof)
+            return 1
+        keeper.light_client.verify_membership(state.root, prefix, key, value, proof)
+        return int.from_bytes(value, "big")
+
+    async def _mirror(self, peer: PeerId, mirror: Mirror) -> None:
+        if mirror.proven is not None:
+            await self._board.registry.clients.put_chain_client(self._fences[peer], mirror.proven)
+
+    def _clients(self, peer: PeerId) -> ChainClients:
+        clients = self._board.chain_clients.get(peer)
+        if clients is None:
+            raise AdapterOffline(peer=peer)
+        return clients
