@@ -69,7 +69,8 @@ class LightClient(Protocol):
     def trust_anchor(self, anchor: Anchor, header: Header) -> ConsensusState:
         """The first consensus state of a client: *header* is exactly the one *anchor* names.
 
-        Its own quorum is verified too. Raises ``AnchorMismatch``, or as ``read_header``.
+        Its own quorum is verified too. Raises ``AnchorInvalid``, ``AnchorMismatch``, or as
+        ``read_header``.
         """
         ...
 

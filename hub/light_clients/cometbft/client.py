@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from hub.core.client import check_anchor
 from hub.core.errors import AnchorMismatch
 from hub.light_clients import predicates
 from hub.light_clients.cometbft import misbehaviour, verify
@@ -51,9 +52,10 @@ class CometBftClient:
         """The first consensus state of a client: *header* is exactly the one *anchor* names.
 
         Its quorum is verified too, though its hash already says everything: an anchor that was
-        never decided is a mistake to hear of at once. Raises ``AnchorMismatch``, ``Malformed`` or
-        ``VerificationFailed``.
+        never decided is a mistake to hear of at once. Raises ``AnchorInvalid``, ``AnchorMismatch``,
+        another ``Malformed`` or another ``VerificationFailed``.
         """
+        check_anchor(anchor)
         if anchor.client_type != self.client_type:
             raise AnchorMismatch(
                 field="client_type", got=self.client_type, expected=anchor.client_type

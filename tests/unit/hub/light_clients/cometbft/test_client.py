@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hub.core.client import Anchor, Fraction, Header
 from hub.core.errors import (
+    AnchorInvalid,
     AnchorMismatch,
     CommitMismatch,
     HubError,
@@ -83,8 +84,8 @@ def test_anchor_is_trusted_with_the_header_that_it_names() -> None:
         ("chain_id", "suzhou-2"),
         ("height", Height(1, 2)),
         ("height", Height(0, 1)),
-        ("header_hash", bytes(32)),
-        ("next_validators_hash", bytes(32)),
+        ("header_hash", b"\x01" * 32),
+        ("next_validators_hash", b"\x01" * 32),
     ],
 )
 def test_anchor_that_names_another_header_is_refused(field: str, value: Any) -> None:
@@ -92,6 +93,11 @@ def test_anchor_that_names_another_header_is_refused(field: str, value: Any) -> 
     with pytest.raises(AnchorMismatch) as caught:
         CLIENT.trust_anchor(anchor, TRUSTED.header)
     assert caught.value.field == field
+
+
+def test_anchor_that_names_nothing_is_refused() -> None:
+    with pytest.raises(AnchorInvalid):
+        CLIENT.trust_anchor(replace(ANCHOR, header_hash=bytes(32)), TRUSTED.header)
 
 
 def test_anchor_that_was_never_decided_is_refused() -> None:
