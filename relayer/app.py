@@ -1,0 +1,164 @@
+"""The relayer process: everything is chosen and joined here, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import structlog
+from prometheus_client import start_http_server
+from ydhub.relay.v1 import relay_service_pb2_grpc as service
+
+from hub.core.errors import FieldInvalid, HubError
+from hub.core.time import SECOND, Duration, Timestamp
+from hub.ports.registry import Topic
+from hub.registry.registry import PostgresRegistry
+from hub.wire.identity.credentials import server_credentials
+from relayer.gateway import CHANNEL_OPTIONS, RelayGateway
+from relayer.openings import Openings
+from relayer.switchboard import Switchboard
+from relayer.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from hub.ports.registry import Change, Registry
+    from relayer.config import RelayerConfig
+
+_log = structlog.get_logger()
+
+OPENINGS_EVERY: Final = Duration(SECOND)
+DRAIN_WITHIN_S: Final = 5
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> Timestamp:
+        """The wall clock (ns)."""
+        return Timestamp(time.time_ns())  # noqa: TID251 - this is the Clock port's own clock
+
+    def monotonic(self) -> Timestamp:
+        """A clock that never steps back (ns)."""
+        return Timestamp(time.monotonic_ns())  # noqa: TID251 - likewise
+
+    async def sleep(self, duration: Duration) -> None:
+        """Returns *duration* (ns) later."""
+        await asyncio.sleep(duration / SECOND)
+
+
+class SystemRandomness:
+    """The machine's chance, for jitter alone."""
+
+    def __init__(self) -> None:
+        """Seeded by the operating system."""
+        self._source = random.SystemRandom()
+
+    def below(self, bound: int) -> int:
+        """An integer from 0 up to, not including, *bound*."""
+        return self._source.randrange(bound)
+
+
+class RelayerApp:
+    """One relayer process over one registry."""
+
+    def __init__(self, config: RelayerConfig, registry: Registry) -> None:
+        """Joined, not started."""
+        self._config = config
+        self._registry = registry
+        pool = ThreadPoolExecutor(config.verification_threads, "verify")
+        self.telemetry = Telemetry()
+        self.board = Switchboard(registry, SystemClock(), SystemRandomness(), pool, config.name)
+        self.gateway = RelayGateway(self.board, self.telemetry, config.trust_domain)
+        self._server = grpc.aio.server(options=CHANNEL_OPTIONS, maximum_concurrent_rpcs=256)
+        self._background: list[asyncio.Task[None]] = []
+
+    async def start(self) -> int:
+        """Adapters can dial; the port that it listens on."""
+        service.add_RelayServiceServicer_to_server(self.gateway, self._server)
+        tls = self._config.tls
+        credentials = server_credentials(tls.cert_file, tls.key_file, tls.ca_file)
+        port = self._server.add_secure_port(self._config.listen, credentials)
+        await self._server.start()
+        if self._config.metrics_port:
+            start_http_server(
+                self._config.metrics_port, "127.0.0.1", registry=self.telemetry.collection
+            )
+        loop = asyncio.get_running_loop()
+        self._background = [
+            loop.create_task(self._follow_changes()),
+            loop.create_task(self._open_lanes()),
+        ]
+        _log.info("relayer_started", name=self._config.name, listen=self._config.listen)
+        return port
+
+    async def stop(self) -> None:
+        """Sessions are drained, leases given back, nothing runs any more."""
+        self.gateway.drain()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.gateway.stop()
+        await self._server.stop(DRAIN_WITHIN_S)
+        self.board.pool.shutdown(wait=False, cancel_futures=True)
+        _log.info("relayer_stopped", name=self._config.name)
+
+    async def _follow_changes(self) -> None:
+        """Hints from other processes make this one read again."""
+        async for change in self._registry.changes.listen():
+            try:
+                await self._changed(change)
+            except HubError as error:
+                _log.warning("change_failed", topic=change.topic, reason=error.reason)
+
+    async def _changed(self, change: Change) -> None:
+        owners = list(self.gateway.owners.values())
+        if change.topic in {Topic.ACCEPTED, Topic.OUTCOMES}:
+            for owner in owners:
+                desk = owner.lane(int(change.key))
+                if desk is None:
+                    continue
+                writer = desk.key.source_peer
+                if change.topic is Topic.OUTCOMES:
+                    writer = desk.key.destination_peer
+                # What this process wrote itself, its ways out were told at once.
+                if writer != owner.peer and writer not in self.board.sessions:
+                    await owner.sync(desk)
+            return
+        if change.topic is Topic.PEERS and change.key:
+            for owner in owners:
+                await (await self.board.keeper(owner.peer)).refresh()
+        for owner in owners:
+            await owner.lanes_changed()
+
+    async def _open_lanes(self) -> None:
+        while True:
+            await self.board.clock.sleep(OPENINGS_EVERY)
+            fences = {peer: owner.fence for peer, owner in self.gateway.owners.items()}
+            try:
+                await Openings(self.board, fences).run_all()
+            except HubError as error:
+                _log.warning("openings_failed", reason=error.reason, detail=str(error))
+
+
+async def run(config: RelayerConfig) -> None:
+    """The process, until SIGTERM or SIGINT. Raises ``HubError`` where it cannot start."""
+    url = config.database_url or os.environ.get("YDHUB_DATABASE_URL", "")
+    if not url:
+        raise FieldInvalid(field="database_url", problem="is empty, and so is YDHUB_DATABASE_URL")
+    registry = await PostgresRegistry.connect(url, name=config.name)
+    app = RelayerApp(config, registry)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        await app.start()
+        await stopping.wait()
+        await app.stop()
+    finally:
+        await registry.close()

@@ -1,0 +1,54 @@
+"""What a relayer is told at its start: one TOML file, typed, unknown keys refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hub.core.errors import FieldInvalid
+
+if TYPE_CHECKING:
+    import os
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PEM files of the process's own certificate, and of the CA that others are judged by."""
+
+    cert_file: str
+    key_file: str
+    ca_file: str
+
+
+class RelayerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A relayer's configuration."""
+
+    name: str
+    """Its name in leases, logs and its SPIFFE identity ``/relayers/{name}``."""
+    listen: str
+    """Where adapters dial, host:port."""
+    database_url: str
+    """The registry; ``YDHUB_DATABASE_URL`` counts where this is empty."""
+    trust_domain: str
+    """Of the SPIFFE identities that it believes."""
+    tls: Tls
+    metrics_port: int = 0
+    """Loopback port of the Prometheus metrics; 0 serves none."""
+    verification_threads: int = 2
+    """Threads of the verification pool; the signature libraries release the interpreter."""
+    log_format: str = "json"
+    """``json``, or ``console`` for people."""
+
+
+def load(path: str | os.PathLike[str]) -> RelayerConfig:
+    """The configuration in the file. Raises ``FieldInvalid`` naming the file and the key."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise FieldInvalid(field=str(path), problem=problem) from error
+    try:
+        return msgspec.toml.decode(content, type=RelayerConfig)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise FieldInvalid(field=str(path), problem=f"is not valid: {error}") from error
