@@ -12,10 +12,10 @@ CHANCES: Final = 1 << 16
 """A chance is an integer from 0 up to, not including, this."""
 
 
-def delay(tries: int, chance: int, *, first: Duration = FIRST) -> Duration:
+def delay(tries: int, chance: int, *, longest: Duration = LONGEST) -> Duration:
     """How long to wait (ns) after *tries* failed tries, 1 or more.
 
-    The span doubles from *first* (ns) up to ``LONGEST``, and the whole of it is jittered.
+    The span doubles from ``FIRST`` up to *longest* (ns), and the whole of it is jittered.
     """
-    ceiling = min(LONGEST, first << min(tries - 1, 16))
+    ceiling = min(longest, FIRST << min(tries - 1, 16))
     return Duration(ceiling * (chance + 1) // CHANCES)

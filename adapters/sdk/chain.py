@@ -86,6 +86,8 @@ class ChainClient:
     """Heights that it has consensus states of, the newest last; the last 64 are enough."""
     opening: str
     """What it was created for, if the chain or its adapter remembers."""
+    pending_height: Height | None
+    """The height of its anchor while it waits for that header; else None."""
 
 
 class ChainAdapter(Protocol):

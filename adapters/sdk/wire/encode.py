@@ -146,6 +146,7 @@ def _mirror(client: ChainClient) -> pb.ClientMirror:
         counterparty_proof=client.counterparty_proof,
         trusted_heights=_heights(client.trusted_heights),
         opening=client.opening,
+        pending_height=height_to_proto(client.pending_height) if client.pending_height else None,
     )
 
 

@@ -1,0 +1,114 @@
+"""The adapter's way to its relayers: dial, attach, and dial again when a session ends.
+
+Several addresses are tried in turn, with exponential backoff and full jitter. The certificate is
+read anew for every dial, so a renewed one counts without a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from itertools import cycle
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import structlog
+from ydhub.relay.v1 import relay_service_pb2_grpc
+
+from adapters.sdk.backoff import CHANCES, delay
+from adapters.sdk.session import Session
+from adapters.sdk.stream import Stream
+from hub.core.errors import AdapterOffline, FieldInvalid, HubError
+from hub.core.time import SECOND, Duration
+from hub.wire.identity.credentials import channel_credentials
+from hub.wire.status import RemoteError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.sdk.session import City
+    from adapters.sdk.submission import Submission, Verdict
+
+LONGEST_REDIAL: Final = Duration(3 * SECOND)
+"""A relayer that comes back, or another that takes over, is found within this (ns)."""
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", 8 * 1024 * 1024),
+    ("grpc.max_send_message_length", 8 * 1024 * 1024),
+    # Each dial is a fresh one: no backoff of an earlier channel to the same address counts.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relayers:
+    """Where the relayers are, and who the adapter is to them."""
+
+    addresses: Sequence[str]
+    """``host:port``, at least one, in the order in which they are tried."""
+    cert_file: str
+    key_file: str
+    ca_file: str
+
+    def channel(self, address: str) -> grpc.aio.Channel:
+        """A new channel to *address*. Raises ``FieldInvalid``."""
+        credentials = channel_credentials(self.cert_file, self.key_file, self.ca_file)
+        return grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
+
+
+class AdapterClient:
+    """Keeps one session with one relayer, as long as it runs."""
+
+    def __init__(self, city: City, relayers: Relayers) -> None:
+        """A client of *relayers* for *city*. Raises ``FieldInvalid``."""
+        if not relayers.addresses:
+            raise FieldInvalid(field="relayer addresses", problem="are missing")
+        self._city = city
+        self._relayers = relayers
+        self._session: Session | None = None
+
+    async def run(self) -> None:
+        """Attaches again and again until it is cancelled."""
+        tries = 0
+        for address in cycle(self._relayers.addresses):
+            if await self._attach(address):
+                tries = 0
+            tries += 1
+            chance = self._city.randomness.below(CHANCES)
+            await self._city.clock.sleep(delay(tries, chance, longest=LONGEST_REDIAL))
+
+    async def submit(self, submission: Submission) -> Verdict:
+        """What the relayer makes of *submission*, shown beside the session's own frames.
+
+        Raises ``AdapterOffline`` where there is no session, or it ends before the verdict.
+        """
+        session = self._session
+        if session is None or not session.is_welcome:
+            raise AdapterOffline(peer=self._city.chain.chain_id)
+        # Cancelling a write would end the whole stream.
+        return await asyncio.shield(session.pump.submit(submission))
+
+    async def _attach(self, address: str) -> bool:
+        """Whether the session, which is over now, had been welcomed."""
+        session: Session | None = None
+        try:
+            async with self._relayers.channel(address) as channel:
+                call = relay_service_pb2_grpc.RelayServiceStub(channel).Attach()
+                session = self._session = Session(self._city, Stream(call, self._city.clock))
+                await session.run()
+        except (HubError, RemoteError) as error:
+            _log.warning("session_ended", address=address, reason=error.reason, detail=str(error))
+        except Exception:  # noqa: BLE001 - a bug ends one session, and the next one goes on
+            _log.exception("session_failed", address=address)
+        finally:
+            self._session = None
+            await self._flush()
+        return session is not None and session.is_welcome
+
+    async def _flush(self) -> None:
+        try:
+            await self._city.log.flush()
+        except OSError as error:
+            _log.error("accepted_log_failed", detail=str(error))

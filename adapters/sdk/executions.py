@@ -1,0 +1,94 @@
+"""Executions on their way through the chain, each answered by one report.
+
+They begin in the order in which the relayer asked, at most as many at once as were granted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from adapters.sdk.execution import ExecutionResult, Refused
+from adapters.sdk.failpoints import Failpoint, hit
+from adapters.sdk.wire.decode import execution_from_proto
+from adapters.sdk.wire.encode import refusal_to_proto, report_to_proto
+from hub.core.errors import CreditsSpent, HubError
+
+if TYPE_CHECKING:
+    from ydhub.relay.v1 import relay_pb2 as pb
+
+    from adapters.sdk.chain import ChainAdapter
+    from adapters.sdk.stream import Stream
+
+_log = structlog.get_logger()
+
+
+class Executions:
+    """The executions of one session."""
+
+    def __init__(
+        self, chain: ChainAdapter, stream: Stream, tasks: asyncio.TaskGroup, credits_granted: int
+    ) -> None:
+        """At most *credits_granted* run at once, as *tasks*."""
+        self._chain = chain
+        self._stream = stream
+        self._tasks = tasks
+        self._credits = credits_granted
+        self._running = 0
+        self._ended = asyncio.Event()
+
+    def begin(self, execution: pb.Execution) -> None:
+        """*execution* runs; its report goes out when the chain has answered."""
+        self._running += 1
+        self._tasks.create_task(self._run(execution))
+
+    async def drain(self) -> None:
+        """Returns when every execution is reported."""
+        while self._running:
+            self._ended.clear()
+            await self._ended.wait()
+
+    async def _run(self, execution: pb.Execution) -> None:
+        try:
+            report = await self._report(execution)
+            hit(Failpoint.EXECUTION_DONE)
+            await self._stream.send(report)
+            hit(Failpoint.EXECUTION_REPORTED)
+        finally:
+            self._running -= 1
+            self._ended.set()
+
+    async def _report(self, execution: pb.Execution) -> pb.AdapterFrame:
+        number = execution.execution_id
+        try:
+            self._check_credits()
+            result = await self._chain.execute(execution_from_proto(execution))
+        except HubError as error:
+            _log.warning(
+                "execution_refused",
+                lane=execution.lane,
+                execution=number,
+                reason=error.reason,
+                detail=str(error),
+            )
+            return report_to_proto(number, ExecutionResult(refused=(Refused(0, error),)))
+        except Exception as error:  # noqa: BLE001 - a bug fails one execution, not the session
+            _log.exception("execution_failed", lane=execution.lane, execution=number)
+            frame = report_to_proto(number, ExecutionResult())
+            frame.report.refused.append(refusal_to_proto(error))
+            return frame
+        for entry in result.refused:
+            _log.warning(
+                "item_refused",
+                lane=execution.lane,
+                sequence=entry.sequence,
+                reason=entry.error.reason,
+                detail=str(entry.error),
+            )
+        return report_to_proto(number, result)
+
+    def _check_credits(self) -> None:
+        if self._running > self._credits:
+            raise CreditsSpent(sent=self._running, credits=self._credits)
