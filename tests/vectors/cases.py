@@ -29,11 +29,12 @@ ACCEPT: Final = "accept"
 REJECT: Final = "reject"
 
 _YES = frozenset(
-    "success accept accepted valid verified ok pass passed true yes included excluded".split()
+    {"success", "accept", "accepted", "valid", "verified", "ok", "pass", "passed", "true", "yes"}
+    | {INCLUDED, EXCLUDED}
 )
 _NO = frozenset(
-    "invalid reject rejected refused fail failed false no error parse_error"
-    " failed_trusting_period expired not_included".split()
+    {"invalid", "reject", "rejected", "refused", "fail", "failed", "false", "no", "error"}
+    | {"parse_error", "failed_trusting_period", "expired"}
 )
 
 

@@ -83,7 +83,9 @@ def applied(rows: Iterable[Row], answers: Sequence[Answer], files: Sequence[Path
     return out
 
 
-def _row(folder: Path, line: int, content: dict[str, object]) -> Row:
+def _row(folder: Path, line: int, content: object) -> Row:
+    if not isinstance(content, dict):
+        raise TypeError("is no row")
     case = content.get("case")
     expected = content["expected"]
     if isinstance(expected, bool):

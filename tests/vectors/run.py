@@ -85,9 +85,7 @@ def _folders(root: Path) -> Iterator[tuple[str, Path]]:
     for child in sorted(root.iterdir()):
         if child.is_dir() and child.name in _GROUPS:
             for part in sorted(child.iterdir()):
-                if part.is_dir():
-                    yield f"{child.name}/{part.name}", part
-                elif part.suffix == ".json":
+                if part.is_dir() or part.suffix == ".json":
                     yield f"{child.name}/{part.name}", part
         elif child.is_dir():
             yield child.name, child

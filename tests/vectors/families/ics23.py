@@ -66,9 +66,7 @@ def _judge_single(content: dict[str, Any], spec: ProofSpec) -> str:
         root = from_hex(content["root"])
         proof = decode_commitment_proof(from_hex(content["proof"]))
     computed = (
-        existence_root(spec, proof, key, value)
-        if value
-        else non_existence_root(spec, proof, key)
+        existence_root(spec, proof, key, value) if value else non_existence_root(spec, proof, key)
     )
     if computed != root:
         raise RootMismatch(got=computed.hex(), expected=root.hex())

@@ -70,9 +70,7 @@ def _wycheproof(content: dict[str, Any]) -> Iterator[Question]:
             )
 
 
-def _test(
-    test: dict[str, Any], judge: Callable[[bytes, bytes, bytes], bool], key: object
-) -> str:
+def _test(test: dict[str, Any], judge: Callable[[bytes, bytes, bytes], bool], key: object) -> str:
     with under_judgment():
         public_key, message = from_hex(key), from_hex(test["msg"])
         signature = from_hex(test["sig"])

@@ -5,7 +5,8 @@ Which it is, a file's own content tells.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from hub.core.client import Anchor, ConsensusState, Fraction, TrustOptions
 from hub.core.height import Height
@@ -40,15 +41,16 @@ if TYPE_CHECKING:
     from hub.core.time import Timestamp
 
 CLIENT = CometBftClient()
-NO_DRIFT = Duration(0)
-"""The model knows no drift. Source: tendermint-rs light-client/tests/model_based.rs."""
+MODEL_DRIFT: Final = Duration(0)
+"""Of the model's own files. Source: tendermint-rs light-client/tests/model_based.rs."""
+DRIFT: Final = Duration(10 * SECOND)
+"""Of every other file that names none."""
 
 
 def questions(content: dict[str, Any], path: Path) -> Iterator[Question]:
     """The cases of one file."""
-    del path
     if "input" in content and "initial" in content:
-        return _single_steps(content)
+        return _single_steps(content, MODEL_DRIFT if path.name.startswith("MC4_4") else DRIFT)
     if "client_state_hex" in content:
         return tendermint_ibc.questions(content)
     return tendermint_rpc.questions(content)
@@ -57,7 +59,7 @@ def questions(content: dict[str, Any], path: Path) -> Iterator[Question]:
 class _Trust:
     """What the light client trusts at this point of a file."""
 
-    def __init__(self, initial: dict[str, Any]) -> None:
+    def __init__(self, initial: dict[str, Any], drift: Duration) -> None:
         header = read_header(initial["signed_header"]["header"])
         self.anchor = Anchor(
             client_type=CLIENT_TYPE,
@@ -65,7 +67,7 @@ class _Trust:
             height=Height(revision_of(header.chain_id), header.height),
             header_hash=header_hash(header),
             next_validators_hash=header.next_validators_hash,
-            options=_options(initial),
+            options=_options(initial, drift),
             prefix=(b"ibc", b""),
         )
         self.state = ConsensusState(
@@ -83,7 +85,8 @@ class _Trust:
         """The verdict of one step; trust moves on if it succeeds."""
         with under_judgment():
             header, next_validators = _block(entry["block"])
-        verdict = self._verify(header, moment(entry["now"]))
+            now = moment(entry["now"])
+        verdict = self._verify(header, now)
         if verdict == SUCCESS:
             self.next_validators = next_validators
         return verdict
@@ -98,13 +101,17 @@ class _Trust:
         return SUCCESS
 
 
-def _single_steps(content: dict[str, Any]) -> Iterator[Question]:
-    trust = _Trust(content["initial"])
+def _single_steps(content: dict[str, Any], drift: Duration) -> Iterator[Question]:
+    @cache
+    def trust() -> _Trust:
+        with under_judgment():
+            return _Trust(content["initial"], drift)
+
     for index, entry in enumerate(content["input"]):
         yield Question(
             case=str(index),
             expected=entry.get("verdict"),
-            ask=lambda entry=entry: trust.step(entry),  # type: ignore[misc]
+            ask=lambda entry=entry: trust().step(entry),  # type: ignore[misc]
             refusal=INVALID_HEADER,
         )
 
@@ -122,25 +129,16 @@ def _block(block: dict[str, Any]) -> tuple[Header, bytes]:
     return header_of(block["signed_header"], validators), encode_validators(following)
 
 
-def _options(initial: dict[str, Any]) -> TrustOptions:
-    """``initial.options`` where a file has it; else the model's own."""
+def _options(initial: dict[str, Any], drift: Duration) -> TrustOptions:
+    """``initial.options`` where a file has it; *drift* is for a file that names none."""
     given = initial.get("options") or {}
 
     def first(*names: str, default: Any = None) -> Any:
         return next((given[name] for name in names if given.get(name) is not None), default)
 
-    level = fraction(first("trust_threshold", "trust_level", default=(1, 3)))
-    period = first(
-        "trusting_period", "trusting_period_ns", default=initial.get("trusting_period")
-    )
-    drift = first(
-        "clock_drift", "max_clock_drift", "clock_drift_ns", "max_clock_drift_ns", "drift"
-    )
-    if drift is None:
-        seconds = first("clock_drift_seconds", "clock_drift_s", "max_clock_drift_seconds")
-        drift = NO_DRIFT if seconds is None else int(seconds) * SECOND
+    stated = first("clock_drift", "max_clock_drift", "clock_drift_ns", "max_clock_drift_ns")
     return TrustOptions(
-        trust_level=Fraction(*level),
-        trusting_period=duration(period),
-        max_clock_drift=duration(drift),
+        trust_level=Fraction(*fraction(first("trust_threshold", "trust_level", default=(1, 3)))),
+        trusting_period=duration(first("trusting_period", default=initial["trusting_period"])),
+        max_clock_drift=drift if stated is None else duration(stated),
     )

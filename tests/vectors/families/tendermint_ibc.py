@@ -122,9 +122,7 @@ def _read_update(data: bytes) -> _Update:
             raise ValueError(f"height has field {number}")
         height[number] = value
     return _Update(
-        header=Header(
-            content=parts[1], validators=encode_validators(_read_validators(parts[2]))
-        ),
+        header=Header(content=parts[1], validators=encode_validators(_read_validators(parts[2]))),
         trusted_height=Height.parse(height[1], height[2]),
         trusted_validators=encode_validators(_read_validators(parts[4])),
     )
