@@ -1,8 +1,9 @@
 """The blocks of a chain, durable one by one, so that a killed chain comes back as it was.
 
-A record of the file is its length (4 bytes, big-endian), the first 8 bytes of its SHA-256, and its
-content. What follows the last whole record was being written when the process died; nobody was told
-of it, so it is cut off. A damaged record with others behind it is no such thing.
+A record of the file is its length (4 bytes, big-endian), 4 bytes of the SHA-256 of that, 8 bytes of
+the SHA-256 of its content, and the content. What follows the last whole record was being written
+when the process died; nobody was told of it, so it is cut off. A damaged record with others behind
+it is no such thing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _LENGTH_BYTES = 4
 _SUM_BYTES = 8
-_HEAD_BYTES = _LENGTH_BYTES + _SUM_BYTES
+_HEAD_BYTES = 2 * _LENGTH_BYTES + _SUM_BYTES
 
 
 class BlockLog(Protocol):
@@ -116,13 +117,13 @@ class FileLog:
     def __init__(self, path: Path) -> None:
         """The log at *path*, which is made if it is not there. Raises ``RecordCorrupt``."""
         self._path = path
-        made = not path.exists()
-        self._file = path.open("ab")
-        if made:
+        if not path.exists():
+            path.touch()
             _sync_directory(path.parent)
         whole = 0
         for end, _ in self._scan():
             whole = end
+        self._file = path.open("ab")
         self._file.truncate(whole)
         os.fsync(self._file.fileno())
 
@@ -132,8 +133,9 @@ class FileLog:
             yield content
 
     def append(self, record: bytes) -> None:
-        """*record*, not empty, is in the file, and the file on the disk."""
-        head = len(record).to_bytes(_LENGTH_BYTES, "big") + _sum(record)
+        """*record* is in the file, and the file on the disk."""
+        length = len(record).to_bytes(_LENGTH_BYTES, "big")
+        head = length + _sum(length, _LENGTH_BYTES) + _sum(record, _SUM_BYTES)
         self._file.write(head + record)
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -147,31 +149,29 @@ class FileLog:
         size = self._path.stat().st_size
         at = 0
         with self._path.open("rb") as file:
-            while at < size:
+            while at + _HEAD_BYTES <= size:
                 head = file.read(_HEAD_BYTES)
-                length = int.from_bytes(head[:_LENGTH_BYTES], "big")
-                end = at + _HEAD_BYTES + length
-                if end > size:
+                length, length_sum = head[:_LENGTH_BYTES], head[_LENGTH_BYTES : 2 * _LENGTH_BYTES]
+                if length_sum != _sum(length, _LENGTH_BYTES):
+                    # Zeros are what a file system leaves where it had not written yet.
+                    if any(head + file.read()):
+                        raise _corrupt(at, head)
                     return
-                content = file.read(length)
-                if not content or _sum(content) != head[_LENGTH_BYTES:]:
-                    _check_torn(head + content + file.read(), is_last=end == size)
+                at += _HEAD_BYTES + int.from_bytes(length, "big")
+                content = file.read(at - file.tell())
+                if _sum(content, _SUM_BYTES) != head[-_SUM_BYTES:]:
+                    if at < size and any(file.read()):
+                        raise _corrupt(at, head)
                     return
-                yield end, content
-                at = end
+                yield at, content
 
 
-def _check_torn(rest: bytes, *, is_last: bool) -> None:
-    """*rest*, from a damaged record on, was being written when the process or machine died.
-
-    A file system may leave zeros where it had not written yet. Raises ``RecordCorrupt``.
-    """
-    if not is_last and any(rest):
-        raise RecordCorrupt(what="block log", stored=rest[:_HEAD_BYTES].hex(), computed="")
+def _sum(content: bytes, size: int) -> bytes:
+    return sha256(content).digest()[:size]
 
 
-def _sum(content: bytes) -> bytes:
-    return sha256(content).digest()[:_SUM_BYTES]
+def _corrupt(at: int, head: bytes) -> RecordCorrupt:
+    return RecordCorrupt(what=f"block log at byte {at}", stored=head.hex(), computed="other sums")
 
 
 def _sync_directory(path: Path) -> None:

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from adapters.simchain.block_log import (
+    BlockLog,
+    BlockRecord,
+    FileLog,
+    MemoryLog,
+    decode_record,
+    encode_record,
+)
+from hub.core.errors import RecordCorrupt
+from hub.core.time import Timestamp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECORD = BlockRecord(
+    height=7,
+    time=Timestamp(1_790_000_000_000_000_001),
+    app_hash=b"a" * 32,
+    transactions=(b"x", b""),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "blocks.log"
+
+
+def written(path: Path, *records: bytes) -> bytes:
+    log = FileLog(path)
+    for record in records:
+        log.append(record)
+    log.close()
+    return path.read_bytes()
+
+
+def reread(path: Path) -> list[bytes]:
+    log = FileLog(path)
+    try:
+        return list(log.records())
+    finally:
+        log.close()
+
+
+def test_record_survives_the_way_there_and_back() -> None:
+    assert decode_record(encode_record(RECORD)) == RECORD
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"\x28\x01", b"\x0a\x01x", b"\x1a\x05x"])
+def test_record_that_the_chain_did_not_write_is_corrupt(data: bytes) -> None:
+    with pytest.raises(RecordCorrupt):
+        decode_record(data)
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_log_returns_its_records_in_order(kind: str, path: Path) -> None:
+    log: BlockLog = MemoryLog() if kind == "memory" else FileLog(path)
+    assert list(log.records()) == []
+    log.append(b"one")
+    log.append(b"two" * 1000)
+    assert list(log.records()) == [b"one", b"two" * 1000]
+    if isinstance(log, FileLog):
+        log.close()
+
+
+def test_file_is_read_again_after_a_restart_and_goes_on(path: Path) -> None:
+    written(path, b"one", b"two")
+    written(path, b"three")
+    assert reread(path) == [b"one", b"two", b"three"]
+
+
+def test_file_cut_anywhere_keeps_its_whole_records_and_goes_on(path: Path) -> None:
+    data = written(path, b"one", b"two", b"three")
+    ends = [0, 19, 38, len(data)]
+    for size in range(len(data)):
+        path.write_bytes(data[:size])
+        whole = sum(1 for end in ends[1:] if end <= size)
+        assert reread(path) == [b"one", b"two", b"three"][:whole]
+        written(path, b"after")
+        assert reread(path) == [*[b"one", b"two", b"three"][:whole], b"after"]
+
+
+def test_last_record_with_damage_is_cut_off(path: Path) -> None:
+    data = written(path, b"one", b"two")
+    path.write_bytes(data[:-1] + b"?")
+    assert reread(path) == [b"one"]
+
+
+def test_zeros_that_a_file_system_left_behind_are_cut_off(path: Path) -> None:
+    data = written(path, b"one")
+    path.write_bytes(data + bytes(4096))
+    assert reread(path) == [b"one"]
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("at", [0, 3, 4, 8, 16, 18])
+def test_damage_before_other_records_is_no_cut(path: Path, at: int) -> None:
+    data = bytearray(written(path, b"one", b"two"))
+    data[at] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(RecordCorrupt):
+        FileLog(path)
