@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from hub.core.errors import Reason
+from hub.core.ranges import EMPTY, RangeSet
+from hub.core.record import Refusal
+from hub.core.time import SECOND, Timestamp
+from relayer.steps.backoff import CHANCES
+from relayer.steps.flow import (
+    BATCH,
+    PROOF_WITHIN,
+    REPORT_WITHIN,
+    Added,
+    Done,
+    Effect,
+    Ended,
+    Event,
+    Failed,
+    Flow,
+    Gate,
+    Park,
+    Refused,
+    Reported,
+    Send,
+    Tick,
+    Wait,
+    backlog,
+    step,
+    wakes_at,
+)
+
+T0 = Timestamp(1_000 * SECOND)
+LATER = Refusal(Reason.CHAIN_UNREACHABLE, "node is away", is_final=False)
+NEVER = Refusal(Reason.PACKET_INVALID, "no such application", is_final=True)
+
+
+def span(first: int, last: int) -> RangeSet:
+    return RangeSet.span(first, last + 1)
+
+
+def after(flow: Flow, *events: Event, at: Timestamp = T0) -> tuple[Flow, list[Effect]]:
+    effects: list[Effect] = []
+    for event in events:
+        flow, more = step(flow, event, at)
+        effects += more
+    return flow, effects
+
+
+def sends(effects: list[Effect]) -> list[Send]:
+    return [effect for effect in effects if isinstance(effect, Send)]
+
+
+def test_added_items_are_sent_in_attempts_of_at_most_a_batch_within_the_window() -> None:
+    flow, effects = after(Flow(window=2), Added(span(1, 3 * BATCH)))
+    assert [send.items for send in sends(effects)] == [span(1, BATCH), span(BATCH + 1, 2 * BATCH)]
+    assert flow.pending == span(2 * BATCH + 1, 3 * BATCH)
+    assert backlog(flow) == BATCH
+
+
+def test_adding_again_what_is_known_sends_nothing() -> None:
+    flow, _ = after(Flow(), Added(span(1, 5)))
+    flow, effects = after(flow, Added(span(1, 5)))
+    assert sends(effects) == []
+
+
+def test_a_reported_item_awaits_its_proof_and_is_gone_when_its_outcome_is_proven() -> None:
+    flow, effects = after(Flow(), Added(span(1, 5)), Reported(1, span(1, 5)))
+    assert Done(span(1, 5)) in effects
+    assert [delayed.items for delayed in flow.awaiting] == [span(1, 5)]
+    flow, _ = after(flow, Ended(span(1, 5)))
+    assert flow == Flow(next_number=2)
+
+
+def test_towards_the_source_a_report_completes() -> None:
+    flow, effects = after(Flow(awaits_proof=False), Added(span(0, 3)), Reported(1, span(0, 3)))
+    assert Done(span(0, 3)) in effects
+    assert flow.awaiting == ()
+
+
+def test_an_outcome_proven_before_the_report_makes_the_report_mean_nothing() -> None:
+    flow, effects = after(Flow(), Added(span(1, 5)), Ended(span(1, 5)), Reported(1, span(1, 5)))
+    assert not any(isinstance(effect, Done) for effect in effects)
+    assert flow.awaiting == ()
+
+
+def test_an_attempt_without_a_report_is_made_again_as_a_possible_duplicate() -> None:
+    flow, _ = after(Flow(), Added(span(1, 5)))
+    due = wakes_at(flow)
+    assert due == T0 + REPORT_WITHIN
+    _, effects = after(flow, Tick(), at=Timestamp(due))
+    assert sends(effects) == [Send(2, span(1, 5), possible_duplicate=True)]
+
+
+def test_a_late_report_of_a_repeated_attempt_changes_nothing() -> None:
+    flow, _ = after(Flow(), Added(span(1, 5)))
+    flow, _ = after(flow, Tick(), at=Timestamp(T0 + REPORT_WITHIN))
+    again, effects = after(flow, Reported(1, span(1, 5)), at=Timestamp(T0 + REPORT_WITHIN))
+    assert (again, effects) == (flow, [])
+
+
+def test_a_reported_item_without_proof_is_sent_again() -> None:
+    flow, _ = after(Flow(), Added(span(1, 1)), Reported(1, span(1, 1)))
+    _, effects = after(flow, Tick(), at=Timestamp(T0 + PROOF_WITHIN))
+    assert sends(effects) == [Send(2, span(1, 1), possible_duplicate=True)]
+
+
+def test_a_failed_attempt_waits_and_is_tried_again_longer_each_time() -> None:
+    flow, effects = after(Flow(), Added(span(1, 2)), Failed(1, CHANCES - 1))
+    [wait] = [effect for effect in effects if isinstance(effect, Wait)]
+    assert wait.due == T0 + SECOND // 2
+    flow, effects = after(flow, Tick(), at=wait.due)
+    assert sends(effects) == [Send(2, span(1, 2), possible_duplicate=True)]
+    _, effects = after(flow, Failed(2, CHANCES - 1), at=wait.due)
+    assert effects == [Wait(span(1, 2), None, Timestamp(wait.due + SECOND), 2)]
+
+
+def test_a_refusal_for_now_waits_with_its_reason_and_one_for_good_is_parked() -> None:
+    refused = (Refused(2, LATER), Refused(3, NEVER))
+    flow, effects = after(Flow(), Added(span(1, 3)), Reported(1, span(1, 1), refused))
+    assert Park(3, NEVER) in effects
+    assert [e.refusal for e in effects if isinstance(e, Wait)] == [LATER]
+    assert flow.parked == span(3, 3)
+    assert [delayed.items for delayed in flow.later] == [span(2, 2)]
+
+
+def test_a_parked_item_is_let_go_when_its_outcome_is_proven() -> None:
+    flow, _ = after(Flow(), Added(span(3, 3)), Reported(1, EMPTY, (Refused(3, NEVER),)))
+    flow, _ = after(flow, Ended(span(3, 3)))
+    assert flow.parked == EMPTY
+
+
+def test_items_that_a_report_leaves_out_are_tried_again() -> None:
+    flow, effects = after(Flow(), Added(span(1, 4)), Reported(1, span(1, 2)))
+    assert [e.items for e in effects if isinstance(e, Wait)] == [span(3, 4)]
+    assert backlog(flow) == 2
+
+
+def test_a_report_cannot_name_items_of_another_attempt() -> None:
+    _, effects = after(Flow(window=1), Added(span(1, 300)), Reported(1, span(1, 300)))
+    assert effects[1] == Done(span(1, BATCH))
+
+
+def test_a_stopped_flow_sends_nothing_and_goes_on_afterwards() -> None:
+    flow, effects = after(Flow(), Gate(is_stopped=True), Added(span(1, 2)))
+    assert effects == []
+    _, effects = after(flow, Gate(is_stopped=False))
+    assert sends(effects) == [Send(1, span(1, 2), possible_duplicate=False)]
+
+
+def test_in_order_the_next_attempt_waits_until_everything_before_it_has_ended() -> None:
+    ordered = Flow(window=1, in_order=True)
+    flow, effects = after(ordered, Added(span(1, 2) | span(4, 5)))
+    assert [send.items for send in sends(effects)] == [span(1, 2)]
+    flow, effects = after(flow, Reported(1, span(1, 2)))
+    assert sends(effects) == []
+    _, effects = after(flow, Ended(span(1, 2)))
+    assert [send.items for send in sends(effects)] == [span(4, 5)]
+
+
+def test_in_order_a_parked_item_holds_the_lane_until_it_has_ended() -> None:
+    flow, effects = after(
+        Flow(window=1, in_order=True),
+        Added(span(1, 1)),
+        Reported(1, EMPTY, (Refused(1, NEVER),)),
+        Added(span(2, 2)),
+    )
+    assert len(sends(effects)) == 1
+    _, effects = after(flow, Ended(span(1, 1)))
+    assert [send.items for send in sends(effects)] == [span(2, 2)]
+
+
+def test_a_flow_with_nothing_to_wait_for_does_not_wake() -> None:
+    assert wakes_at(Flow()) is None
+
+
+@pytest.mark.parametrize("event", [Tick(), Ended(span(1, 9)), Failed(7, 0), Reported(7, EMPTY)])
+def test_events_about_nothing_known_change_nothing(event: Event) -> None:
+    assert step(Flow(), event, T0) == (Flow(), [])
+
+
+class FlowMachine(RuleBasedStateMachine):
+    """Nothing is lost: every item is in exactly one place until its outcome is proven."""
+
+    @initialize(in_order=st.booleans())
+    def begin(self, *, in_order: bool) -> None:
+        self.flow = Flow(window=1 if in_order else 3, in_order=in_order)
+        self.now = T0
+        self.added: set[int] = set()
+        self.ended: set[int] = set()
+        self.sent: dict[int, RangeSet] = {}
+
+    def feed(self, event: Event) -> None:
+        self.flow, effects = step(self.flow, event, self.now)
+        for send in sends(effects):
+            assert len(send.items) <= BATCH
+            assert not set(send.items) & self.ended
+            self.sent[send.number] = send.items
+
+    @rule(first=st.integers(1, 40), count=st.integers(1, 9))
+    def add(self, first: int, count: int) -> None:
+        new = set(range(first, first + count)) - self.ended
+        self.added |= new
+        self.feed(Added(RangeSet.of(new)))
+
+    @rule(items=st.sets(st.integers(1, 50)))
+    def end(self, items: set[int]) -> None:
+        self.ended |= items & self.added
+        self.feed(Ended(RangeSet.of(items)))
+
+    @rule(pick=st.integers(0, 9), share=st.integers(0, 3), final=st.booleans())
+    def report(self, pick: int, share: int, *, final: bool) -> None:
+        number = self.pick(pick)
+        items = list(self.sent.get(number, EMPTY))
+        cut = len(items) * share // 3
+        refusal = NEVER if final else LATER
+        refused = tuple(Refused(item, refusal) for item in items[cut:][:1])
+        self.feed(Reported(number, RangeSet.of(items[:cut]), refused, chance=pick))
+
+    @rule(pick=st.integers(0, 9))
+    def fail(self, pick: int) -> None:
+        self.feed(Failed(self.pick(pick), pick))
+
+    @rule(is_stopped=st.booleans())
+    def gate(self, *, is_stopped: bool) -> None:
+        self.feed(Gate(is_stopped=is_stopped))
+
+    @rule(seconds=st.integers(0, 70))
+    def wait(self, seconds: int) -> None:
+        self.now = Timestamp(self.now + seconds * SECOND)
+        self.feed(Tick())
+
+    def pick(self, number: int) -> int:
+        numbers = sorted(self.sent)
+        return numbers[number % len(numbers)] if numbers else 1
+
+    @invariant()
+    def every_item_is_in_exactly_one_place(self) -> None:
+        if not hasattr(self, "flow"):
+            return
+        flow = self.flow
+        places = [flow.pending, flow.parked]
+        places += [attempt.items for attempt in flow.in_flight]
+        places += [delayed.items for delayed in (*flow.awaiting, *flow.later)]
+        counts = Counter(item for place in places for item in place)
+        assert set(counts) == self.added - self.ended
+        assert all(count == 1 for count in counts.values())
+        assert len(flow.in_flight) <= flow.window
+
+
+TestFlowMachine = FlowMachine.TestCase
+TestFlowMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
