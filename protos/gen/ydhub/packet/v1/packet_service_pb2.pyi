@@ -162,7 +162,7 @@ class PacketEvent(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     PROOF_HEIGHT_FIELD_NUMBER: _builtins.int
     event: _builtins.str
-    """A word of hub/core/lifecycle.py, PacketEvent, or ATTEMPT."""
+    """ACCEPT, DENY, ATTEMPT, SETTLED_ELSEWHERE, or a word of hub/core/lifecycle.py, PacketEvent."""
     detail: _builtins.str
     """What it was, in a sentence."""
     proof_height: _builtins.int
@@ -222,22 +222,54 @@ class ExplainPacketResponse(_message.Message):
 Global___ExplainPacketResponse: _TypeAlias = ExplainPacketResponse  # noqa: Y015
 
 @_typing.final
+class ChainStart(_message.Message):
+    """ChainStart is a header that the caller trusts: the one that its own anchor of a chain names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    peer: _builtins.str
+    """peers/{peer}."""
+    height: _builtins.int
+    """Number of the header's height; not above the proof's, and a header that the hub has stored."""
+    def __init__(
+        self,
+        *,
+        peer: _builtins.str = ...,
+        height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["height", b"height", "peer", b"peer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChainStart: _TypeAlias = ChainStart  # noqa: Y015
+
+@_typing.final
 class GetPacketProofRequest(_message.Message):
     """GetPacketProofRequest names a packet."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    STARTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """lanes/{lane}/packets/{sequence}."""
+    @_builtins.property
+    def starts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainStart]:
+        """Where the chains of headers begin; a chain that is not listed begins at the hub's anchor."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        starts: _abc.Iterable[Global___ChainStart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "starts", b"starts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -265,7 +297,9 @@ class ProvenClaim(_message.Message):
     """The chained proof, in the family's canonical bytes."""
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[_client_pb2.Header]:
-        """The chain's headers from the hub's anchor to the proof's height, each verified by the one before."""
+        """The chain's headers up to the proof's height, each verified by the one before. The first is the
+        one that the caller's start names, or the hub's anchor.
+        """
 
     @_builtins.property
     def proof_height(self) -> _client_pb2.Height:

@@ -87,7 +87,8 @@ class PacketServiceServicer:
 
     def GetPacketProof(self, request, context):
         """GetPacketProof returns what verifies a packet from the operators' own anchors, offline.
-        Reading only. Fails with PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND.
+        Reading only. Fails with LANE_NOT_FOUND, PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND,
+        SEQUENCE_RETIRED, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

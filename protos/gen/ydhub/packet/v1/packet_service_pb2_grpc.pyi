@@ -47,7 +47,8 @@ class PacketServiceStub:
     """
     GetPacketProof: _grpc.UnaryUnaryMultiCallable[_packet_service_pb2.GetPacketProofRequest, _packet_service_pb2.GetPacketProofResponse]
     """GetPacketProof returns what verifies a packet from the operators' own anchors, offline.
-    Reading only. Fails with PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND.
+    Reading only. Fails with LANE_NOT_FOUND, PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND,
+    SEQUENCE_RETIRED, FIELD_INVALID.
     """
 
 @_typing.type_check_only
@@ -69,7 +70,8 @@ class PacketServiceAsyncStub(PacketServiceStub):
     """
     GetPacketProof: _aio.UnaryUnaryMultiCallable[_packet_service_pb2.GetPacketProofRequest, _packet_service_pb2.GetPacketProofResponse]  # type: ignore[assignment]
     """GetPacketProof returns what verifies a packet from the operators' own anchors, offline.
-    Reading only. Fails with PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND.
+    Reading only. Fails with LANE_NOT_FOUND, PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND,
+    SEQUENCE_RETIRED, FIELD_INVALID.
     """
 
 class PacketServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -112,7 +114,8 @@ class PacketServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_packet_service_pb2.GetPacketProofResponse, _abc.Awaitable[_packet_service_pb2.GetPacketProofResponse]]:
         """GetPacketProof returns what verifies a packet from the operators' own anchors, offline.
-        Reading only. Fails with PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND.
+        Reading only. Fails with LANE_NOT_FOUND, PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND,
+        SEQUENCE_RETIRED, FIELD_INVALID.
         """
 
 def add_PacketServiceServicer_to_server(servicer: PacketServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
