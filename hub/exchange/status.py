@@ -1,0 +1,71 @@
+"""How the hub is: what it holds, who carries it, and whether its invariants hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from hub.core.lane import LaneState
+from hub.core.report import HubReport, RelayerReport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.core.ids import PeerId
+    from hub.core.lane import LaneView
+    from hub.ports.leases import Lease
+    from hub.ports.registry import Registry
+
+_PEERS_AT_ONCE: Final = 200
+
+
+async def report(registry: Registry) -> HubReport:
+    """The hub's report, here and now. Raises ``RegistryUnreachable``."""
+    peers = await _peers(registry)
+    views: dict[int, LaneView] = {}
+    for peer in peers:
+        views.update({view.lane.lane_id: view for view in await registry.lanes.views(peer)})
+    exceptions = 0
+    for view in views.values():
+        if not _has_all_ended(view):
+            exceptions += len(await registry.exceptions.of_lane(view.lane.lane_id))
+    violations = await registry.audit.violations()
+    return HubReport(
+        schema_revision=await registry.audit.schema_revision(),
+        invariants=tuple([(found.invariant, found.count) for found in violations]),
+        relayers=tuple(_relayers(await registry.leases.all())),
+        peer_count=len(peers),
+        open_lane_count=sum(view.lane.state is LaneState.OPEN for view in views.values()),
+        accepted_count=sum(len(view.source.done) for view in views.values()),
+        ended_count=sum(len(view.source.progress) for view in views.values()),
+        exception_count=exceptions,
+    )
+
+
+async def _peers(registry: Registry) -> list[PeerId]:
+    peers: list[PeerId] = []
+    while True:
+        page = await registry.peers.page(peers[-1] if peers else "", _PEERS_AT_ONCE)
+        peers += [peer.peer for peer in page]
+        if len(page) < _PEERS_AT_ONCE:
+            return peers
+
+
+def _has_all_ended(view: LaneView) -> bool:
+    """Nothing of the lane is open or missing, so that nothing can be an exception."""
+    done = view.source.done
+    return not done.holes(view.lane.first_sequence) and len(done) == len(view.source.progress)
+
+
+def _relayers(leases: Sequence[Lease]) -> list[RelayerReport]:
+    held: dict[str, list[Lease]] = defaultdict(list)
+    for lease in leases:
+        held[lease.owner].append(lease)
+    return [
+        RelayerReport(
+            name=owner,
+            peers=tuple([lease.peer for lease in own]),
+            lease_expires_at=min(lease.expires_at for lease in own),
+        )
+        for owner, own in sorted(held.items())
+    ]

@@ -1,0 +1,257 @@
+"""Show packets: where each stands, what happened to it, and what it waits for.
+
+All of it is folded from recorded facts; nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from hub.core.errors import PacketNotFound
+from hub.core.lane import LaneState
+from hub.core.lifecycle import TERMINAL, PacketEvent, PacketState
+from hub.core.ranges import RangeSet
+from hub.core.record import ExceptionKind, OutcomeKind
+from hub.core.standing import OUTCOME_EVENTS, PacketStanding, PacketStory, StoryEvent, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from hub.core.ids import PeerId
+    from hub.core.lane import LaneKey, LaneView
+    from hub.core.record import PacketException, StoredOutcome, StoredPacket, StoredProof
+    from hub.ports.registry import Registry
+
+SCAN_LIMIT: Final = 5_000
+"""Packets that one page looks at when it is narrowed to a state; it may then be short."""
+_SCAN_AT_ONCE: Final = 1_000
+_LAST_SECOND: Final = 253_402_300_799
+"""The end of the year 9999, s."""
+
+
+@dataclass(frozen=True, slots=True)
+class PacketPage:
+    """A page of a lane's packets, in order."""
+
+    standings: tuple[PacketStanding, ...]
+    after: int
+    """The sequence after which the next page begins."""
+    more: bool
+
+
+async def get(registry: Registry, key: LaneKey, sequence: int) -> PacketStanding:
+    """Where the packet stands.
+
+    Raises ``LaneNotFound``, ``PacketNotFound``, ``SequenceRetired``.
+    """
+    return (await _find(registry, key, sequence))[1]
+
+
+async def page(
+    registry: Registry, key: LaneKey, state: PacketState | None, after: int, limit: int
+) -> PacketPage:
+    """At most *limit* accepted packets above *after*; only those in *state* if given.
+
+    Raises ``LaneNotFound``.
+    """
+    view = await _view(registry, key)
+    found: list[PacketStanding] = []
+    scanned = 0
+    while True:
+        size = limit + 1 if state is None else _SCAN_AT_ONCE
+        stored = await registry.packets.page(view.lane.lane_id, after, size)
+        for standing in await _standings(registry, view, stored):
+            if len(found) == limit:
+                return PacketPage(tuple(found), after, more=True)
+            after = standing.sequence
+            if state is None or standing.state is state:
+                found.append(standing)
+        scanned += len(stored)
+        if len(stored) < size:
+            return PacketPage(tuple(found), after, more=False)
+        if scanned >= SCAN_LIMIT:
+            return PacketPage(tuple(found), after, more=True)
+
+
+async def explain(registry: Registry, key: LaneKey, sequence: int) -> PacketStory:
+    """The packet's whole story. Raises as ``get``."""
+    view, standing = await _find(registry, key, sequence)
+    leases = await registry.leases.all()
+    attached = {lease.peer for lease in leases if lease.attached}
+    return PacketStory(
+        standing=standing,
+        events=tuple(_events(view, standing)),
+        waiting_for=waiting_for(view, standing, attached),
+    )
+
+
+def waiting_for(view: LaneView, standing: PacketStanding, attached: Collection[PeerId]) -> str:
+    """What the packet waits for, in a sentence; empty once it has ended."""
+    key = view.lane.key
+    match standing.state:
+        case PacketState.ACCEPTED:
+            return _before_delivery(view, standing, attached)
+        case PacketState.DENIED:
+            return (
+                f"its timeout{_deadline(standing)} at peers/{key.destination_peer}, then a refund"
+            )
+        case PacketState.DELIVERED:
+            if view.destination_stopped:
+                return f"peers/{key.destination_peer}/client is stopped: {view.destination_stopped}"
+            what = f"the proven acknowledgement of peers/{key.destination_peer}"
+            return _by(key.destination_peer, attached, what)
+        case PacketState.ACKNOWLEDGED:
+            what = f"peers/{key.source_peer} to execute the acknowledgement"
+            return _by(key.source_peer, attached, what)
+        case PacketState.TIMED_OUT:
+            what = f"peers/{key.source_peer} to execute the refund"
+            return _by(key.source_peer, attached, what)
+        case _:
+            return ""
+
+
+def _before_delivery(view: LaneView, standing: PacketStanding, attached: Collection[PeerId]) -> str:
+    key, exception = view.lane.key, standing.exception
+    late = f"; it times out{_deadline(standing)}"
+    if view.lane.state is LaneState.PAUSED:
+        return f"the lane to be resumed, paused for: {view.lane.pause_cause}{late}"
+    if view.source_stopped:
+        return f"peers/{key.source_peer}/client, stopped for: {view.source_stopped}{late}"
+    if view.destination_stopped:
+        return f"peers/{key.destination_peer}/client, stopped for: {view.destination_stopped}"
+    if exception is not None and exception.kind is ExceptionKind.PARKED:
+        return f"an operator: {exception.detail}{late}"
+    if exception is not None and exception.kind is ExceptionKind.RETRY:
+        return f"attempt {exception.attempts + 1}, the last failed: {exception.detail}{late}"
+    return _by(key.destination_peer, attached, f"peers/{key.destination_peer} to execute it{late}")
+
+
+def _by(peer: PeerId, attached: Collection[PeerId], what: str) -> str:
+    return what if peer in attached else f"the adapter of peers/{peer} to attach, then {what}"
+
+
+def _deadline(standing: PacketStanding) -> str:
+    seconds = standing.stored.timeout_timestamp if standing.stored is not None else 0
+    if seconds > _LAST_SECOND:
+        return f" at {seconds} s"
+    return f" at {datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _events(view: LaneView, standing: PacketStanding) -> Iterable[StoryEvent]:
+    """What happened, oldest first; what adapters report has no time of its own."""
+    key, stored, exception = view.lane.key, standing.stored, standing.exception
+    if stored is not None:
+        detail = f"its commitment is proven on peers/{key.source_peer}"
+        yield StoryEvent(
+            event="ACCEPT", detail=detail, at=stored.accepted_at, proof_height=standing.proof_height
+        )
+        if exception is not None and exception.kind is ExceptionKind.DENIED:
+            yield StoryEvent(
+                event="DENY", detail=exception.detail, at=stored.accepted_at, proof_height=0
+            )
+    if exception is not None and exception.attempts:
+        detail = f"{exception.attempts} attempts, the last: {exception.reason}: {exception.detail}"
+        yield StoryEvent(event="ATTEMPT", detail=detail, at=None, proof_height=0)
+    if standing.sequence in view.destination.progress:
+        detail = f"peers/{key.destination_peer} reports it executed"
+        yield StoryEvent(event=PacketEvent.DELIVER, detail=detail, at=None, proof_height=0)
+    if standing.outcome is not None:
+        yield from _outcome_events(view, standing, standing.outcome)
+
+
+def _outcome_events(
+    view: LaneView, standing: PacketStanding, outcome: StoredOutcome
+) -> Iterable[StoryEvent]:
+    key = view.lane.key
+    source, destination = f"peers/{key.source_peer}", f"peers/{key.destination_peer}"
+    details = {
+        OutcomeKind.ACKNOWLEDGEMENT: f"its acknowledgement is proven on {destination}",
+        OutcomeKind.ABSENCE: f"it is proven not received in time on {destination}",
+        OutcomeKind.SETTLED_ELSEWHERE: f"its commitment is proven gone on {source}",
+    }
+    event, execution = OUTCOME_EVENTS.get(outcome.kind, (PacketState.SETTLED_ELSEWHERE, None))
+    yield StoryEvent(
+        event=event,
+        detail=details[outcome.kind],
+        at=outcome.recorded_at,
+        proof_height=standing.outcome_height,
+    )
+    if execution is not None and standing.state in TERMINAL:
+        what = "acknowledgement" if execution is PacketEvent.COMPLETE else "refund"
+        detail = f"{source} reports the {what} executed"
+        yield StoryEvent(event=execution, detail=detail, at=None, proof_height=0)
+
+
+async def _view(registry: Registry, key: LaneKey) -> LaneView:
+    lane = await registry.lanes.get(key)
+    return await registry.lanes.view(lane.lane_id)
+
+
+async def _find(registry: Registry, key: LaneKey, sequence: int) -> tuple[LaneView, PacketStanding]:
+    view = await _view(registry, key)
+    one = RangeSet.of([sequence])
+    stored = await registry.packets.read(view.lane.lane_id, one)
+    facts = await _facts(registry, view, stored, one)
+    if not stored and sequence not in facts.outcomes:
+        raise PacketNotFound(name=f"{key.name}/packets/{sequence}")
+    return view, facts.standing(sequence, stored[0] if stored else None)
+
+
+async def _standings(
+    registry: Registry, view: LaneView, stored: Sequence[StoredPacket]
+) -> Sequence[PacketStanding]:
+    sequences = RangeSet.of([packet.sequence for packet in stored])
+    facts = await _facts(registry, view, stored, sequences)
+    return [facts.standing(packet.sequence, packet) for packet in stored]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is recorded of some packets of a lane, by sequence; and the proofs of it, by id."""
+
+    view: LaneView
+    outcomes: Mapping[int, StoredOutcome]
+    exceptions: Mapping[int, PacketException]
+    proofs: Mapping[int, StoredProof]
+
+    def standing(self, sequence: int, stored: StoredPacket | None) -> PacketStanding:
+        """Where the packet stands."""
+        view = self.view
+        outcome, exception = self.outcomes.get(sequence), self.exceptions.get(sequence)
+        state = state_of(
+            outcome=outcome.kind if outcome is not None else None,
+            executed=outcome is not None and outcome.outcome_index in view.source.progress,
+            delivered=sequence in view.destination.progress,
+            denied=exception is not None and exception.kind is ExceptionKind.DENIED,
+        )
+        return PacketStanding(
+            lane=view.lane.key,
+            sequence=sequence,
+            stored=stored,
+            state=state,
+            proof_height=self._height(stored.proof_id) if stored is not None else 0,
+            outcome=outcome,
+            outcome_height=self._height(outcome.proof_id) if outcome is not None else 0,
+            exception=exception,
+        )
+
+    def _height(self, proof_id: int) -> int:
+        found = self.proofs.get(proof_id)
+        return found.proof.height if found is not None else 0
+
+
+async def _facts(
+    registry: Registry, view: LaneView, stored: Sequence[StoredPacket], sequences: RangeSet
+) -> _Facts:
+    lane_id = view.lane.lane_id
+    outcomes = await registry.outcomes.find(lane_id, sequences)
+    exceptions = await registry.exceptions.of_lane(lane_id)
+    proof_ids = {packet.proof_id for packet in stored} | {found.proof_id for found in outcomes}
+    return _Facts(
+        view=view,
+        outcomes={found.sequence: found for found in outcomes},
+        exceptions={found.sequence: found for found in exceptions},
+        proofs=await registry.packets.proofs(sorted(proof_ids)),
+    )
