@@ -207,7 +207,7 @@ class CredentialsMissing(NotAllowed):
 
 @dataclass(kw_only=True, eq=False)
 class IdentityNotAllowed(NotAllowed):
-    """This identity may not act here."""
+    """An identity may not act here."""
 
     reason: ClassVar[Reason] = Reason.IDENTITY_NOT_ALLOWED
     template: ClassVar[str] = "{identity} may not {action}"

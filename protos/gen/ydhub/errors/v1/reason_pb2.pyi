@@ -155,7 +155,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_CREDENTIALS_MISSING: _Reason.ValueType  # 170
     """The caller showed no certificate with a SPIFFE identity of this hub."""
     REASON_IDENTITY_NOT_ALLOWED: _Reason.ValueType  # 171
-    """This identity may not act here."""
+    """An identity may not act here."""
     REASON_POLICY_DENIES_ROUTE: _Reason.ValueType  # 172
     """Policy forbids this route; the packet keeps its place and ends by timeout."""
     REASON_CREDITS_SPENT: _Reason.ValueType  # 180
@@ -322,7 +322,7 @@ REASON_GATE_CHANGED: Reason.ValueType  # 162
 REASON_CREDENTIALS_MISSING: Reason.ValueType  # 170
 """The caller showed no certificate with a SPIFFE identity of this hub."""
 REASON_IDENTITY_NOT_ALLOWED: Reason.ValueType  # 171
-"""This identity may not act here."""
+"""An identity may not act here."""
 REASON_POLICY_DENIES_ROUTE: Reason.ValueType  # 172
 """Policy forbids this route; the packet keeps its place and ends by timeout."""
 REASON_CREDITS_SPENT: Reason.ValueType  # 180
