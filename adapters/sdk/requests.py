@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from hub.core.height import Height
     from hub.core.ids import ClientId
 
-MAX_ANSWER_BYTES: Final = 3 * 1024 * 1024
-"""Under gRPC's own limit of 4 MiB a message."""
+MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024 - 65_536
+"""Under the 2 MiB that a relayer takes in one message."""
 MAX_RUNNING: Final = 64
 MAX_KEY_BYTES: Final = 256
 _SEQUENCE_START = -8
