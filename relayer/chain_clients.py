@@ -18,15 +18,20 @@ from hub.core.client import ChainClient
 from hub.core.errors import ClientNotFound, ClientPending, LimitExceeded, TrustExpired
 from hub.core.ids import parse_client_id
 from hub.core.paths import client_state_key, counterparty_key
-from hub.light_clients.cometbft.client_state import decode_client_state, decode_counterparty
+from hub.light_clients.cometbft.client_state import (
+    ClientState,
+    Counterparty,
+    decode_client_state,
+    decode_counterparty,
+)
 from hub.wire.frames import header_to_proto, height_from_proto, height_to_proto
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hub.core.client import ConsensusState, Header, TrustOptions
+    from hub.core.client import ConsensusState, Header
     from hub.core.height import Height
-    from hub.core.ids import ClientId
+    from hub.core.ids import ClientId, PeerId
     from hub.core.time import Timestamp
     from relayer.headers import HeaderKeeper
     from relayer.session import Session
@@ -39,20 +44,32 @@ MAX_STEPS: Final = 64
 class Mirror:
     """A chain client as its chain proves it, and the heights that its adapter says it trusts."""
 
-    proven: ChainClient | None
-    """None while it waits for its anchor's header."""
     client: ClientId
-    chain_id: str
-    options: TrustOptions
-    counterparty: ClientId | None
-    counterparty_prefix: tuple[bytes, ...]
+    state: ClientState
+    counterparty: Counterparty | None
+    """None while none is registered."""
     trusted: tuple[int, ...]
     """Rising."""
     pending_height: int
     """Height of its anchor while it waits for that header; else 0."""
-    is_frozen: bool
-    is_ordered: bool
     opening: str
+    """What it was created for, if its chain or adapter remembers."""
+
+    def record(self, peer: PeerId) -> ChainClient | None:
+        """What the registry keeps of it; None before its anchor's header."""
+        if self.state.latest_height is None:
+            return None
+        bound = self.counterparty
+        return ChainClient(
+            peer=peer,
+            client=self.client,
+            chain_id=self.state.chain_id,
+            latest_height=self.state.latest_height,
+            is_frozen=self.state.is_frozen,
+            options=self.state.options,
+            counterparty=bound.client if bound else None,
+            counterparty_prefix=bound.prefix if bound else (),
+        )
 
 
 class ChainClients:
@@ -121,7 +138,7 @@ class ChainClients:
             steps.append(_step(None, b"", await source.header(mirror.pending_height)))
             below = [mirror.pending_height]
         trusted = await source.state(below[-1])
-        expires_at = trusted.time + mirror.options.trusting_period
+        expires_at = trusted.time + mirror.state.options.trusting_period
         if now >= expires_at:
             raise TrustExpired(expires_at=expires_at, now=now)
         while trusted.height.number != target:
@@ -136,7 +153,7 @@ class ChainClients:
         self, mirror: Mirror, source: HeaderKeeper, trusted: ConsensusState, target: int
     ) -> tuple[pb.UpdateStep, ConsensusState]:
         """One update from *trusted* towards *target*, halving the way until trust suffices."""
-        anchor = replace(source.hub_client.anchor, options=mirror.options)
+        anchor = replace(source.hub_client.anchor, options=mirror.state.options)
         validators = await source.validators_after(trusted)
         low, height = trusted.height.number, target
         while True:
@@ -156,57 +173,36 @@ class ChainClients:
 
     async def _prove(self, client: pb.ClientMirror) -> Mirror:
         """What *client* claims, shown under a verified root of its chain."""
-        height = height_from_proto(client.proof_height).number
-        await self._keeper.header(height)
-        state = await self._keeper.state(height)
-        prefix = self._keeper.hub_client.anchor.prefix
-        verifier = self._keeper.light_client
-        stored = decode_client_state(client.client_state)
         native = parse_client_id(client.client)
-        verifier.verify_membership(
-            state.root,
-            prefix,
-            client_state_key(native),
-            client.client_state,
-            client.client_state_proof,
+        height = height_from_proto(client.proof_height).number
+        stored = decode_client_state(client.client_state)
+        await self._keeper.header(height)
+        await self._member(
+            height, client_state_key(native), client.client_state, client.client_state_proof
         )
         counterparty = None
         if client.counterparty:
-            verifier.verify_membership(
-                state.root,
-                prefix,
-                counterparty_key(native),
-                client.counterparty,
-                client.counterparty_proof,
-            )
             counterparty = decode_counterparty(client.counterparty)
-        proven = None
-        if stored.latest_height is not None:
-            proven = ChainClient(
-                peer=self._session.peer,
-                client=native,
-                chain_id=stored.chain_id,
-                latest_height=stored.latest_height,
-                is_frozen=stored.is_frozen,
-                options=stored.options,
-                counterparty=counterparty.client if counterparty else None,
-                counterparty_prefix=counterparty.prefix if counterparty else (),
+            await self._member(
+                height, counterparty_key(native), client.counterparty, client.counterparty_proof
             )
         trusted = {height_from_proto(entry).number for entry in client.trusted_heights}
         pending = client.pending_height
         return Mirror(
-            proven=proven,
             client=native,
-            chain_id=stored.chain_id,
-            options=stored.options,
-            counterparty=counterparty.client if counterparty else None,
-            counterparty_prefix=counterparty.prefix if counterparty else (),
+            state=stored,
+            counterparty=counterparty,
             trusted=tuple(sorted(trusted)),
             pending_height=height_from_proto(pending).number if pending.number else 0,
-            is_frozen=stored.is_frozen,
-            is_ordered=counterparty.ordered if counterparty else False,
             opening=client.opening,
         )
+
+    async def _member(self, height: int, key: bytes, value: bytes, proof: bytes) -> None:
+        """*value* stands at *key* under the verified root at *height*."""
+        keeper = self._keeper
+        root = (await keeper.state(height)).root
+        prefix = keeper.hub_client.anchor.prefix
+        keeper.light_client.verify_membership(root, prefix, key, value, proof)
 
 
 def _step(trusted: Height | None, validators: bytes, header: Header) -> pb.UpdateStep:

@@ -138,9 +138,9 @@ class Openings:
         if len(mirrors) != 1:
             raise FrameInvalid(frame="answer", problem=f"names {len(mirrors)} clients, not one")
         mirror = mirrors[0]
-        if mirror.chain_id != chain_id:
-            raise ChainIdMismatch(got=mirror.chain_id, expected=chain_id)
-        if mirror.is_frozen:
+        if mirror.state.chain_id != chain_id:
+            raise ChainIdMismatch(got=mirror.state.chain_id, expected=chain_id)
+        if mirror.state.is_frozen:
             name = f"peers/{end.peer}/clients/{mirror.client}"
             raise ClientFrozen(client=name, cause="frozen on its own chain")
         return mirror
@@ -157,9 +157,11 @@ class Openings:
             session = self._board.session(end.peer)
             answer = await session.request(pb.Request(register_counterparty=register))
             [client] = await self._clients(end.peer).take(answer.clients)
-        if (client.counterparty, client.counterparty_prefix) != (there.client, prefix):
-            bound = f"peers/{end.peer}/clients/{client.client} to {client.counterparty}"
-            raise LaneExists(name=bound)
+        bound = client.counterparty
+        if bound is None or (bound.client, bound.prefix) != (there.client, prefix):
+            other_end = bound.client if bound else "none"
+            name = f"peers/{end.peer}/clients/{client.client}, bound to {other_end}"
+            raise LaneExists(name=name)
         return client
 
     async def _next_sequence(self, peer: PeerId, client: ClientId) -> int:
@@ -177,8 +179,9 @@ class Openings:
         return int.from_bytes(value, "big")
 
     async def _mirror(self, peer: PeerId, mirror: Mirror) -> None:
-        if mirror.proven is not None:
-            await self._board.registry.clients.put_chain_client(self._fences[peer], mirror.proven)
+        record = mirror.record(peer)
+        if record is not None:
+            await self._board.registry.clients.put_chain_client(self._fences[peer], record)
 
     def _clients(self, peer: PeerId) -> ChainClients:
         clients = self._board.chain_clients.get(peer)

@@ -59,7 +59,7 @@ class ClientRefresh:
             return False
         trusted = await keeper.state(mirror.trusted[-1])
         now = self._board.clock.now()
-        if now < trusted.time + mirror.options.trusting_period // 2:
+        if now < trusted.time + mirror.state.options.trusting_period // 2:
             return False
         updates = await clients.updates(client, keeper, latest.height.number, now)
         execution = pb.Execution(client=client, updates=updates)

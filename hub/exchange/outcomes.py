@@ -1,0 +1,156 @@
+"""Record proven outcomes: acknowledgements and absences, one for each packet, never both.
+
+An outcome is taken only for a packet that was accepted. The same outcome again is success; another
+one is misbehaviour of the destination's chain: both are kept and its client freezes.
+
+Source: design section 3 (executed XOR refunded); ICS-04 v2 (acknowledge, time out).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hub.core.errors import (
+    ClientFrozen,
+    GateChanged,
+    HubError,
+    LaneNotOpen,
+    OutcomeDiffers,
+    PacketNotFound,
+)
+from hub.core.lane import LaneState
+from hub.core.ranges import RangeSet
+from hub.core.record import FrameProof, NewOutcome, OutcomeKind, Settlement, SkippedLeaf
+from hub.exchange.packets import JUDGE_ATTEMPTS, Judgement
+
+if TYPE_CHECKING:
+    from hub.core.lane import LaneView
+    from hub.ports.leases import Fence
+    from hub.ports.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenOutcomes:
+    """Outcomes of one lane's packets, proven under one verified root of the destination."""
+
+    outcomes: tuple[NewOutcome, ...]
+    """Sequences rising."""
+    commitments: tuple[bytes, ...]
+    """What the proof shows for each; empty for an absence."""
+    proof_height: int
+    proof: bytes
+    """A proof batch of acknowledgements, or the whole proof of one absence."""
+
+
+async def record(
+    registry: Registry, fence: Fence, view: LaneView, proven: ProvenOutcomes
+) -> tuple[Judgement, LaneView]:
+    """What became of each outcome, durable now; and the lane as it was judged by.
+
+    A paused lane still takes outcomes. Raises ``LaneNotOpen``, ``ClientFrozen``, ``LeaseLost``,
+    ``GateChanged`` when the lane never rests, ``RegistryUnreachable``.
+    """
+    for _ in range(JUDGE_ATTEMPTS):
+        check_takes_outcomes(view)
+        judgement, settlement = await _judge(registry, view, proven)
+        if settlement is None:
+            return judgement, view
+        try:
+            await registry.outcomes.record(fence, [settlement])
+        except GateChanged:
+            view = await registry.lanes.view(view.lane.lane_id)
+            continue
+        return judgement, view
+    raise GateChanged(lane=view.lane.key.name, gate=view.destination.gate)
+
+
+def check_takes_outcomes(view: LaneView) -> None:
+    """The lane takes outcomes now. Raises ``LaneNotOpen`` or ``ClientFrozen``."""
+    if view.lane.state not in {LaneState.OPEN, LaneState.PAUSED}:
+        raise LaneNotOpen(lane=view.lane.key.name, state=view.lane.state)
+    if view.destination_stopped:
+        client = f"peers/{view.lane.key.destination_peer}/client"
+        raise ClientFrozen(client=client, cause=view.destination_stopped)
+
+
+async def _judge(
+    registry: Registry, view: LaneView, proven: ProvenOutcomes
+) -> tuple[Judgement, Settlement | None]:
+    lane_id = view.lane.lane_id
+    sequences = RangeSet.of([outcome.sequence for outcome in proven.outcomes])
+    again = sequences & view.destination.done
+    known = await _compare(registry, view, again, proven) if again else {}
+    accepted = await _accepted(registry, view, sequences - again)
+    new: list[NewOutcome] = []
+    skipped: list[SkippedLeaf] = []
+    refused: list[tuple[int, HubError]] = []
+    for outcome, commitment in zip(proven.outcomes, proven.commitments, strict=True):
+        sequence = outcome.sequence
+        if sequence in known:
+            error = known[sequence]
+        elif sequence not in accepted:
+            error = PacketNotFound(name=f"{view.lane.key.name}/packets/{sequence}")
+        else:
+            new.append(outcome)
+            continue
+        skipped.append(SkippedLeaf(sequence, commitment))
+        if error is not None:
+            refused.append((sequence, error))
+    judgement = Judgement(
+        accepted=RangeSet.of([outcome.sequence for outcome in new]),
+        already_done=RangeSet.of([s for s, error in known.items() if error is None]),
+        refused=tuple(refused),
+    )
+    if not new:
+        return judgement, None
+    proof = FrameProof(
+        height=proven.proof_height,
+        content=proven.proof,
+        leaf_count=len(proven.outcomes),
+        skipped=tuple(skipped),
+    )
+    settlement = Settlement(
+        lane_id=lane_id, gate=view.destination.gate, outcomes=tuple(new), proof=proof
+    )
+    return judgement, settlement
+
+
+async def _accepted(registry: Registry, view: LaneView, sequences: RangeSet) -> RangeSet:
+    """Those of *sequences* whose packet is accepted; asked again where the view may be old."""
+    accepted = sequences & view.source.done
+    if accepted == sequences:
+        return accepted
+    fresh = await registry.lanes.view(view.lane.lane_id)
+    return sequences & fresh.source.done
+
+
+async def _compare(
+    registry: Registry, view: LaneView, again: RangeSet, proven: ProvenOutcomes
+) -> dict[int, HubError | None]:
+    """For each sequence of *again*: None if its outcome is the same, else the conflict."""
+    stored = {
+        outcome.sequence: outcome
+        for outcome in await registry.outcomes.find(view.lane.lane_id, again)
+    }
+    known: dict[int, HubError | None] = {}
+    for outcome in proven.outcomes:
+        if outcome.sequence not in again:
+            continue
+        old = stored.get(outcome.sequence)
+        same = (
+            old is None
+            or old.kind is OutcomeKind.SETTLED_ELSEWHERE
+            or (old.kind, old.content) == (outcome.kind, outcome.content)
+        )
+        known[outcome.sequence] = (
+            None
+            if same or old is None
+            else OutcomeDiffers(
+                lane=view.lane.key.name,
+                sequence=outcome.sequence,
+                got=f"{outcome.kind} {outcome.content.hex()[:64]}",
+                stored=f"{old.kind} {old.content.hex()[:64]}",
+            )
+        )
+    return known

@@ -1,0 +1,216 @@
+"""Accept proven packets: judge each by the lane and its policy, record what is new.
+
+The proof is checked before (relayer/verification.py). Here it is decided what a proven packet
+becomes: new, denied by policy, a duplicate, or refused. A denied packet takes its place in the
+lane, so that it ends by a proven timeout and nothing stays locked.
+
+Source: design section 3, "Identity of a packet" and "Life".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hub.core.errors import (
+    BelowFirstSequence,
+    ClientFrozen,
+    GateChanged,
+    LaneNotOpen,
+    LanePaused,
+    PacketDiffers,
+)
+from hub.core.lane import LaneState, RouteAction
+from hub.core.ranges import EMPTY, RangeSet
+from hub.core.record import Acceptance, Denial, FrameProof, NewPacket, SkippedLeaf
+from hub.core.time import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.core.errors import HubError
+    from hub.core.lane import LaneView, Route
+    from hub.core.packet import Packet
+    from hub.core.time import Timestamp
+    from hub.ports.leases import Fence
+    from hub.ports.registry import Registry
+
+JUDGE_ATTEMPTS = 4
+"""A freeze or pause may come between judging and recording, but not for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenPackets:
+    """Packets of one lane whose commitments are proven under one verified root."""
+
+    packets: tuple[Packet, ...]
+    contents: tuple[bytes, ...]
+    """Their canonical bytes."""
+    commitments: tuple[bytes, ...]
+    proof_height: int
+    proven_at: Timestamp
+    """Time of the header whose root proves them (ns)."""
+    proof_batch: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What becomes of the items of one frame."""
+
+    accepted: RangeSet = EMPTY
+    already_done: RangeSet = EMPTY
+    refused: tuple[tuple[int, HubError], ...] = ()
+    """(sequence, why)."""
+    denied: RangeSet = EMPTY
+    """Those of the accepted that policy forbids."""
+
+
+async def accept(
+    registry: Registry,
+    fence: Fence,
+    view: LaneView,
+    routes: Mapping[tuple[str, str], Route],
+    proven: ProvenPackets,
+) -> tuple[Judgement, LaneView]:
+    """What became of each packet, durable now; and the lane as it was judged by.
+
+    Raises ``LaneNotOpen``, ``LanePaused``, ``ClientFrozen``, ``LeaseLost``, ``GapTooWide``,
+    ``GateChanged`` when the lane never rests, ``RegistryUnreachable``.
+    """
+    for _ in range(JUDGE_ATTEMPTS):
+        check_accepts(view)
+        judged = await _judge(registry, view, routes, proven)
+        if judged.acceptance is None:
+            return judged.judgement, view
+        try:
+            await registry.packets.accept(fence, [judged.acceptance])
+        except GateChanged:
+            view = await registry.lanes.view(view.lane.lane_id)
+            continue
+        return judged.judgement, view
+    raise GateChanged(lane=view.lane.key.name, gate=view.source.gate)
+
+
+def check_accepts(view: LaneView) -> None:
+    """The lane takes packets now. Raises ``LaneNotOpen``, ``LanePaused`` or ``ClientFrozen``."""
+    name = view.lane.key.name
+    if view.lane.state is LaneState.PAUSED:
+        raise LanePaused(lane=name, cause=view.lane.pause_cause)
+    if view.lane.state is not LaneState.OPEN:
+        raise LaneNotOpen(lane=name, state=view.lane.state)
+    if view.source_stopped:
+        client = f"peers/{view.lane.key.source_peer}/client"
+        raise ClientFrozen(client=client, cause=view.source_stopped)
+
+
+def denial(packet: Packet, routes: Mapping[tuple[str, str], Route], proven_at: Timestamp) -> str:
+    """Why policy forbids *packet*, in a sentence; empty if it does not."""
+    size = sum(len(payload.value) for payload in packet.payloads)
+    for payload in packet.payloads:
+        ports = f"{payload.source_port}~{payload.destination_port}"
+        route = routes.get((payload.source_port, payload.destination_port))
+        if route is None:
+            return f"route {ports} is not listed"
+        if route.action is not RouteAction.ALLOW:
+            return f"route {ports} is denied"
+        if route.max_payload_bytes and size > route.max_payload_bytes:
+            return f"{size} payload bytes are over route {ports}'s {route.max_payload_bytes}"
+        if route.max_timeout is not None:
+            latest = (proven_at + route.max_timeout) // SECOND
+            if packet.timeout_timestamp > latest:
+                return f"timeout {packet.timeout_timestamp} s is after route {ports}'s {latest} s"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    judgement: Judgement
+    acceptance: Acceptance | None
+
+
+async def _judge(
+    registry: Registry,
+    view: LaneView,
+    routes: Mapping[tuple[str, str], Route],
+    proven: ProvenPackets,
+) -> _Judged:
+    sequences = RangeSet.of([packet.sequence for packet in proven.packets])
+    again = sequences & view.source.done
+    known = await _compare(registry, view, again, proven) if again else {}
+    below = RangeSet.span(0, view.lane.first_sequence) & sequences
+    for sequence in below:
+        known[sequence] = BelowFirstSequence(
+            lane=view.lane.key.name, first=view.lane.first_sequence, sequence=sequence
+        )
+    new: list[NewPacket] = []
+    denials: list[Denial] = []
+    skipped: list[SkippedLeaf] = []
+    for packet, content, commitment in zip(
+        proven.packets, proven.contents, proven.commitments, strict=True
+    ):
+        if packet.sequence in known:
+            skipped.append(SkippedLeaf(packet.sequence, commitment))
+            continue
+        new.append(NewPacket(packet.sequence, content, packet.timeout_timestamp))
+        why = denial(packet, routes, proven.proven_at)
+        if why:
+            denials.append(Denial(packet.sequence, why))
+    judgement = Judgement(
+        accepted=RangeSet.of([packet.sequence for packet in new]),
+        already_done=RangeSet.of([s for s, error in known.items() if error is None]),
+        refused=tuple([(s, error) for s, error in known.items() if error is not None]),
+        denied=RangeSet.of([denied.sequence for denied in denials]),
+    )
+    return _Judged(judgement, _acceptance(view, proven, new, denials, skipped))
+
+
+def _acceptance(
+    view: LaneView,
+    proven: ProvenPackets,
+    new: list[NewPacket],
+    denials: list[Denial],
+    skipped: list[SkippedLeaf],
+) -> Acceptance | None:
+    """What is to be recorded; None if nothing is new."""
+    if not new:
+        return None
+    return Acceptance(
+        lane_id=view.lane.lane_id,
+        gate=view.source.gate,
+        packets=tuple(new),
+        denials=tuple(denials),
+        proof=FrameProof(
+            height=proven.proof_height,
+            content=proven.proof_batch,
+            leaf_count=len(proven.packets),
+            skipped=tuple(skipped),
+        ),
+    )
+
+
+async def _compare(
+    registry: Registry, view: LaneView, again: RangeSet, proven: ProvenPackets
+) -> dict[int, HubError | None]:
+    """For each sequence of *again* that is stored: None if it is the same, else the conflict.
+
+    A sequence that counts as done but is not stored is a hole that others left: it is new.
+    """
+    stored = {
+        packet.sequence: packet for packet in await registry.packets.read(view.lane.lane_id, again)
+    }
+    known: dict[int, HubError | None] = {}
+    for packet, content in zip(proven.packets, proven.contents, strict=True):
+        old = stored.get(packet.sequence)
+        if old is None:
+            continue
+        known[packet.sequence] = (
+            None
+            if old.content == content
+            else PacketDiffers(
+                lane=view.lane.key.name,
+                sequence=packet.sequence,
+                got=content.hex()[:64],
+                stored=old.content.hex()[:64],
+            )
+        )
+    return known
