@@ -138,7 +138,8 @@ class Path:
 
     def update(self, chain: Chain, height: int) -> UpdateClient:
         """The headers that bring the client on *chain* to *height* of the other chain."""
-        trusted = max(client_view(chain, self.client(chain)).heights)
+        heights = client_view(chain, self.client(chain)).heights
+        trusted = max(number for number in heights if number < height)
         steps = steps_between(self.other(chain), trusted, height)
         return UpdateClient(client=self.client(chain), steps=tuple(steps))
 
