@@ -1,14 +1,16 @@
 """The operator's own anchors of other chains: the only ones that a client is ever created from.
 
+Files are read when they are needed, so one that is written later counts without a restart.
+
 Source: design section 1 (no trust anchor ever comes from the hub).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from hub.core.errors import AnchorInvalid, AnchorMismatch
+from hub.core.errors import AnchorInvalid, AnchorMismatch, HubError
 from hub.core.ids import PeerId, parse_peer_id
 from hub.wire import anchor_file
 
@@ -21,41 +23,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """Anchors by peer, each read from a file of this operator."""
+    """Files of this operator, by the peer whose anchor each holds."""
 
-    by_peer: Mapping[PeerId, Anchor]
+    files: Mapping[PeerId, str | os.PathLike[str]]
 
     @classmethod
-    def read(cls, files: Mapping[str, str | os.PathLike[str]]) -> Anchors:
-        """The anchors in *files*, by peer.
+    def of_files(cls, files: Mapping[str, str | os.PathLike[str]]) -> Self:
+        """The anchors in *files*. Raises ``IdentifierInvalid``."""
+        return cls({parse_peer_id(name): file for name, file in files.items()})
 
-        Raises as ``anchor_file.read``, or ``AnchorMismatch``.
-        """
-        found: dict[PeerId, Anchor] = {}
-        for name, file in files.items():
-            peer = parse_peer_id(name)
-            named, anchor = anchor_file.read(file)
-            if named is not None and named != peer:
-                raise AnchorMismatch(field=f"name in {file}", got=named, expected=peer)
-            found[peer] = anchor
-        return cls(found)
-
-    def of(self, name: str, chain_id: str) -> Anchor:
+    def of_peer(self, name: str, chain_id: str) -> Anchor:
         """The anchor of the peer *name*, whose chain is *chain_id*.
 
-        Raises ``AnchorInvalid`` where the operator has none, or ``AnchorMismatch``.
+        Raises ``AnchorInvalid`` where the operator has none, ``AnchorMismatch``, or as
+        ``anchor_file.read``.
         """
         peer = parse_peer_id(name.removeprefix("peers/"))
-        anchor = self.by_peer.get(peer)
-        if anchor is None:
+        if peer not in self.files:
             raise AnchorInvalid(field=f"of peers/{peer}", problem="is in no file of this operator")
+        anchor = self._read(peer)
         if anchor.chain_id != chain_id:
             raise AnchorMismatch(field="chain id", got=chain_id, expected=anchor.chain_id)
         return anchor
 
-    def prefix_of(self, chain_id: str) -> tuple[bytes, ...]:
-        """The commitment prefix of the chain *chain_id*. Raises ``AnchorInvalid``."""
-        for anchor in self.by_peer.values():
+    def of_chain(self, chain_id: str) -> Anchor:
+        """The anchor of the chain *chain_id*. Raises ``AnchorInvalid``."""
+        for peer in self.files:
+            try:
+                anchor = self._read(peer)
+            except HubError:
+                continue  # another chain's file, or not there yet
             if anchor.chain_id == chain_id:
-                return anchor.prefix
+                return anchor
         raise AnchorInvalid(field=f"of chain {chain_id}", problem="is in no file of this operator")
+
+    def _read(self, peer: PeerId) -> Anchor:
+        named, anchor = anchor_file.read(self.files[peer])
+        if named is not None and named != peer:
+            raise AnchorMismatch(field="name", got=named, expected=peer)
+        return anchor

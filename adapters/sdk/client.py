@@ -18,7 +18,7 @@ from ydhub.relay.v1 import relay_service_pb2_grpc
 from adapters.sdk.backoff import CHANCES, delay
 from adapters.sdk.session import Session
 from adapters.sdk.stream import Stream
-from hub.core.errors import AdapterOffline, FieldInvalid, HubError
+from hub.core.errors import AdapterOffline, FieldInvalid, HubError, LaneNotFound
 from hub.core.time import SECOND, Duration
 from hub.wire.identity.credentials import channel_credentials
 from hub.wire.status import RemoteError
@@ -26,8 +26,12 @@ from hub.wire.status import RemoteError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from adapters.sdk.pump import Pump
     from adapters.sdk.session import City
+    from adapters.sdk.steps import Lane
     from adapters.sdk.submission import Submission, Verdict
+    from hub.core.ids import ClientId
+    from hub.core.lane import Side
 
 LONGEST_REDIAL: Final = Duration(3 * SECOND)
 """A relayer that comes back, or another that takes over, is found within this (ns)."""
@@ -84,11 +88,24 @@ class AdapterClient:
 
         Raises ``AdapterOffline`` where there is no session, or it ends before the verdict.
         """
+        # Cancelling a write would end the whole stream.
+        return await asyncio.shield(self._pump().submit(submission))
+
+    def lane(self, client: ClientId, side: Side) -> Lane:
+        """The lane of the chain's own *client* with that end here, as the session knows it.
+
+        Raises ``LaneNotFound`` or ``AdapterOffline``.
+        """
+        for lane in self._pump().lanes_of(client):
+            if lane.side is side:
+                return lane
+        raise LaneNotFound(name=f"a lane of {client}")
+
+    def _pump(self) -> Pump:
         session = self._session
         if session is None or not session.is_welcome:
             raise AdapterOffline(peer=self._city.chain.chain_id)
-        # Cancelling a write would end the whole stream.
-        return await asyncio.shield(session.pump.submit(submission))
+        return session.pump
 
     async def _attach(self, address: str) -> bool:
         """Whether the session, which is over now, had been welcomed."""

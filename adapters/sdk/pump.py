@@ -93,6 +93,10 @@ class Pump:
             self._outbox.tell(cursor, self._clock.monotonic())
         self._wake.set()
 
+    def lanes_of(self, client: ClientId) -> list[Lane]:
+        """The lanes of the chain's own *client*, as they stand."""
+        return self._outbox.lanes_of(client)
+
     def grant(self, count: int) -> None:
         """The relayer has room for *count* more unanswered items."""
         self._outbox.grant(count)

@@ -142,7 +142,7 @@ class Requests:
                 self._pump.ask_again(*receipt)
 
     async def _create_client(self, request: pb.CreateClient) -> pb.Answer:
-        anchor = self._anchors.of(request.peer, request.chain_id)
+        anchor = self._anchors.of_peer(request.peer, request.chain_id)
         client = await self._chain.create_client(
             anchor, ordered=request.ordered, opening=request.opening
         )
@@ -156,7 +156,7 @@ class Requests:
         client = parse_client_id(request.client)
         counterparty = parse_client_id(request.counterparty_client)
         [found] = await self._chain.clients(client, "")
-        prefix = self._anchors.prefix_of(found.chain_id)
+        prefix = self._anchors.of_chain(found.chain_id).prefix
         offered = tuple(request.counterparty_prefix)
         if offered != prefix:
             raise AnchorMismatch(field="prefix", got=str(offered), expected=str(prefix))

@@ -1,0 +1,168 @@
+"""The process of one embedded chain: it makes blocks, attaches to a relayer, serves its users.
+
+Everything is chosen and joined here. A block is on disk before anyone hears of it, so the process
+may be killed at any moment; started again, it goes on from its log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import structlog
+from ydhub.simchain.v1 import simchain_service_pb2_grpc as service
+
+from adapters.sdk.accepted_log import AcceptedLog
+from adapters.sdk.anchors import Anchors
+from adapters.sdk.client import AdapterClient, Relayers
+from adapters.sdk.clock import SystemClock, SystemRandomness
+from adapters.sdk.session import City
+from adapters.simchain.adapter import SimchainAdapter
+from adapters.simchain.block_log import FileLog
+from adapters.simchain.chain import Chain
+from adapters.simchain.node import Node
+from adapters.simchain.offences import Offences
+from adapters.simchain.service import Owner, SimchainService
+from hub.core.errors import FieldInvalid
+from hub.light_clients.cometbft.client import CometBftClient
+from hub.wire.identity.credentials import server_credentials
+
+if TYPE_CHECKING:
+    from adapters.sdk.clock import Clock, Randomness
+    from adapters.simchain.config import SimchainConfig
+
+ADAPTER: Final = "simchain"
+STOP_WITHIN_S: Final = 2
+
+_SERVER_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", 1024 * 1024),
+    ("grpc.max_metadata_size", 4096),
+    ("grpc.absolute_max_metadata_size", 8192),
+    ("grpc.max_concurrent_streams", 64),
+    ("grpc.server_handshake_timeout_ms", 5000),
+    ("grpc.so_reuseport", 0),
+)
+
+_log = structlog.get_logger()
+
+
+class SimchainProcess:
+    """One chain, its adapter and its service, on one event loop."""
+
+    def __init__(self, config: SimchainConfig, clock: Clock, randomness: Randomness) -> None:
+        """Joined and replayed, not started. Raises ``HubError``."""
+        self._config = config
+        directory = Path(config.directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        # Released with the process, however it ends.
+        self._lock = (directory / "lock").open("w")
+        _lock(self._lock.fileno(), directory)
+        self._blocks = FileLog(directory / "blocks.log")
+        self._accepted = AcceptedLog(directory / "accepted.jsonl")
+        chain = Chain(config.chain, CometBftClient(), self._blocks)
+        self.node = Node(chain, clock)
+        tls = config.tls
+        self._client = AdapterClient(
+            City(
+                chain=SimchainAdapter(self.node),
+                anchors=Anchors.of_files(config.counterparties),
+                log=self._accepted,
+                clock=clock,
+                randomness=randomness,
+                adapter=ADAPTER,
+                execution_credits=config.execution_credits,
+            ),
+            Relayers(
+                addresses=config.relayers,
+                cert_file=tls.cert_file,
+                key_file=tls.key_file,
+                ca_file=tls.ca_file,
+            ),
+        )
+        self._service = SimchainService(
+            self.node,
+            Owner(
+                peer=config.peer_id,
+                trust_domain=config.trust_domain,
+                trust_options=config.trust_options,
+            ),
+            Offences(chain, self._client),
+            self._accepted,
+            clock,
+        )
+        self._server = grpc.aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=256)
+        self._work: list[asyncio.Task[None]] = []
+
+    async def start(self) -> int:
+        """Blocks are made, and users can dial; the port that they dial. Raises ``FieldInvalid``."""
+        config, tls = self._config, self._config.tls
+        service.add_SimchainServiceServicer_to_server(self._service, self._server)
+        credentials = server_credentials(tls.cert_file, tls.key_file, tls.ca_file)
+        try:
+            port = self._server.add_secure_port(config.listen, credentials)
+        except RuntimeError as error:
+            problem = f"cannot be bound: {config.listen}"
+            raise FieldInvalid(field="listen", problem=problem) from error
+        await self._server.start()
+        loop = asyncio.get_running_loop()
+        self._work = [
+            loop.create_task(self.node.run(config.block_interval)),
+            loop.create_task(self._client.run()),
+        ]
+        _log.info(
+            "simchain_started",
+            peer=config.peer,
+            chain_id=config.chain_id,
+            height=self.node.chain.height,
+            port=port,
+        )
+        return port
+
+    async def failed(self) -> None:
+        """Raises what ended the chain or its adapter; neither ends by itself."""
+        done, _ = await asyncio.wait(self._work, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def stop(self) -> None:
+        """Nothing runs any more, and both logs are closed."""
+        await self._server.stop(STOP_WITHIN_S)
+        for task in self._work:
+            task.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+        self.node.stop()
+        self._accepted.close()
+        self._blocks.close()
+        self._lock.close()
+        _log.info("simchain_stopped", peer=self._config.peer, height=self.node.chain.height)
+
+
+async def run(config: SimchainConfig) -> None:
+    """The process, until SIGTERM or SIGINT. Raises ``HubError`` where it cannot start."""
+    process = SimchainProcess(config, SystemClock(), SystemRandomness())
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await process.start()
+    try:
+        ends = [loop.create_task(stopping.wait()), loop.create_task(process.failed())]
+        done, pending = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        for task in done:
+            task.result()
+    finally:
+        await process.stop()
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        problem = f"{directory} is in use by another process"
+        raise FieldInvalid(field="directory", problem=problem) from error
