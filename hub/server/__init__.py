@@ -1,0 +1,1 @@
+"""The hub server: the control plane over gRPC."""

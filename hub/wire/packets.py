@@ -9,6 +9,7 @@ from ydhub.packet.v1 import packet_service_pb2 as service
 
 from hub.core.commitment import commit_packet
 from hub.core.errors import FieldInvalid
+from hub.core.height import MAX_HEIGHT
 from hub.core.lifecycle import PacketState
 from hub.core.record import ExceptionKind, OutcomeKind
 from hub.core.standing import ProvenClaim
@@ -23,8 +24,14 @@ from hub.wire.packet import decode_packet
 from hub.wire.times import timestamp_to_proto
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.core.ids import PeerId
     from hub.core.record import PacketException
     from hub.core.standing import PacketStanding, PacketStory, ProofBundle, StoryEvent
+
+MAX_STARTS = 16
+"""A packet has two ends; a caller may hold anchors of a few more."""
 
 _STATES = {
     PacketState.ACCEPTED: pb.PACKET_STATE_ACCEPTED,
@@ -95,6 +102,18 @@ def bundle_to_proto(bundle: ProofBundle) -> service.GetPacketProofResponse:
     if bundle.outcome is not None:
         message.outcome.CopyFrom(_claim(bundle.outcome))
     return message
+
+
+def starts_from_proto(starts: Sequence[service.ChainStart]) -> dict[PeerId, int]:
+    """Heights that a caller trusts, by peer. Raises ``FieldInvalid`` or ``IdentifierInvalid``."""
+    if len(starts) > MAX_STARTS:
+        raise FieldInvalid(field="starts", problem=f"has more than {MAX_STARTS} entries")
+    found: dict[PeerId, int] = {}
+    for at, start in enumerate(starts):
+        if not 1 <= start.height <= MAX_HEIGHT:
+            raise FieldInvalid(field=f"starts[{at}].height", problem="is not a height")
+        found[parse_peer_name(start.peer)] = start.height
+    return found
 
 
 def claim_from_proto(claim: service.ProvenClaim) -> ProvenClaim:

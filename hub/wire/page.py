@@ -8,6 +8,7 @@ Source: AIP-158.
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +17,7 @@ from hub.core.errors import FieldInvalid, PageTokenInvalid
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 1000
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _CHECKSUM_BYTES = 8
 _MAX_TOKEN = 1024
 
@@ -37,6 +39,17 @@ class Page:
             raise FieldInvalid(field="page_size", problem="is negative")
         size = min(page_size or DEFAULT_SIZE, MAX_SIZE)
         return cls(scope, size, _read(scope, page_token) if page_token else "")
+
+    def after_number(self) -> int:
+        """The last entry of the page before, of a list of numbers; 0 for the first page.
+
+        Raises ``PageTokenInvalid``.
+        """
+        if not self.after:
+            return 0
+        if not _NUMBER.fullmatch(self.after):
+            raise PageTokenInvalid(token=self.after[:80])
+        return int(self.after)
 
     def token_after(self, entry: str) -> str:
         """The token of the page that begins after *entry*."""

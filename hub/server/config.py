@@ -1,0 +1,53 @@
+"""What the hub server is told at its start: one TOML file, typed, unknown keys refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from hub.core.errors import FieldInvalid
+
+if TYPE_CHECKING:
+    import os
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PEM files of the server's own certificate, and of the CA that callers are judged by."""
+
+    cert_file: str
+    key_file: str
+    ca_file: str
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A hub server's configuration."""
+
+    listen: str
+    """Where callers dial, host:port."""
+    trust_domain: str
+    """Of the SPIFFE identities that it believes."""
+    tls: Tls
+    database_url: str = ""
+    """The registry; ``YDHUB_DATABASE_URL`` counts where this is empty."""
+    reflection: bool = False
+    """Whether callers may ask which services there are; for development."""
+    notice_s: Annotated[int, msgspec.Meta(ge=0, le=60)] = 2
+    """Seconds between the first sign of a stop (health) and no new calls."""
+    drain_s: Annotated[int, msgspec.Meta(ge=0, le=300)] = 25
+    """Seconds that calls under way have to end."""
+    log_format: Literal["json", "console"] = "json"
+
+
+def load(path: str | os.PathLike[str]) -> ServerConfig:
+    """The configuration in the file. Raises ``FieldInvalid`` naming the file and the key."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise FieldInvalid(field=str(path), problem=problem) from error
+    try:
+        return msgspec.toml.decode(content, type=ServerConfig)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FieldInvalid(field=str(path), problem=f"is not valid: {error}") from error

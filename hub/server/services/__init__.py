@@ -1,0 +1,1 @@
+"""The services: decode, ask the use case, encode."""
