@@ -48,11 +48,9 @@ def verify_misbehaviour(anchor: Anchor, first: Side, second: Side, *, now: Times
     one, other = first.block.state, second.block.state
     for side in (first, second):
         check_origin(anchor, side.trusted, side.trusted_signers, side.block, now=now)
-    if one.header_hash == other.header_hash:
-        raise MisbehaviourNotProven(problem="both sides show the same header")
     if not contradict(one, other):
         raise MisbehaviourNotProven(
-            problem=f"heights {one.height} and {other.height} differ and time rises with them"
+            problem=f"at heights {one.height} and {other.height} stands one header, or time rises"
         )
     for side in (first, second):
         _verify_signers(anchor, side)

@@ -117,6 +117,13 @@ def test_set_that_changes_wholly_at_every_block_is_climbed_block_by_block() -> N
     assert sorted(source.asked) == list(range(2, 11))
 
 
+def test_set_that_the_target_carries_is_not_asked_for_again() -> None:
+    chain = make_chain([members(5), *[STEADY] * 9])
+    source = Source(chain)
+    assert source.climb(chain[0], 10, with_set=False) == [chain[9].state]
+    assert source.asked == [10]
+
+
 def test_set_that_is_not_known_is_taken_from_the_header_after() -> None:
     chain = make_chain([members(5), STEADY, *[(*STEADY, *members(1, first=9))] * 8])
     source = Source(chain)
@@ -184,8 +191,9 @@ def test_wrong_set_is_refused() -> None:
 def test_number_of_headers_is_bounded() -> None:
     chain = moving(40, size=1)
     source = Source(chain)
-    with pytest.raises(LimitExceeded):
+    with pytest.raises(LimitExceeded) as caught:
         source.climb(chain[0], 40, max_headers=20)
+    assert (caught.value.count, caught.value.limit) == (21, 20)
     assert len(source.asked) == 20
 
 

@@ -129,9 +129,18 @@ def test_duplicate_is_told_with_both_places() -> None:
 
 def test_powers_are_added_within_bounds() -> None:
     assert predicates.powers_are_in_range([1, 2, 3], limit=6) == 6
-    for powers in ([1, 2, 4], [7], [0], [3, 0], [-1, 5]):
-        with pytest.raises(VotingPowerInvalid):
+    assert predicates.powers_are_in_range([6], limit=6) == 6
+    for powers, told in (
+        ([1, 2, 4], 7),
+        ([7], 7),
+        ([0], 0),
+        ([3, 0], 0),
+        ([-1, 5], -1),
+        ([6, 1], 7),
+    ):
+        with pytest.raises(VotingPowerInvalid) as caught:
             predicates.powers_are_in_range(powers, limit=6)
+        assert (caught.value.power, caught.value.limit) == (told, 6)
 
 
 def test_trust_and_quorum_are_strictly_more_than_their_share() -> None:

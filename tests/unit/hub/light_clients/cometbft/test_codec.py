@@ -83,6 +83,22 @@ def test_app_hash_may_be_of_any_length_up_to_64(app_hash: bytes) -> None:
     assert decode_signed_header(block.header.content).header.app_hash == app_hash
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        with_commit(BLOCK, round=2**31 - 1),
+        with_header(BLOCK, time=2**63 - 1),
+        with_header(BLOCK, time=0),
+        with_header(BLOCK, height=2**63 - 1),
+        with_header(BLOCK, app_protocol=2**64 - 1),
+        with_commit(BLOCK, block_id=BlockId(OTHER, 2**32 - 1, OTHER)),
+    ],
+    ids=["round", "last time", "first time", "height", "app protocol", "parts"],
+)
+def test_number_at_its_bound_comes_back(block: Block) -> None:
+    assert decode_signed_header(block.header.content) == block.signed
+
+
 def test_chain_id_may_be_any_utf_8_of_50_bytes() -> None:
     for chain_id in ("", "c" * 50, "苏州-1"):
         block = with_header(BLOCK, chain_id=chain_id)
@@ -218,7 +234,8 @@ SETS: dict[str, tuple[bytes, type[HubError]]] = {
         EncodingNotCanonical,
     ),
     "over 512": (_entry(KEY) * 513, LimitExceeded),
-    "over 64 KiB": (_entry(KEY) * 2000, LimitExceeded),
+    "64 KiB of nothing": (message_field(1, bytes(64 * 1024 - 4)), HeaderUnparseable),
+    "one byte over 64 KiB": (message_field(1, bytes(64 * 1024 - 3)), LimitExceeded),
 }
 
 

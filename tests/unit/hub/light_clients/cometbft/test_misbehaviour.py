@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub.core.client import Fraction
 from hub.core.errors import (
     ChainIdMismatch,
     HeightNotIncreasing,
@@ -112,14 +113,27 @@ def test_either_side_must_be_verified(changes: dict[str, Any], error: type[Excep
             prove(*pair)
 
 
-def test_either_signature_must_verify() -> None:
-    fork = resigned(FAR, app_hash=OTHER)
+@pytest.mark.parametrize("block", [NEXT, FAR], ids=["next", "skipping"])
+def test_every_signature_of_both_sides_must_verify(block: Block) -> None:
+    fork = resigned(block, app_hash=OTHER)
     for pair in (
-        (FAR, with_entry(fork, 3, signature=bytes(64))),
-        (with_entry(FAR, 3, signature=bytes(64)), fork),
+        (block, with_entry(fork, 3, signature=bytes(64))),
+        (with_entry(block, 3, signature=bytes(64)), fork),
     ):
         with pytest.raises(SignatureInvalid):
             prove(*pair)
+
+
+def test_fork_of_the_next_block_by_its_named_set_is_proven_at_any_trust_level() -> None:
+    whole = anchor_of(TRUSTED, trust_level=Fraction(1, 1))
+    prove(NEXT, resigned(NEXT, app_hash=OTHER), anchor=whole)
+    with pytest.raises(NotEnoughTrust):
+        prove(FAR, resigned(FAR, app_hash=OTHER), anchor=whole)
+
+
+def test_fork_of_the_next_block_needs_its_own_quorum() -> None:
+    with pytest.raises(QuorumNotReached):
+        prove(NEXT, resigned(NEXT, app_hash=OTHER, absent=(0, 1)))
 
 
 def test_strangers_cannot_prove_anything() -> None:

@@ -54,6 +54,8 @@ def test_power_is_positive(power: int) -> None:
 
 
 def test_total_power_has_a_bound() -> None:
+    # Source: CometBFT types/validator_set.go, MaxInt64 / 8.
+    assert MAX_TOTAL_POWER == 0x0FFF_FFFF_FFFF_FFFF
     assert measure(validator_set(members(MAX_TOTAL_POWER - 1, 1))).total == MAX_TOTAL_POWER
     with pytest.raises(VotingPowerInvalid):
         measure(validator_set(members(MAX_TOTAL_POWER, 1)))
