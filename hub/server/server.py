@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import structlog
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 
     from hub.server.hub import Hub
 
+_HEALTH: Final[Any] = health_pb2.DESCRIPTOR.services_by_name["Health"]
 SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     peer_service_pb2.DESCRIPTOR.services_by_name["PeerService"],
     client_service_pb2.DESCRIPTOR.services_by_name["ClientService"],
     lane_service_pb2.DESCRIPTOR.services_by_name["LaneService"],
     packet_service_pb2.DESCRIPTOR.services_by_name["PacketService"],
     status_service_pb2.DESCRIPTOR.services_by_name["StatusService"],
-    health_pb2.DESCRIPTOR.services_by_name["Health"],
+    _HEALTH,
 )
 """Every service that the hub server answers."""
 
