@@ -79,10 +79,9 @@ class Member:
 
     def sign(self, message: bytes) -> bytes:
         """The signature (64 bytes) of *message*."""
-        secret = _secret(self.seed)
         if self.kind is KeyKind.ED25519:
-            return SigningKey(secret).sign(message).signature
-        return PrivateKey(secret).sign_recoverable(message)[:64]
+            return _signing_key(self.seed).sign(message).signature
+        return PrivateKey(_secret(self.seed)).sign_recoverable(message)[:64]
 
 
 def members(*powers: int, first: int = 0, kind: KeyKind = KeyKind.ED25519) -> tuple[Member, ...]:
@@ -341,6 +340,11 @@ def is_accepted(block: Block, trusted: Block, **how: Any) -> bool:
 @cache
 def _secret(seed: int) -> bytes:
     return sha256(f"validator {seed}".encode()).digest()
+
+
+@cache
+def _signing_key(seed: int) -> SigningKey:
+    return SigningKey(_secret(seed))
 
 
 @cache
