@@ -9,7 +9,7 @@ PYTHON ?= python3
 DIR ?= ../shared/vectors
 BIN := .venv/bin
 CODE := hub relayer adapters $(wildcard migrations) tests protos/generate.py protos/breaking.py
-SUITES := unit properties vectors registry rpc scenarios faults fuzz bench architecture
+SUITES := unit properties vectors fuzz registry rpc scenarios faults fuzz bench architecture
 PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.

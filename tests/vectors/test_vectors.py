@@ -29,7 +29,7 @@ def test_own_vectors_are_answered_as_stated() -> None:
 def test_published_vectors_are_answered_as_stated() -> None:
     if not PUBLISHED.is_dir():
         told = f"published vectors are not at {PUBLISHED}; YDHUB_VECTORS names their folder"
-        if os.environ.get("CI") == "true":
+        if os.environ.get("CI", "") not in {"", "0", "false"}:
             pytest.fail(told, pytrace=False)
         pytest.skip(told)
     _no_differences(PUBLISHED)
