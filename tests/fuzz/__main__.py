@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from tests.fuzz.engine import CHUNK, Tally, failures, run_chunk
+from tests.fuzz.engine import failures
+from tests.fuzz.pool import fuzz
 from tests.fuzz.report import table
 from tests.fuzz.targets import TARGETS, load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from concurrent.futures import Executor
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,29 +39,6 @@ def main(arguments: Sequence[str]) -> int:
                 bad = True
                 print(f"FAILED {name}: {failure}", file=sys.stderr)
     return int(bad)
-
-
-def fuzz(pool: Executor, name: str, count: int, seed: int) -> Tally:
-    """*count* mutations of the target, spread over the processes of *pool*."""
-    sizes = [CHUNK] * (count // CHUNK) + [count % CHUNK] * bool(count % CHUNK)
-    began = time.perf_counter()
-    tally = Tally()
-    work = [pool.submit(_chunk, name, seed, number, size) for number, size in enumerate(sizes)]
-    told = 0.0
-    for done in as_completed(work):
-        tally.add(done.result())
-        passed = time.perf_counter() - began
-        if passed - told > 1 or tally.total == count:
-            told = passed
-            rate = tally.total / passed
-            print(
-                f"{name}: {tally.total:,} of {count:,}, {rate:,.0f}/s", file=sys.stderr, flush=True
-            )
-    return tally
-
-
-def _chunk(name: str, seed: int, number: int, size: int) -> Tally:
-    return run_chunk(load(name), seed, number, size)
 
 
 if __name__ == "__main__":
