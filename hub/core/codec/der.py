@@ -12,7 +12,6 @@ INTEGER = 0x02
 SEQUENCE = 0x30
 
 _LONG_FORM = 0x80
-_MAX_LENGTH_BYTES = 4
 
 
 class DerError(ValueError):
@@ -51,11 +50,10 @@ def read_element(data: bytes, at: int, tag: int) -> tuple[bytes, int]:
     size, start = data[at + 1], at + 2
     if size & _LONG_FORM:
         count = size & ~_LONG_FORM
-        if not 1 <= count <= _MAX_LENGTH_BYTES or count > len(data) - start:
-            raise DerError("length is indefinite, too long or cut")
         size = int.from_bytes(data[start : start + count], "big")
+        # The indefinite length counts no bytes, a cut one too few: neither can be minimal.
         if size < _LONG_FORM or size.bit_length() <= 8 * (count - 1):
-            raise DerError("length is not minimal")
+            raise DerError("length is indefinite, cut or not minimal")
         start += count
     if size > len(data) - start:
         raise DerError("content is cut")
@@ -65,11 +63,9 @@ def read_element(data: bytes, at: int, tag: int) -> tuple[bytes, int]:
 def read_integer(data: bytes, at: int) -> tuple[int, int]:
     """The INTEGER at offset *at* of *data*, and the offset after it. Raises ``DerError``."""
     content, end = read_element(data, at, INTEGER)
-    if not content:
-        raise DerError("integer is empty")
     value = int.from_bytes(content, "big", signed=True)
     if encode_integer(value) != data[at:end]:
-        raise DerError("integer is not minimal")
+        raise DerError("integer is empty or not minimal")
     return value, end
 
 

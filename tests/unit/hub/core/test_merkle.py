@@ -143,6 +143,13 @@ def test_a_place_that_the_proof_is_not_made_for_is_refused(index: int, size: int
         merkle.verify_inclusion(index, size, merkle.leaf_hash(TREE[INDEX]), PATH, ROOT)
 
 
+@pytest.mark.parametrize("size", range(1, 18))
+@pytest.mark.parametrize("nodes", range(7))
+def test_the_leaf_after_the_last_is_no_place(size: int, nodes: int) -> None:
+    with pytest.raises(ProofUnparseable):
+        merkle.verify_inclusion(size, size, OTHER, (OTHER,) * nodes, ROOT)
+
+
 @pytest.mark.parametrize("index", [i for i in range(SIZE) if i != INDEX])
 def test_no_other_index_is_proven(index: int) -> None:
     with pytest.raises((ProofUnparseable, RootMismatch)):
@@ -271,6 +278,14 @@ def test_a_tree_is_consistent_with_itself_by_the_empty_proof() -> None:
         merkle.verify_consistency(SIZE1, SIZE1, (), ROOT1, ROOT2)
     with pytest.raises(ProofUnparseable):
         merkle.verify_consistency(SIZE1, SIZE1, (ROOT1,), ROOT1, ROOT1)
+
+
+def test_sizes_have_bounds_even_where_nothing_is_to_prove() -> None:
+    assert merkle.MAX_SIZE == 2**63 - 1
+    merkle.verify_consistency(merkle.MAX_SIZE, merkle.MAX_SIZE, (), ROOT1, ROOT1)
+    for size in (merkle.MAX_SIZE + 1, -1):
+        with pytest.raises(ProofUnparseable):
+            merkle.verify_consistency(size, size, (), ROOT1, ROOT1)
 
 
 def test_the_empty_tree_is_consistent_with_itself_alone() -> None:

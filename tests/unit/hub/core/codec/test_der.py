@@ -66,6 +66,14 @@ def test_a_length_has_one_form(size: int, header: str) -> None:
     assert read_element(data, 0, SEQUENCE) == (bytes(size), len(data))
 
 
+def test_a_cut_element_is_refused() -> None:
+    for size in (0, 3, 200):
+        data = encode_element(SEQUENCE, bytes(size))
+        for end in range(len(data)):
+            with pytest.raises(DerError):
+                read_element(b"\x00" + data[:end], 1, SEQUENCE)
+
+
 @pytest.mark.parametrize(
     "header",
     [

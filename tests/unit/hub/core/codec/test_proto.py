@@ -115,6 +115,7 @@ def test_fields_are_read_in_order_with_their_types() -> None:
         (2**29 - 1, VARINT, 1),
     ]
     assert list(read_fields(b"")) == []
+    assert list(read_fields(bytes_field(1, b"at the end"))) == [(1, LENGTH, b"at the end")]
 
 
 @pytest.mark.parametrize(
