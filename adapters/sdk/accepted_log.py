@@ -8,7 +8,6 @@ answer that was not written yet is only missing from it.
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +20,6 @@ from hub.core.ranges import EMPTY, RangeSet
 
 if TYPE_CHECKING:
     from hub.core.time import Timestamp
-
-
-_READ_BYTES = 1 << 20
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,18 +99,24 @@ class AcceptedLog:
         del self._pending[:count]
 
     def _load(self) -> None:
-        self._file.seek(0)
-        for line in io.BufferedReader(self._file, _READ_BYTES):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                self._note(msgspec.json.decode(line, type=Answer))
-            except (msgspec.MsgspecError, ValueError, HubError) as error:
-                what = f"{self._path.name} at byte {self._end}"
-                stored, computed = repr(line[:80]), str(error)
-                raise RecordCorrupt(what=what, stored=stored, computed=computed) from error
-            self._end += len(line)
+        with self._path.open("rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                self._note(self._decoded(line))
+                self._end += len(line)
         self._file.truncate(self._end)
+
+    def _decoded(self, line: bytes) -> Answer:
+        try:
+            answer = msgspec.json.decode(line, type=Answer)
+            LaneKey.parse(answer.lane)
+            Side(answer.side)
+        except (msgspec.MsgspecError, ValueError, HubError) as error:
+            what = f"{self._path.name} at byte {self._end}"
+            stored, computed = repr(line[:80]), str(error)
+            raise RecordCorrupt(what=what, stored=stored, computed=computed) from error
+        return answer
 
     def _note(self, answer: Answer) -> None:
         key = (LaneKey.parse(answer.lane), Side(answer.side))
