@@ -142,16 +142,16 @@ def verify_consistency(
 ) -> None:
     """The tree of *size2* begins with all the leaves of the tree of *size1*, in their order.
 
-    Each size and its root come from one signed object. From an empty tree to another nothing can be
-    proven, so that is refused. Raises ``ProofUnparseable`` or ``RootMismatch``. Source: RFC 9162
-    2.1.4.2; transparency-dev/merkle proof/verify.go.
+    Each size and its root come from one signed object. Equal sizes show no more than equal roots.
+    From an empty tree to another nothing can be proven, so that is refused. Raises
+    ``ProofUnparseable`` or ``RootMismatch``. Source: RFC 9162 2.1.4.2; transparency-dev/merkle
+    proof/verify.go.
     """
     what = "consistency proof"
     if not 0 <= size1 <= size2 <= MAX_SIZE:
         raise _bad(what, f"from size {size1} to size {size2}")
     if size1 == size2:
         _check_nodes(what, proof, 0)
-        _check_root(root1, root2 if size1 else EMPTY_ROOT)
         _check_root(root1, root2)
         return
     if size1 == 0:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def questions(content: dict[str, Any], path: Path) -> Iterator[Question]:
     """The one case of the file."""
     judge: Callable[[dict[str, Any]], str] = _consistency if "size1" in content else _inclusion
-    if "size1" not in content and "leafIdx" not in content:
+    if "size1" not in content and _index(content) not in content:
         raise ValueError("neither an inclusion nor a consistency proof")
     yield Question(
         case=path.stem,
@@ -29,13 +29,18 @@ def questions(content: dict[str, Any], path: Path) -> Iterator[Question]:
     )
 
 
+def _index(content: dict[str, Any]) -> str:
+    """The field of the leaf's index, which upstream has renamed once."""
+    return "leafIndex" if "leafIndex" in content else "leafIdx"
+
+
 def _nodes(content: dict[str, Any]) -> list[bytes]:
     return [from_base64(node) for node in content.get("proof") or ()]
 
 
 def _inclusion(content: dict[str, Any]) -> str:
     with under_judgment():
-        index, size = integer(content["leafIdx"]), integer(content["treeSize"])
+        index, size = integer(content[_index(content)]), integer(content["treeSize"])
         leaf, root = from_base64(content["leafHash"]), from_base64(content["root"])
         proof = _nodes(content)
     verify_inclusion(index, size, leaf, proof, root)

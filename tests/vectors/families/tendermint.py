@@ -5,6 +5,7 @@ Which it is, a file's own content tells.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,10 +51,14 @@ DRIFT: Final = Duration(10 * SECOND)
 def questions(content: dict[str, Any], path: Path) -> Iterator[Question]:
     """The cases of one file."""
     if "input" in content and "initial" in content:
-        return _single_steps(content, MODEL_DRIFT if path.name.startswith("MC4_4") else DRIFT)
+        return _single_steps(content, MODEL_DRIFT if _MODEL.match(path.name) else DRIFT)
     if "client_state_hex" in content:
         return tendermint_ibc.questions(content)
     return tendermint_rpc.questions(content)
+
+
+_MODEL: Final = re.compile(r"MC\d+_\d+_")
+"""How the model's files are called: by its numbers of validators and heights."""
 
 
 class _Trust:

@@ -22,7 +22,7 @@ from hub.light_clients.cometbft.codec import (
     encode_timestamp,
 )
 from hub.light_clients.cometbft.header import header_hash
-from tests.vectors.cases import ACCEPT, Question, Unreadable, under_judgment
+from tests.vectors.cases import ACCEPT, NotBuilt, Question, Unreadable, under_judgment
 from tests.vectors.comet_json import read_block_id, read_commit, read_header
 from tests.vectors.json_fields import from_base64, from_hex, integer, moment
 
@@ -34,7 +34,7 @@ PART_BYTES: Final = 65536
 
 
 def questions(content: dict[str, Any]) -> Iterator[Question]:
-    """The cases of one answer: each block, commit or transaction of it."""
+    """The cases of one answer: each block, commit or transaction of it. Raises ``NotBuilt``."""
     result = content["result"]
     found = 0
     for at, block in enumerate(_blocks(result)):
@@ -62,7 +62,7 @@ def questions(content: dict[str, Any]) -> Iterator[Question]:
             also=(str(at), f"tx {at}", str(transaction.get("hash"))),
         )
     if not found:
-        raise ValueError("neither blocks, nor a commit, nor transactions")
+        raise NotBuilt("an RPC answer without block, commit or transaction")
 
 
 def _blocks(result: dict[str, Any]) -> list[dict[str, Any]]:
