@@ -1,0 +1,78 @@
+"""``ydhub-server``: the hub's control plane, and the care of its registry.
+
+Exit codes: 0 done, 1 an invariant is broken, 2 usage, 3 it cannot start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from hub.core.errors import HubError
+from hub.server import app
+from hub.server.config import load
+from hub.server.logs import set_up_logs
+
+CANNOT_START = 3
+BROKEN = 1
+
+
+def main() -> None:
+    """Carries out one command."""
+    arguments = _parser().parse_args()
+    try:
+        sys.exit(_run(arguments))
+    except HubError as error:
+        sys.stderr.write(f"ydhub-server: {error.reason}: {error}\n")
+        sys.exit(CANNOT_START)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ydhub-server", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="serve the control plane until SIGTERM")
+    serve.add_argument("--config", required=True, help="TOML file; see hub/server/config.py")
+    for name, text in (
+        ("migrate", "bring the registry's schema to the newest revision"),
+        ("check", "check the registry's schema and its invariants"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--database-url", default="", help="instead of YDHUB_DATABASE_URL")
+    postgres = commands.add_parser("postgres", help="an embedded PostgreSQL, for development")
+    postgres.add_argument("action", choices=["start", "stop"])
+    postgres.add_argument("--dir", type=Path, required=True, help="where all of it is kept")
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "serve":
+            config = load(arguments.config)
+            set_up_logs(config.log_format)
+            asyncio.run(app.serve(config))
+        case "migrate":
+            url = app.database_url(arguments.database_url)
+            sys.stdout.write(asyncio.run(app.migrate(url)) + "\n")
+        case "check":
+            return _check(app.database_url(arguments.database_url))
+        case "postgres" if arguments.action == "start":
+            sys.stdout.write(app.start_postgres(arguments.dir) + "\n")
+        case _:
+            app.stop_postgres(arguments.dir)
+    return 0
+
+
+def _check(url: str) -> int:
+    """Prints the revision and every broken invariant; 1 if one is."""
+    revision, found = asyncio.run(app.check(url))
+    broken = [violation for violation in found if violation.count]
+    sys.stdout.write(f"schema {revision}, {len(found)} invariants, {len(broken)} broken\n")
+    for violation in broken:
+        sys.stdout.write(f"{violation.invariant}: {violation.count}, as {violation.sample}\n")
+    return BROKEN if broken else 0
+
+
+if __name__ == "__main__":
+    main()

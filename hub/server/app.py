@@ -1,0 +1,90 @@
+"""The hub server process: the registry is chosen here, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from hub.core.errors import FieldInvalid
+from hub.registry import schema
+from hub.registry.embedded import URL_VARIABLE, EmbeddedPostgres
+from hub.registry.registry import PostgresRegistry
+from hub.server.clock import SystemClock
+from hub.server.hub import Hub
+from hub.server.server import HubServer
+from hub.wire.identity.credentials import server_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hub.ports.registry import InvariantViolation
+    from hub.server.config import ServerConfig
+
+SESSION = "ydhub-server"
+"""The process's name in the database's list of sessions."""
+
+
+def database_url(configured: str) -> str:
+    """The registry's address: *configured*, or the environment's. Raises ``FieldInvalid``."""
+    url = configured or os.environ.get(URL_VARIABLE, "")
+    if not url:
+        raise FieldInvalid(field="database_url", problem=f"is empty, and so is {URL_VARIABLE}")
+    return url
+
+
+async def serve(config: ServerConfig) -> None:
+    """The process, until SIGTERM or SIGINT. Raises ``HubError`` where it cannot start."""
+    tls = config.tls
+    credentials = server_credentials(tls.cert_file, tls.key_file, tls.ca_file)
+    registry = await PostgresRegistry.connect(database_url(config.database_url), name=SESSION)
+    try:
+        hub = Hub(
+            registry=registry,
+            clock=SystemClock(),
+            trust_domain=config.trust_domain,
+            version=version("ydhub"),
+        )
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        server = HubServer(hub, reflection=config.reflection)
+        await server.start(config.listen, credentials)
+        await stopping.wait()
+        await server.stop(notice_s=config.notice_s, drain_s=config.drain_s)
+    finally:
+        await registry.close()
+
+
+async def migrate(url: str) -> str:
+    """The registry's schema is the newest one; its revision. Raises ``RegistryUnreachable``."""
+    return await schema.migrate(url)
+
+
+async def check(url: str) -> tuple[str, Sequence[InvariantViolation]]:
+    """The registry's revision, and one entry for each invariant, count 0 where it holds.
+
+    Raises ``RegistryUnreachable`` or ``SchemaVersionMismatch``.
+    """
+    registry = await PostgresRegistry.connect(url, name=f"{SESSION}/check")
+    try:
+        return await registry.audit.schema_revision(), await registry.audit.violations()
+    finally:
+        await registry.close()
+
+
+def start_postgres(directory: Path) -> str:
+    """An embedded PostgreSQL of *directory* runs, and goes on by itself; its address.
+
+    Raises ``RegistryUnreachable``.
+    """
+    return EmbeddedPostgres(directory).start()
+
+
+def stop_postgres(directory: Path) -> None:
+    """The embedded PostgreSQL of *directory* is down. Raises ``RegistryUnreachable``."""
+    EmbeddedPostgres(directory).stop()
