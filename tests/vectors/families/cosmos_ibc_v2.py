@@ -107,17 +107,27 @@ class _Chain:
         return SUCCESS
 
     def skip(self, index: int) -> str:
-        """The verdict of block *index* from the first, by as few steps as trust allows."""
-        trusted, start, targets = self.first, 0, [index]
-        while targets:
-            found = self.verify(trusted, targets[-1])
-            if found is not None:
-                trusted, start = found, targets.pop()
-            elif targets[-1] - start > 1:
-                targets.append((start + targets[-1]) // 2)
-            else:
+        """The verdict of block *index* from the first, over as few blocks as trust allows."""
+        trusted, start = self.first, 0
+        while self.verify(trusted, index) is None:
+            trusted, start = self.step_towards(index, trusted, start)
+            if trusted is None:
                 return NOT_ENOUGH_TRUST
         return SUCCESS
+
+    def step_towards(
+        self, index: int, trusted: _Trusted | None, start: int
+    ) -> tuple[_Trusted | None, int]:
+        """A good block between *start* and *index*, the nearer to the middle the better."""
+        between = sorted(range(start + 1, index), key=lambda at: abs(2 * at - start - index))
+        for at in between:
+            try:
+                found = self.verify(trusted, at)
+            except (HubError, Unreadable):
+                continue
+            if found is not None:
+                return found, at
+        return None, start
 
     def verify(self, trusted: _Trusted | None, index: int) -> _Trusted | None:
         if trusted is None or self.anchor is None:
@@ -219,24 +229,25 @@ def _proofs(content: dict[str, Any], path: Path) -> Iterator[Question]:
 
 
 def _verified_states(path: Path, chain_id: str) -> dict[int, ConsensusState]:
-    """The verified states of *chain_id* by height, from whichever file beside *path* has them."""
+    """The verified states of *chain_id* by height, out of the files beside *path*."""
+    states: dict[int, ConsensusState] = {}
     for beside in sorted(path.parent.glob("*.json")):
-        if beside == path:
-            continue
         try:
             content = json.loads(beside.read_bytes())
-            if content["chain_id"] != chain_id or "light_blocks" not in content:
-                continue
-            chain = _Chain(content)
+            if content["chain_id"] == chain_id and "light_blocks" in content:
+                states |= _verified(_Chain(content))
         except (ValueError, LookupError, TypeError):
             continue
-        for index in range(len(chain.blocks)):
-            try:
-                chain.follow(index) if index else chain.start()
-            except (HubError, Unreadable):
-                continue
-        return chain.states
-    return {}
+    return states
+
+
+def _verified(chain: _Chain) -> dict[int, ConsensusState]:
+    for index in range(len(chain.blocks)):
+        try:
+            chain.follow(index) if index else chain.start()
+        except (HubError, Unreadable):
+            continue
+    return chain.states
 
 
 def _judge_proof(proof: dict[str, Any], states: dict[int, ConsensusState]) -> str:
