@@ -135,9 +135,10 @@ class ChainClients:
             if not mirror.pending_height or mirror.pending_height > target:
                 height = mirror.pending_height or target
                 raise ClientPending(client=str(client), height=height)
-            steps.append(_step(None, b"", await source.header(mirror.pending_height)))
             below = [mirror.pending_height]
-        trusted = await source.state(below[-1])
+        header, trusted = await source.claimed(below[-1])
+        if not mirror.trusted:
+            steps.append(_step(None, b"", header))
         expires_at = trusted.time + mirror.state.options.trusting_period
         if now >= expires_at:
             raise TrustExpired(expires_at=expires_at, now=now)

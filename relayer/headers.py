@@ -122,6 +122,18 @@ class HeaderKeeper:
         await self.add([header])
         return header
 
+    async def claimed(self, height: int) -> tuple[Header, ConsensusState]:
+        """The header of *height* and what it claims; verified only where the hub stores it.
+
+        For headers below the hub's own anchor, which another chain's client may start from and
+        judges itself. Raises ``AdapterOffline``, ``Malformed`` or ``VerificationFailed``.
+        """
+        stored = await self._registry.clients.header(self.peer, height)
+        if stored is not None:
+            return stored.header, stored.state
+        [header] = await self._fetch([height])
+        return header, await self._run(self.light_client.read_header, header)
+
     async def validators_after(self, state: ConsensusState) -> bytes:
         """The bytes of the set that *state* names for the next block. Raises as ``header``."""
         known = await self._known_set(state.next_validators_hash)

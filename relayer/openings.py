@@ -17,6 +17,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from hub.core.errors import (
     AdapterOffline,
     ChainIdMismatch,
+    ChainUnreachable,
     ClientFrozen,
     ClientNotFound,
     Conflict,
@@ -30,6 +31,7 @@ from hub.core.lane import LaneKey, Order
 from hub.core.paths import next_sequence_send_key
 from hub.ports.registry import Change, Topic
 from relayer.failpoints import Failpoint, hit
+from relayer.reports import read_refusal
 from relayer.reproof import ask
 
 if TYPE_CHECKING:
@@ -98,6 +100,9 @@ class Openings:
         await self._note(opening, "binding clients to each other")
         here = await self._bind(source, destination, here, there)
         there = await self._bind(destination, source, there, here)
+        await self._note(opening, "updating clients")
+        here = await self._teach(source, destination, here)
+        there = await self._teach(destination, source, there)
         await self._note(opening, "proving next sequences")
         lane = LaneKey(source.peer, here.client, destination.peer, there.client)
         first = plan.from_sequence or await self._next_sequence(source.peer, here.client)
@@ -163,6 +168,23 @@ class Openings:
             name = f"peers/{end.peer}/clients/{client.client}, bound to {other_end}"
             raise LaneExists(name=name)
         return client
+
+    async def _teach(self, end: _End, other: _End, client: Mirror) -> Mirror:
+        """*client*, active: one that waits for its anchor's header is given it, and the newest."""
+        if not client.pending_height:
+            return client
+        clients, keeper = self._clients(end.peer), await self._board.keeper(other.peer)
+        latest = await keeper.latest_verified()
+        now = self._board.clock.now()
+        updates = await clients.updates(client.client, keeper, latest.height.number, now)
+        execution = pb.Execution(client=client.client, updates=updates)
+        report = await self._board.session(end.peer).execute(execution)
+        clients.forget(client.client)
+        if report.refused:
+            refusal = read_refusal(report.refused[0])
+            problem = f"{refusal.reason}: {refusal.detail}"
+            raise ChainUnreachable(chain=f"peers/{end.peer}", problem=problem)
+        return await clients.mirror(client.client)
 
     async def _next_sequence(self, peer: PeerId, client: ClientId) -> int:
         """The proven next sequence of *client* on *peer*'s chain; 1 if it gave out none yet."""

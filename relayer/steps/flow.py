@@ -17,6 +17,7 @@ Source: design section 5 (at least once; retry with backoff; an unknown outcome 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -31,6 +32,8 @@ BATCH: Final = 256
 """Most items of one attempt."""
 REPORT_WITHIN: Final = Duration(30 * SECOND)
 """An attempt without a report by then is made again, as a possible duplicate."""
+MAX_CUTS: Final = 1024
+"""Ends of frames that a flow remembers; items beyond them are cut anywhere."""
 PROOF_WITHIN: Final = Duration(60 * SECOND)
 """A reported item whose outcome is not proven by then is sent again, as a possible duplicate."""
 
@@ -57,6 +60,10 @@ class Flow:
     """One lane's items on their way to one chain."""
 
     pending: RangeSet = EMPTY
+    cuts: tuple[int, ...] = ()
+    """Items at which what was added together begins or has ended, rising, within the pending ones.
+
+    One proof shows all that was added together; an attempt that ends between needs a fresh one."""
     in_flight: tuple[Attempt, ...] = ()
     awaiting: tuple[Delayed, ...] = ()
     """Reported executed; due is when they are sent again without proof."""
@@ -175,7 +182,8 @@ def step(flow: Flow, event: Event, now: Timestamp) -> tuple[Flow, list[Effect]]:
     effects: list[Effect] = []
     match event:
         case Added(items):
-            flow = replace(flow, pending=flow.pending | (items - _known(flow)))
+            cuts = _with_cuts(flow.cuts, [items])
+            flow = replace(flow, pending=flow.pending | (items - _known(flow)), cuts=cuts)
         case Ended(items):
             flow = _ended(flow, items)
         case Reported():
@@ -292,15 +300,17 @@ def _overdue(flow: Flow, now: Timestamp) -> Flow:
     ready = [entry for entry in flow.later if entry.due <= now]
     if not (late or unproven or ready):
         return flow
-    maybe = EMPTY
-    for items in [attempt.items for attempt in late] + [entry.items for entry in unproven]:
+    doubtful = [attempt.items for attempt in late] + [entry.items for entry in unproven]
+    again = [*doubtful, *[entry.items for entry in ready]]
+    maybe, pending = EMPTY, flow.pending
+    for items in doubtful:
         maybe |= items
-    pending = flow.pending | maybe
-    for delayed in ready:
-        pending |= delayed.items
+    for items in again:
+        pending |= items
     return replace(
         flow,
         pending=pending,
+        cuts=_with_cuts(flow.cuts, again),
         tried=flow.tried | maybe,
         in_flight=tuple([attempt for attempt in flow.in_flight if attempt.deadline > now]),
         awaiting=tuple([entry for entry in flow.awaiting if entry.due > now]),
@@ -310,7 +320,7 @@ def _overdue(flow: Flow, now: Timestamp) -> Flow:
 
 def _send(flow: Flow, now: Timestamp, effects: list[Effect]) -> Flow:
     while flow.pending and not flow.is_stopped and len(flow.in_flight) < flow.window:
-        items = flow.pending.take(BATCH)
+        items = _batch(flow)
         if flow.in_order:
             if flow.in_flight or _blocks(flow, items.first):
                 break
@@ -319,13 +329,34 @@ def _send(flow: Flow, now: Timestamp, effects: list[Effect]) -> Flow:
         number = flow.next_number
         effects.append(Send(number, items, possible_duplicate=bool(items & flow.tried)))
         attempt = Attempt(number, items, Timestamp(now + REPORT_WITHIN))
+        pending = flow.pending - items
         flow = replace(
             flow,
-            pending=flow.pending - items,
+            pending=pending,
+            cuts=flow.cuts[bisect_right(flow.cuts, pending.first) :] if pending else (),
             in_flight=(*flow.in_flight, attempt),
             next_number=number + 1,
         )
     return flow
+
+
+def _batch(flow: Flow) -> RangeSet:
+    """The first pending items: as many whole frames as one attempt holds, or a part of one."""
+    items = flow.pending.take(BATCH)
+    if items.end == flow.pending.end:
+        return items
+    at = bisect_right(flow.cuts, items.end)
+    if at and flow.cuts[at - 1] > items.first:
+        return items & RangeSet.span(items.first, flow.cuts[at - 1])
+    return items
+
+
+def _with_cuts(cuts: tuple[int, ...], frames: list[RangeSet]) -> tuple[int, ...]:
+    """*cuts* with both ends of each of *frames*."""
+    ends = [end for items in frames if items for end in (items.first, items.end)]
+    if cuts and ends[:1] == [cuts[-1]]:
+        return (cuts + tuple(ends[1:]))[:MAX_CUTS] if ends == sorted(ends) else cuts
+    return tuple(sorted({*cuts, *ends}))[:MAX_CUTS]
 
 
 def _blocks(flow: Flow, item: int) -> bool:
