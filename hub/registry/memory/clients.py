@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from hub.core.client import HubClient
 from hub.core.errors import ClientFrozen, ClientNotFound, ConsensusStateDiffers, LeaseLost
 from hub.core.lane import Side
-from hub.light_clients.router import light_client
 from hub.ports.clients import Evidence
 from hub.ports.registry import Topic
+from hub.registry.validator_sets import sets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,8 +84,7 @@ class MemoryClients:
         name = f"peers/{peer}/client"
         if row.frozen_at is not None:
             raise ClientFrozen(client=name, cause=row.frozen_cause)
-        family = light_client(row.anchor.client_type)
-        sets = {family.hash_validators(h.header.validators): h.header.validators for h in headers}
+        sets = sets_of(row.anchor.client_type, headers)
         new = dict(state.headers[peer])
         for header in headers:
             number = header.state.height.number

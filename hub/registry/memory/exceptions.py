@@ -46,7 +46,7 @@ class MemoryExceptions:
 
     async def of_lane(self, lane_id: int) -> Sequence[PacketException]:
         """As the port says."""
-        exceptions = self._state.lane(lane_id).exceptions
+        exceptions = self._state.known(lane_id).exceptions
         return [exceptions[sequence] for sequence in sorted(exceptions)]
 
     def _fenced(self, fence: Fence, lane_id: int) -> LaneRow:

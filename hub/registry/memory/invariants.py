@@ -150,8 +150,10 @@ def _lease_unique(state: State) -> Iterator[str]:
 def _legal_moves(state: State) -> Iterator[str]:
     for row in state.lanes.values():
         denied = [s for s, e in row.exceptions.items() if e.kind is ExceptionKind.DENIED]
-        delivered = row.sides[Side.DESTINATION].progress.truth
-        wrong = (delivered - row.sides[Side.SOURCE].done.truth) | (delivered & RangeSet.of(denied))
+        side = row.sides[Side.DESTINATION]
+        known = row.sides[Side.SOURCE].done.truth | side.done.truth
+        delivered = side.progress.truth
+        wrong = (delivered - known) | (delivered & RangeSet.of(denied))
         yield from (f"lane {row.lane.lane_id} sequence {sequence}" for sequence in wrong)
 
 
@@ -172,7 +174,8 @@ def _no_zero_hashes(state: State) -> Iterator[str]:
     for peer, headers in state.headers.items():
         for number, header in headers.items():
             kept = header.state
-            if not all(map(any, (kept.header_hash, kept.root, kept.next_validators_hash))):
+            is_zero = not any(kept.header_hash) or not any(kept.next_validators_hash)
+            if is_zero or (kept.root and not any(kept.root)):
                 yield f"peers/{peer} height {number}"
 
 

@@ -216,7 +216,7 @@ class MemoryLanes:
             )
             for side, peer in ends.items()
         }
-        state.lanes[lane_id] = LaneRow(lane, sides)
+        state.lanes[lane_id] = LaneRow(lane=lane, sides=sides)
         state.lane_ids[key] = lane_id
         state.audit(author, "lane.opened", key.name, 1, f"from sequence {first}")
         state.announce(Topic.LANES, lane_id)

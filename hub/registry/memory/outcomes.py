@@ -62,13 +62,13 @@ class MemoryOutcomes:
 
     async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
         """As the port says."""
-        outcomes = self._state.lane(lane_id).outcomes
+        outcomes = self._state.known(lane_id).outcomes
         known = indexes & RangeSet.span(0, len(outcomes))
         return [outcomes[index] for index in known]
 
     async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:
         """As the port says."""
-        row = self._state.lane(lane_id)
+        row = self._state.known(lane_id)
         indexes = [row.outcome_of[sequence] for sequence in among(row.outcome_of, sequences)]
         return [row.outcomes[index] for index in indexes]
 

@@ -58,12 +58,12 @@ class MemoryPackets:
 
     async def read(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredPacket]:
         """As the port says."""
-        packets = self._state.lane(lane_id).packets
+        packets = self._state.known(lane_id).packets
         return [packets[sequence] for sequence in among(packets, sequences)]
 
     async def page(self, lane_id: int, after: int, limit: int) -> Sequence[StoredPacket]:
         """As the port says."""
-        packets = self._state.lane(lane_id).packets
+        packets = self._state.known(lane_id).packets
         found = sorted(sequence for sequence in packets if sequence > after)
         return [packets[sequence] for sequence in found[:limit]]
 
@@ -74,7 +74,7 @@ class MemoryPackets:
 
     async def due_timeouts(self, lane_id: int, at: int, limit: int) -> Sequence[TimeoutBatch]:
         """As the port says."""
-        batches = self._state.lane(lane_id).timeouts.values()
+        batches = self._state.known(lane_id).timeouts.values()
         due = [batch for batch in batches if batch.earliest <= at]
         return sorted(due, key=lambda batch: (batch.earliest, batch.first))[:limit]
 

@@ -82,11 +82,9 @@ class SideRow:
 
 
 @dataclass(slots=True)
-class LaneRow:
-    """A lane and everything under it."""
+class LaneFacts:
+    """What was recorded of a lane's packets."""
 
-    lane: Lane
-    sides: dict[Side, SideRow]
     packets: dict[int, StoredPacket] = field(default_factory=dict)
     outcomes: list[StoredOutcome] = field(default_factory=list)
     outcome_of: dict[int, int] = field(default_factory=dict)
@@ -94,6 +92,14 @@ class LaneRow:
     timeouts: dict[int, TimeoutBatch] = field(default_factory=dict)
     """By first sequence."""
     exceptions: dict[int, PacketException] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class LaneRow(LaneFacts):
+    """A lane and everything under it."""
+
+    lane: Lane
+    sides: dict[Side, SideRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,10 @@ class State:
         if found is None:
             raise LaneNotFound(name=f"lane {lane_id}")
         return found
+
+    def known(self, lane_id: int) -> LaneFacts:
+        """What was recorded of the lane; nothing of one that does not exist."""
+        return self.lanes.get(lane_id) or LaneFacts()
 
     def lane_by_key(self, key: LaneKey) -> LaneRow:
         """The lane. Raises ``LaneNotFound``."""

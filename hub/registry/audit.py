@@ -1,0 +1,53 @@
+"""Checks of the registry as a whole, in Postgres."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hub.ports.registry import InvariantViolation
+from hub.registry import schema
+from hub.registry.engine import driver_of
+from hub.registry.invariants import INVARIANTS, counting
+from hub.registry.moments import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.core.time import Timestamp
+    from hub.registry.engine import Database
+
+_PATIENCE = "SET statement_timeout = '60s'"
+
+
+class PostgresAudit:
+    """``hub.ports.registry.Audit`` in Postgres."""
+
+    def __init__(self, database: Database) -> None:
+        """The audit of *database*."""
+        self._database = database
+
+    async def violations(self) -> Sequence[InvariantViolation]:
+        """As the port says."""
+        connection = await self._database.connect()
+        try:
+            driver = await driver_of(connection)
+            await driver.execute(_PATIENCE)
+            found = []
+            for name, query in sorted(INVARIANTS.items()):
+                row = await driver.fetchrow(counting(query))
+                found.append(InvariantViolation(name, row["count"], row["sample"] or ""))
+            return found
+        finally:
+            # Its patience must not become that of others.
+            await connection.invalidate()
+            await connection.close()
+
+    async def schema_revision(self) -> str:
+        """As the port says."""
+        async with self._database.transaction() as connection:
+            return await schema.revision(connection)
+
+    async def clock(self) -> Timestamp:
+        """As the port says."""
+        async with self._database.line() as line:
+            return timestamp(await line.fetchval("SELECT clock_timestamp()"))

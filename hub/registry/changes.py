@@ -1,0 +1,125 @@
+"""Hints between processes by NOTIFY, on connections of their own.
+
+NOTIFY takes a lock that the whole database shares, until its transaction ends. So it stands in no
+transaction of a change: hints go out afterwards, all that wait in one. This process's own listeners
+are told at once and not again. Connections that break are made anew; what was said meanwhile is
+lost, and found by the slow poll of whoever listens.
+
+Source: design section 5; performance.md section 8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from hub.core.errors import RegistryUnreachable
+from hub.ports.registry import Change, Topic
+from hub.registry.engine import answering, driver_of
+from hub.registry.memory.changes import MemoryChanges
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from hub.registry.engine import Database
+
+_CHANNEL: Final = "ydhub_changes"
+_MAX_PAYLOAD: Final = 7000
+"""Bytes; Postgres takes fewer than 8000."""
+_RETRY_SECONDS: Final = 0.5
+_PING_SECONDS: Final = 10
+_PING_TIMEOUT: Final = 5
+
+
+class PostgresChanges:
+    """``hub.ports.registry.Changes`` in Postgres."""
+
+    def __init__(self, database: Database) -> None:
+        """Nothing is said or heard before ``start``."""
+        self._database = database
+        self._here = MemoryChanges()
+        self._waiting: dict[str, None] = {}
+        self._filled = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._own_pid = 0
+        self.listening = asyncio.Event()
+        """Set while hints of other processes are heard."""
+
+    def start(self) -> None:
+        """Hints go out and come in from now on, until ``close``."""
+        self._tasks = [
+            asyncio.create_task(_for_ever(task)) for task in (self._notify, self._listen)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is said or heard any more."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def announce(self, change: Change) -> None:
+        """As the port says."""
+        self._here.announce(change)
+        self._waiting[f"{change.topic} {change.key}"] = None
+        self._filled.set()
+
+    def listen(self) -> AsyncIterator[Change]:
+        """As the port says."""
+        return self._here.listen()
+
+    async def _notify(self) -> None:
+        connection = await self._database.connect()
+        try:
+            driver = await driver_of(connection)
+            self._own_pid = driver.get_server_pid()
+            while True:
+                await self._filled.wait()
+                self._filled.clear()
+                while self._waiting:
+                    payload = self._take()
+                    await driver.execute("SELECT pg_notify($1, $2)", _CHANNEL, payload)
+        finally:
+            await connection.close()
+
+    async def _listen(self) -> None:
+        connection = await self._database.connect()
+        try:
+            driver = await driver_of(connection)
+            await driver.add_listener(_CHANNEL, self._hear)
+            self.listening.set()
+            while True:
+                await asyncio.sleep(_PING_SECONDS)
+                await driver.execute("SELECT 1", timeout=_PING_TIMEOUT)
+        finally:
+            self.listening.clear()
+            await connection.invalidate()
+            await connection.close()
+
+    def _hear(self, _connection: Any, pid: int, _channel: str, payload: object) -> None:
+        if pid == self._own_pid:
+            return
+        for line in str(payload).splitlines():
+            topic, _, key = line.partition(" ")
+            self._here.announce(Change(Topic(topic), key))
+
+    def _take(self) -> str:
+        """What waits, as one payload, as far as it fits."""
+        lines: list[str] = []
+        size = 0
+        while self._waiting and size < _MAX_PAYLOAD:
+            line = next(iter(self._waiting))
+            del self._waiting[line]
+            lines.append(line)
+            size += len(line.encode()) + 1
+        return "\n".join(lines)
+
+
+async def _for_ever(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """*task* runs, and runs again a little later whenever its connection breaks."""
+    while True:
+        with suppress(RegistryUnreachable), answering():
+            await task()
+        await asyncio.sleep(_RETRY_SECONDS)

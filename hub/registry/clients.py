@@ -1,0 +1,253 @@
+"""Clients, headers and evidence in Postgres."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, literal_column, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hub.core.errors import (
+    ClientFrozen,
+    ClientNotFound,
+    LeaseLost,
+    Reason,
+)
+from hub.ports.clients import Evidence
+from hub.ports.registry import Change, Topic
+from hub.registry.headers import HEADERS, STATE, latest_state, store_headers
+from hub.registry.leases import check_lease
+from hub.registry.moments import timestamp
+from hub.registry.records import (
+    chain_client_of,
+    chain_client_values,
+    header_of,
+    hub_client_of,
+    state_of,
+)
+from hub.registry.tables.clients import (
+    chain_clients,
+    evidence,
+    headers,
+    hub_clients,
+    validator_sets,
+)
+from hub.registry.tables.peers import peers
+from hub.registry.trail import audit, claim
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Select
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from hub.core.client import ChainClient, ConsensusState, HubClient, VerifiedHeader
+    from hub.core.ids import ClientId, PeerId
+    from hub.ports.caller import Caller
+    from hub.ports.leases import Fence
+    from hub.ports.registry import Changes
+    from hub.registry.engine import Database
+    from hub.registry.records import Row
+
+_STOP = text(
+    """
+    WITH own AS (
+        SELECT s.lane_id, s.side FROM lane_sides s JOIN lanes l USING (lane_id)
+        WHERE s.peer = :peer AND (l.source_peer = :peer OR l.destination_peer = :peer)
+        ORDER BY s.lane_id, s.side FOR NO KEY UPDATE OF s
+    )
+    UPDATE lane_sides s SET gate = s.gate + 1, stopped = true FROM own
+    WHERE s.lane_id = own.lane_id AND s.side = own.side
+    RETURNING s.lane_id
+    """
+)
+
+
+class PostgresClients:
+    """``hub.ports.clients.Clients`` in Postgres."""
+
+    def __init__(self, database: Database, changes: Changes) -> None:
+        """The clients of *database*."""
+        self._database = database
+        self._changes = changes
+
+    async def hub_client(self, peer: PeerId) -> HubClient:
+        """As the port says."""
+        async with self._database.transaction() as connection:
+            row = await _client(connection, select(hub_clients), peer)
+            return hub_client_of(row, await latest_state(connection, peer))
+
+    async def hub_clients(self, after: str, limit: int) -> Sequence[HubClient]:
+        """As the port says."""
+        query = (
+            select(hub_clients)
+            .where(hub_clients.c.peer > after)
+            .order_by(hub_clients.c.peer)
+            .limit(limit)
+        )
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(query)).all()
+            return [hub_client_of(row, await latest_state(connection, row.peer)) for row in rows]
+
+    async def header(self, peer: PeerId, height: int) -> VerifiedHeader | None:
+        """As the port says."""
+        return await self._header(HEADERS.where(headers.c.peer == peer, headers.c.height == height))
+
+    async def header_at_or_below(self, peer: PeerId, height: int) -> VerifiedHeader | None:
+        """As the port says."""
+        below = HEADERS.where(headers.c.peer == peer, headers.c.height <= height)
+        return await self._header(below.order_by(headers.c.height.desc()).limit(1))
+
+    async def header_above(self, peer: PeerId, height: int) -> VerifiedHeader | None:
+        """As the port says."""
+        above = HEADERS.where(headers.c.peer == peer, headers.c.height > height)
+        return await self._header(above.order_by(headers.c.height).limit(1))
+
+    async def heights(self, peer: PeerId, low: int, high: int) -> Sequence[int]:
+        """As the port says."""
+        query = (
+            select(headers.c.height)
+            .where(headers.c.peer == peer, headers.c.height.between(low, high))
+            .order_by(headers.c.height)
+        )
+        async with self._database.transaction() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def consensus_state(self, peer: PeerId, height: int) -> ConsensusState | None:
+        """As the port says."""
+        query = select(*STATE).where(headers.c.peer == peer, headers.c.height == height)
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(query)).one_or_none()
+            return state_of(row) if row is not None else None
+
+    async def validators(self, digest: bytes) -> bytes | None:
+        """As the port says."""
+        query = select(validator_sets.c.content).where(validator_sets.c.digest == digest)
+        async with self._database.transaction() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
+    async def add_headers(self, fence: Fence, headers: Sequence[VerifiedHeader]) -> None:
+        """As the port says."""
+        if not headers:
+            return
+        async with self._database.transaction() as connection:
+            await check_lease(connection, fence)
+            query = select(hub_clients).with_for_update(read=True)
+            client = await _client(connection, query, fence.peer)
+            if client.frozen_at is not None:
+                name = f"peers/{fence.peer}/client"
+                raise ClientFrozen(client=name, cause=client.frozen_cause)
+            await store_headers(connection, fence.peer, client.client_type, headers)
+        self._changes.announce(Change(Topic.PEERS, fence.peer))
+
+    async def freeze(
+        self, peer: PeerId, cause: str, evidence: tuple[Reason, bytes, bytes] | None, by: Caller
+    ) -> bool:
+        """As the port says."""
+        async with self._database.transaction() as connection:
+            # No lane is opened and no lease taken meanwhile: both lock the peer.
+            lock = select(peers.c.peer).where(peers.c.peer == peer).with_for_update(read=True)
+            await connection.execute(lock)
+            client = await _client(connection, select(hub_clients).with_for_update(), peer)
+            again = await claim(connection, by)
+            if evidence is not None:
+                await _keep(connection, peer, evidence)
+            if again is not None or client.frozen_at is not None:
+                return True
+            stopped = (await connection.execute(_STOP, {"peer": peer})).scalars().all()
+            # Last, so that its time is after that of everything that was recorded before it.
+            await connection.execute(
+                update(hub_clients)
+                .where(hub_clients.c.peer == peer)
+                .values(frozen_at=func.clock_timestamp(), frozen_cause=cause)
+            )
+            await audit(connection, by, "client.freeze", f"peers/{peer}/client", detail=cause)
+        self._changes.announce(Change(Topic.PEERS, peer))
+        for lane_id in stopped:
+            self._changes.announce(Change(Topic.LANES, str(lane_id)))
+        return False
+
+    async def evidence(self, peer: PeerId) -> Sequence[Evidence]:
+        """As the port says."""
+        query = select(evidence).where(evidence.c.peer == peer).order_by(evidence.c.number)
+        async with self._database.transaction() as connection:
+            return [
+                Evidence(
+                    reason=Reason(row.reason),
+                    first=row.first,
+                    second=row.second,
+                    recorded_at=timestamp(row.recorded_at),
+                    number=row.number,
+                )
+                for row in await connection.execute(query)
+            ]
+
+    async def put_chain_client(self, fence: Fence, client: ChainClient) -> None:
+        """As the port says."""
+        if client.peer != fence.peer:
+            raise LeaseLost(peer=client.peer, epoch=fence.epoch)
+        values = chain_client_values(client)
+        changed = {name: value for name, value in values.items() if name not in {"peer", "client"}}
+        async with self._database.transaction() as connection:
+            await check_lease(connection, fence)
+            await connection.execute(
+                insert(chain_clients)
+                .values(values)
+                .on_conflict_do_update(constraint=chain_clients.primary_key, set_=changed)
+            )
+
+    async def chain_client(self, peer: PeerId, client: ClientId) -> ChainClient:
+        """As the port says."""
+        query = select(chain_clients).where(
+            chain_clients.c.peer == peer, chain_clients.c.client == client
+        )
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise ClientNotFound(name=f"peers/{peer}/clients/{client}")
+        return chain_client_of(row)
+
+    async def chain_clients(self, peer: PeerId) -> Sequence[ChainClient]:
+        """As the port says."""
+        query = (
+            select(chain_clients)
+            .where(chain_clients.c.peer == peer)
+            .order_by(chain_clients.c.client)
+        )
+        async with self._database.transaction() as connection:
+            return [chain_client_of(row) for row in await connection.execute(query)]
+
+    async def _header(self, query: Select[Any]) -> VerifiedHeader | None:
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(query)).one_or_none()
+            return header_of(row) if row is not None else None
+
+
+async def _client(connection: AsyncConnection, query: Select[Any], peer: PeerId) -> Row:
+    row = (await connection.execute(query.where(hub_clients.c.peer == peer))).one_or_none()
+    if row is None:
+        raise ClientNotFound(name=f"peers/{peer}/client")
+    return row
+
+
+async def _keep(
+    connection: AsyncConnection, peer: PeerId, found: tuple[Reason, bytes, bytes]
+) -> None:
+    """The evidence is stored, once. The peer's client is locked."""
+    reason, first, second = found
+    parts = (reason.encode(), first, second)
+    digest = sha256(b"".join([sha256(part).digest() for part in parts])).digest()
+    count = select(func.count() + literal_column("1")).where(evidence.c.peer == peer)
+    await connection.execute(
+        insert(evidence)
+        .values(
+            peer=peer,
+            number=count.scalar_subquery(),
+            reason=reason,
+            first=first,
+            second=second,
+            digest=digest,
+        )
+        .on_conflict_do_nothing(constraint="uq_evidence_peer_digest")
+    )

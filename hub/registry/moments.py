@@ -1,0 +1,22 @@
+"""The database's times, which count microseconds, as nanoseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from hub.core.time import Timestamp
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_NS: Final = 1000
+
+
+def timestamp(at: datetime) -> Timestamp:
+    """*at* in nanoseconds, exactly."""
+    return Timestamp((at - _EPOCH) // _MICROSECOND * _NS)
+
+
+def lasting(duration: int) -> timedelta:
+    """*duration* (ns) in the database's unit, rounded up."""
+    return timedelta(microseconds=-(-duration // _NS))

@@ -1,0 +1,148 @@
+"""Outcomes, and what adapters report executed, in Postgres."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from hub.core.errors import GateChanged, IllegalMove, PacketNotFound
+from hub.core.lane import Side
+from hub.core.lifecycle import PacketEvent, PacketState
+from hub.core.ranges import EMPTY, RangeSet
+from hub.core.record import OutcomeKind, StoredOutcome
+from hub.ports.registry import Change, Topic
+from hub.registry.facts import FactQuery, check_kept
+from hub.registry.moments import timestamp
+from hub.registry.multirange import to_text
+from hub.registry.narrow_rows import lock_side, read_closed, write_set
+from hub.registry.offers import RecordOffer, proven_sequences
+from hub.registry.partitions import with_partitions
+from hub.registry.statements import COMPLETED, DELIVERED, RECORD, RECORD_LOCKED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.core.record import Settlement
+    from hub.ports.leases import Fence
+    from hub.ports.registry import Changes
+    from hub.registry.engine import Database
+
+_BY: Final = """
+SELECT o.outcome_index, o.sequence, o.kind, o.content, o.proof_id, o.recorded_at
+FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
+JOIN outcomes o ON o.lane_id = $1 AND o.{column} >= r.low AND o.{column} < r.high
+WHERE o.day {days} ORDER BY o.{column}
+"""
+_READ: Final = FactQuery(_BY.replace("{column}", "outcome_index"))
+_FIND: Final = FactQuery(_BY.replace("{column}", "sequence"))
+
+
+class PostgresOutcomes:
+    """``hub.ports.packets.Outcomes`` in Postgres."""
+
+    def __init__(self, database: Database, changes: Changes) -> None:
+        """The outcomes of *database*."""
+        self._database = database
+        self._changes = changes
+
+    async def record(self, fence: Fence, settlements: Sequence[Settlement]) -> None:
+        """As the port says."""
+        offer = RecordOffer.of(settlements)
+
+        async def attempt() -> None:
+            async with self._database.line() as line:
+                taken = 0
+                if offer.is_plain:
+                    taken = await line.fetchval(RECORD, *offer.arguments(fence))
+                if taken == 0:
+                    await _record_locked(line, fence, offer)
+
+        await with_partitions(self._database, attempt)
+        for lane_id in offer.lanes:
+            self._changes.announce(Change(Topic.OUTCOMES, str(lane_id)))
+
+    async def record_delivered(self, fence: Fence, lane_id: int, sequences: RangeSet) -> None:
+        """As the port says."""
+        if not sequences:
+            return
+        async with self._database.line() as line:
+            arguments = (fence.peer, fence.epoch, lane_id, to_text(sequences))
+            if await line.fetchval(DELIVERED, *arguments) is None:
+                await _deliver_locked(line, fence, lane_id, sequences)
+
+    async def record_completed(self, fence: Fence, lane_id: int, indexes: RangeSet) -> None:
+        """As the port says."""
+        if not indexes:
+            return
+        async with self._database.line() as line:
+            arguments = (fence.peer, fence.epoch, lane_id, to_text(indexes))
+            if await line.fetchval(COMPLETED, *arguments) is None:
+                await _complete_locked(line, fence, lane_id, indexes)
+
+    async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
+        """As the port says."""
+        return await self._among(_READ, lane_id, indexes, "outcome_index", "indexes")
+
+    async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:
+        """As the port says."""
+        return await self._among(_FIND, lane_id, sequences, "sequence", "settled")
+
+    async def _among(
+        self, query: FactQuery, lane_id: int, numbers: RangeSet, column: str, kind: str
+    ) -> list[StoredOutcome]:
+        if not numbers:
+            return []
+        async with self._database.line() as line:
+            rows = await query.by_range(line, lane_id, numbers, column)
+            if len(rows) < len(numbers):
+                missing = numbers - RangeSet.of([row[column] for row in rows])
+                await check_kept(line, lane_id, missing, kind)
+        return [_outcome(row) for row in rows]
+
+
+async def _record_locked(line: Any, fence: Fence, offer: RecordOffer) -> None:
+    """The offer is stored after looking at each row under lock. Raises as ``record``."""
+    async with line.transaction():
+        for lane_id, parts in offer.lanes.items():
+            row = await lock_side(line, fence, lane_id, Side.DESTINATION)
+            new = EMPTY
+            for part in parts:
+                added = RangeSet.of([outcome.sequence for outcome in part.outcomes])
+                closed = await read_closed(line, row, "DONE", added)
+                if row.stopped or part.gate != row.gate or added & (new | (row.done - closed)):
+                    raise GateChanged(lane=row.lane, gate=part.gate)
+                unknown = proven_sequences([part]) - row.other_done
+                if unknown:
+                    raise PacketNotFound(name=f"{row.lane}/packets/{unknown.first}")
+                new |= added
+            await write_set(line, row, "DONE", new, EMPTY)
+        await line.fetchval(RECORD_LOCKED, *offer.arguments(fence))
+
+
+async def _deliver_locked(line: Any, fence: Fence, lane_id: int, sequences: RangeSet) -> None:
+    async with line.transaction():
+        row = await lock_side(line, fence, lane_id, Side.DESTINATION)
+        unknown = sequences - row.other_done
+        if unknown:
+            raise PacketNotFound(name=f"{row.lane}/packets/{unknown.first}")
+        # A packet with an outcome was executed or never will be: nobody asks any more.
+        ended = row.done - await read_closed(line, row, "DONE", row.done)
+        await write_set(line, row, "PROGRESS", sequences, ended)
+
+
+async def _complete_locked(line: Any, fence: Fence, lane_id: int, indexes: RangeSet) -> None:
+    async with line.transaction():
+        row = await lock_side(line, fence, lane_id, Side.SOURCE)
+        if indexes.end > row.other_count:
+            raise IllegalMove(state=PacketState.ACCEPTED, event=PacketEvent.COMPLETE)
+        await write_set(line, row, "PROGRESS", indexes, EMPTY)
+
+
+def _outcome(row: Any) -> StoredOutcome:
+    return StoredOutcome(
+        outcome_index=row["outcome_index"],
+        sequence=row["sequence"],
+        kind=OutcomeKind(row["kind"]),
+        content=row["content"],
+        proof_id=row["proof_id"],
+        recorded_at=timestamp(row["recorded_at"]),
+    )

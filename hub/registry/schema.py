@@ -1,0 +1,126 @@
+"""Which schema this program needs, whether a database serves it, and how it gets there.
+
+A program runs on a database that is at its own revision, or at a later one that still serves it
+(expand, deploy, contract): the database says in ``schema_floor`` which programs it serves. It also
+refuses a database that could lose what it has acknowledged.
+
+Source: operations.md 3.7; reliability.md section 9, "boot check refuses".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+import hub
+from hub.core.errors import SchemaVersionMismatch
+from hub.registry.engine import answering, open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+REVISION: Final = "0001"
+"""The revision that this program needs."""
+OLDEST_SERVER: Final = 15
+NONE: Final = "none"
+"""The revision of a database without a schema."""
+
+MIGRATIONS: Final = Path(hub.__file__).parent.parent / "migrations"
+_LOCK: Final = text("SELECT pg_try_advisory_lock(hashtextextended('ydhub:migrate', 0))")
+_POLL_SECONDS: Final = 0.25
+
+_DURABLE: Final = {
+    "fsync": {"on"},
+    "full_page_writes": {"on"},
+    "synchronous_commit": {"on", "remote_apply"},
+    "data_checksums": {"on"},
+    "in_recovery": {"off"},
+}
+"""Settings without which an answered commit may be lost, or a damaged page go unnoticed."""
+
+
+async def migrate(url: str) -> str:
+    """The database at *url* is at the newest revision; returns it.
+
+    Waits while another program migrates. Raises ``RegistryUnreachable``.
+    """
+    return await apply(url, lambda config: command.upgrade(config, "head"))
+
+
+async def apply(url: str, step: Callable[[Config], None]) -> str:
+    """*step* is carried out by Alembic, alone; returns the revision then.
+
+    Raises ``RegistryUnreachable``.
+    """
+    engine = open_engine(url, session="ydhub/migrate")
+    try:
+        with answering():
+            async with engine.connect() as guard, engine.connect() as connection:
+                # A session that only polls holds no transaction that others would wait for.
+                await guard.execution_options(isolation_level="AUTOCOMMIT")
+                # Another program that holds the lock sends no event.
+                while not (await guard.execute(_LOCK)).scalar_one():  # noqa: ASYNC110
+                    await asyncio.sleep(_POLL_SECONDS)
+                await connection.run_sync(_run, step)
+                await connection.commit()
+                return await revision(guard)
+    finally:
+        await engine.dispose()
+
+
+async def check(connection: AsyncConnection) -> None:
+    """The database serves this program, and loses nothing that it has acknowledged.
+
+    Raises ``SchemaVersionMismatch``.
+    """
+    await _check_server(connection)
+    found = await revision(connection)
+    floor = NONE
+    if found != NONE:
+        floor = (await connection.execute(text("SELECT revision FROM schema_floor"))).scalar_one()
+    if found == NONE or not floor <= REVISION <= found:
+        raise SchemaVersionMismatch(got=found, expected=REVISION)
+
+
+async def revision(connection: AsyncConnection) -> str:
+    """The revision of the database's schema; ``NONE`` before the first migration."""
+    stands = await connection.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    if not stands.scalar_one():
+        return NONE
+    found = await connection.execute(text("SELECT version_num FROM alembic_version"))
+    return str(found.scalar_one_or_none() or NONE)
+
+
+async def _check_server(connection: AsyncConnection) -> None:
+    version = await connection.execute(text("SHOW server_version_num"))
+    major = int(version.scalar_one()) // 10_000
+    if major < OLDEST_SERVER:
+        expected = f"PostgreSQL {OLDEST_SERVER} or later"
+        raise SchemaVersionMismatch(got=f"PostgreSQL {major}", expected=expected)
+    names = [name for name in _DURABLE if name != "in_recovery"]
+    shown = await connection.execute(
+        text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)"), {"names": names}
+    )
+    settings = {row.name: row.setting for row in shown}
+    standby = await connection.execute(text("SELECT pg_is_in_recovery()"))
+    settings["in_recovery"] = "on" if standby.scalar_one() else "off"
+    for name, good in _DURABLE.items():
+        if settings[name] not in good:
+            raise SchemaVersionMismatch(
+                got=f"{name}={settings[name]}", expected=f"{name}={' or '.join(sorted(good))}"
+            )
+
+
+def _run(connection: Connection, step: Callable[[Config], None]) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    step(config)

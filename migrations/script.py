@@ -1,0 +1,25 @@
+"""How a revision runs the SQL that stands in sql/: as one script, under short lock waits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import context, op
+from sqlalchemy.util import await_only
+
+_SQL = Path(__file__).parent / "sql"
+
+LIMITS = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '15min';"
+"""A migration that would make writers wait gives up, and is run again."""
+
+
+def run(name: str) -> None:
+    """The statements of the file *name* are carried out, within the migration's transaction."""
+    script = f"{LIMITS}\n{(_SQL / name).read_text(encoding='utf-8')}"
+    if context.is_offline_mode():
+        op.execute(script)
+        return
+    driver: Any = op.get_bind().connection.driver_connection
+    # Prepared statements hold one statement each; a script goes by the simple protocol.
+    await_only(driver.execute(script))
