@@ -79,7 +79,7 @@ class SimchainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Blocks from one change of the validator set to the next; 0 means it never changes."""
     versions_kept: int = 512
     """Versions of the state that can be proven."""
-    ports: list[str] = ["transfer"]
+    ports: list[str] = msgspec.field(default_factory=lambda: ["transfer"])
     """Each has a transfer application of its own behind it."""
     execution_credits: int = 32
     """Executions of the relayer that may run at once."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ydhub.client.v1 import client_pb2
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.sdk.accepted_log import AcceptedLog
@@ -14,9 +15,11 @@ from adapters.sdk.anchors import Anchors
 from adapters.sdk.client import AdapterClient, Relayers
 from adapters.sdk.session import City
 from hub.core.time import SECOND, Duration, Timestamp
+from hub.wire.packet import encode_packet
 from tests.harness.certificates import Certificates
-from tests.harness.city import OUT, PaperChain
+from tests.harness.city import BACK, CLIENT, OUT, PaperChain
 from tests.harness.clock import FixedChance, ManualClock, until
+from tests.harness.packet_samples import PACKET
 from tests.harness.relayer import RelayedSession, ScriptedRelayer
 
 if TYPE_CHECKING:
@@ -128,4 +131,42 @@ def cursor(
         done=[pb.SequenceRange(first=low, last=high) for low, high in done],
         client=client,
         counterparty_client=counterparty,
+    )
+
+
+def sequences(frame: pb.AdapterFrame) -> list[int]:
+    """The sequences of the paper items in *frame*."""
+    if frame.WhichOneof("body") == "acknowledgements":
+        return list(frame.acknowledgements.sequences)
+    return [int(item.rstrip(b"\0")[1:]) for item in frame.packets.packets]
+
+
+async def shown(session: RelayedSession) -> pb.AdapterFrame:
+    """The next frame of items; headers before it are accepted."""
+    while True:
+        frame = await session.next()
+        if frame.WhichOneof("body") != "headers":
+            return frame
+        session.accept(frame)
+
+
+async def headers(session: RelayedSession, *heights: int) -> pb.AdapterFrame:
+    """The next frame, which shows the headers of exactly these heights; it is accepted."""
+    frame = await session.expect("headers")
+    assert [header.content for header in frame.headers.headers] == [b"h%d" % n for n in heights]
+    session.accept(frame, [(height, height) for height in heights])
+    return frame
+
+
+def receive(number: int, *packets: int) -> pb.Execution:
+    """An execution that asks to receive packets."""
+    return pb.Execution(
+        execution_id=number,
+        lane=BACK.name,
+        client=CLIENT,
+        receive=pb.Receive(
+            packets=[encode_packet(replace(PACKET, sequence=number)) for number in packets],
+            proof_height=client_pb2.Height(revision=1, number=7),
+            proof_batch=b"batch",
+        ),
     )

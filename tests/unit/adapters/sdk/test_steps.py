@@ -46,7 +46,7 @@ def refusal(sequence: int = 0, *, retryable: bool = True) -> Refusal:
     return Refusal(sequence=sequence, reason="LANE_PAUSED", detail="", retryable=retryable)
 
 
-def test_a_lane_wants_everything_from_its_first_sequence_that_is_not_done():
+def test_a_lane_wants_everything_from_its_first_sequence_that_is_not_done() -> None:
     lane = lane_of(span(5, 9) | span(12, 12), first=4)
     assert wanted(lane, NOW) == span(4, 4) | span(10, 11) | span(13, MAX_SEQUENCE)
 
@@ -54,16 +54,16 @@ def test_a_lane_wants_everything_from_its_first_sequence_that_is_not_done():
 @pytest.mark.parametrize(
     ("side", "client"), [(Side.SOURCE, CLIENT), (Side.DESTINATION, OUT.destination_client)]
 )
-def test_the_client_of_a_lane_is_its_own_end(side: Side, client: str):
+def test_the_client_of_a_lane_is_its_own_end(side: Side, client: str) -> None:
     assert lane_of(side=side).client == client
 
 
-def test_what_is_in_flight_is_not_wanted():
+def test_what_is_in_flight_is_not_wanted() -> None:
     lane = sent(sent(lane_of(), 1, span(1, 256)), 2, span(257, 300))
     assert wanted(lane, NOW) == span(301, MAX_SEQUENCE)
 
 
-def test_what_is_accepted_or_was_before_is_done_and_noted():
+def test_what_is_accepted_or_was_before_is_done_and_noted() -> None:
     lane = sent(lane_of(), 1, span(1, 9))
     verdict = Verdict(frame_id=1, accepted=span(1, 4), already_done=span(5, 9))
     lane, effects = step(lane, Judged(verdict, CHANCE), NOW)
@@ -72,19 +72,19 @@ def test_what_is_accepted_or_was_before_is_done_and_noted():
     assert lane.in_flight == ()
 
 
-def test_a_verdict_counts_for_what_its_frame_held_alone():
+def test_a_verdict_counts_for_what_its_frame_held_alone() -> None:
     lane = sent(lane_of(), 1, span(1, 9))
     lane, effects = step(lane, Judged(Verdict(frame_id=1, accepted=span(1, 50)), CHANCE), NOW)
     assert effects == [Record(span(1, 9))]
     assert lane.done == span(1, 9)
 
 
-def test_a_verdict_on_an_unknown_frame_changes_nothing():
+def test_a_verdict_on_an_unknown_frame_changes_nothing() -> None:
     lane = sent(lane_of(), 1, span(1, 9))
     assert step(lane, Judged(Verdict(frame_id=2), CHANCE), NOW) == (lane, [])
 
 
-def test_an_item_refused_for_good_is_given_up_and_stops_no_other():
+def test_an_item_refused_for_good_is_given_up_and_stops_no_other() -> None:
     lane = sent(lane_of(), 1, span(1, 9))
     bad = refusal(4, retryable=False)
     verdict = Verdict(frame_id=1, accepted=span(1, 3) | span(5, 9), refused=(bad,))
@@ -93,7 +93,7 @@ def test_an_item_refused_for_good_is_given_up_and_stops_no_other():
     assert wanted(lane, NOW) == span(10, MAX_SEQUENCE)
 
 
-def test_an_item_refused_for_now_comes_again_after_its_delay_and_later_each_time():
+def test_an_item_refused_for_now_comes_again_after_its_delay_and_later_each_time() -> None:
     lane = lane_of()
     now = NOW
     for tries in (1, 2, 3):
@@ -109,7 +109,7 @@ def test_an_item_refused_for_now_comes_again_after_its_delay_and_later_each_time
         now = due
 
 
-def test_a_frame_refused_as_a_whole_holds_its_lane():
+def test_a_frame_refused_as_a_whole_holds_its_lane() -> None:
     lane = sent(lane_of(), 1, span(1, 9))
     lane, [effect] = step(lane, Judged(Verdict(frame_id=1, refused=(refusal(),)), CHANCE), NOW)
     due = Timestamp(NOW + delay(1, CHANCE))
@@ -118,7 +118,7 @@ def test_a_frame_refused_as_a_whole_holds_its_lane():
     assert wanted(lane, due) == span(1, MAX_SEQUENCE)
 
 
-def test_frames_of_one_burst_fail_once_together():
+def test_frames_of_one_burst_fail_once_together() -> None:
     lane = lane_of()
     for frame_id in range(1, 33):
         lane = sent(lane, frame_id, span(frame_id, frame_id))
@@ -129,7 +129,7 @@ def test_frames_of_one_burst_fail_once_together():
     assert lane.held_until == NOW + delay(1, CHANCE)
 
 
-def test_a_failing_lane_asks_with_one_frame_at_a_time_until_it_goes_on():
+def test_a_failing_lane_asks_with_one_frame_at_a_time_until_it_goes_on() -> None:
     lane = sent(lane_of(), 1, span(1, 9))
     lane, _ = step(lane, Judged(Verdict(frame_id=1, refused=(refusal(),)), CHANCE), NOW)
     later = lane.held_until
@@ -140,7 +140,7 @@ def test_a_failing_lane_asks_with_one_frame_at_a_time_until_it_goes_on():
     assert wanted(lane, later) == span(10, MAX_SEQUENCE)
 
 
-def test_a_frame_refused_as_a_whole_for_good_is_given_up():
+def test_a_frame_refused_as_a_whole_for_good_is_given_up() -> None:
     lane = sent(lane_of(), 1, span(1, 9))
     whole = refusal(retryable=False)
     lane, effects = step(lane, Judged(Verdict(frame_id=1, refused=(whole,)), CHANCE), NOW)
@@ -148,7 +148,7 @@ def test_a_frame_refused_as_a_whole_for_good_is_given_up():
     assert wanted(lane, NOW) == span(10, MAX_SEQUENCE)
 
 
-def test_items_that_a_verdict_leaves_out_are_shown_again():
+def test_items_that_a_verdict_leaves_out_are_shown_again() -> None:
     lane = sent(lane_of(), 1, span(1, 9))
     lane, effects = step(lane, Judged(Verdict(frame_id=1, accepted=span(1, 8)), CHANCE), NOW)
     assert [type(effect) for effect in effects] == [Record, Wait]
@@ -157,7 +157,7 @@ def test_items_that_a_verdict_leaves_out_are_shown_again():
     assert 9 in wanted(lane, effects[1].due)
 
 
-def test_being_asked_again_opens_the_way_for_what_was_given_up_or_delayed():
+def test_being_asked_again_opens_the_way_for_what_was_given_up_or_delayed() -> None:
     lane = sent(lane_of(), 1, span(1, 2))
     verdict = Verdict(frame_id=1, refused=(refusal(1, retryable=False), refusal(2)))
     lane, _ = step(lane, Judged(verdict, CHANCE), NOW)
@@ -168,7 +168,7 @@ def test_being_asked_again_opens_the_way_for_what_was_given_up_or_delayed():
         assert sequence in wanted(lane, NOW)
 
 
-def test_a_cursor_that_comes_again_ends_a_hold_and_never_forgets_what_is_done():
+def test_a_cursor_that_comes_again_ends_a_hold_and_never_forgets_what_is_done() -> None:
     lane = sent(lane_of(span(1, 3)), 1, span(4, 9))
     lane, _ = step(lane, Judged(Verdict(frame_id=1, refused=(refusal(),)), CHANCE), NOW)
     cursor = LaneCursor(lane=OUT, side=Side.SOURCE, first_sequence=1, done=span(4, 5))
@@ -176,7 +176,7 @@ def test_a_cursor_that_comes_again_ends_a_hold_and_never_forgets_what_is_done():
     assert wanted(lane, NOW) == span(6, MAX_SEQUENCE)
 
 
-def test_delays_double_are_jittered_over_their_whole_span_and_end_at_the_longest():
+def test_delays_double_are_jittered_over_their_whole_span_and_end_at_the_longest() -> None:
     assert delay(1, 0) > 0
     assert [delay(tries, (1 << 16) - 1) for tries in (1, 2, 3)] == [250e6, 500e6, 1000e6]
     assert delay(60, (1 << 16) - 1) == LONGEST

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from ydhub.client.v1 import client_pb2
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from hub.core.ids import ClientId, PeerId
+from hub.core.paths import receipt_key
+from hub.wire import anchor_file
+from hub.wire.frames import MAX_FRAME_BYTES
+from tests.harness.anchors import make_anchor
+from tests.harness.attached import Attached, cursor, headers
+from tests.harness.city import BACK, CLIENT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness.relayer import RelayedSession
+
+
+async def ask(session: RelayedSession, **body: object) -> pb.Answer:
+    session.say(request=pb.Request(request_id=5, **body))  # type: ignore[arg-type]
+    while True:
+        frame = await session.next()
+        if frame.WhichOneof("body") == "answer":
+            assert frame.answer.request_id == 5
+            return frame.answer
+        assert frame.WhichOneof("body") == "headers"
+
+
+async def test_headers_are_answered_with_each_validator_set_once(both: Attached) -> None:
+    both.chain.height = 30
+    session = await both.session(client_height=30)
+    answer = await ask(session, headers=pb.HeaderRequest(heights=[8, 9, 10]))
+    assert list(answer.headers.validator_sets) == [b"v0", b"v1"]
+    assert [header.content for header in answer.headers.headers] == [b"h8", b"h9", b"h10"]
+    assert [header.validator_set for header in answer.headers.headers] == [0, 0, 1]
+
+
+async def test_a_header_that_is_not_there_is_refused_with_its_reason(both: Attached) -> None:
+    session = await both.session()
+    answer = await ask(session, headers=pb.HeaderRequest(heights=[8]))
+    assert (answer.refusal.reason, answer.refusal.retryable) == ("HEADER_NOT_FOUND", False)
+
+
+async def test_proofs_are_one_for_each_key(both: Attached) -> None:
+    both.chain.present = {b"k1": b"value"}
+    session = await both.session()
+    request = pb.ProofRequest(keys=[b"k1", b"k2"], height=client_pb2.Height(number=1))
+    answer = await ask(session, proofs=request)
+    assert answer.proofs == pb.ProofAnswer(
+        height=client_pb2.Height(number=1),
+        values=[b"value", b""],
+        proofs=[b"proof of k1", b"proof of k2"],
+    )
+
+
+async def test_a_batch_is_one_proof_and_the_newest_height_is_the_default(both: Attached) -> None:
+    session = await both.session()
+    both.chain.grow()
+    await headers(session, 2)
+    answer = await ask(session, proofs=pb.ProofRequest(keys=[b"k1", b"k2"], batch=True))
+    assert list(answer.proofs.proofs) == [b"2 keys at 2"]
+    assert answer.proofs.height.number == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ([], "FRAME_INVALID"),
+        ([b"b", b"a"], "FRAME_INVALID"),
+        ([b"a", b"a"], "FRAME_INVALID"),
+        ([b""], "FRAME_INVALID"),
+        ([bytes(257)], "FRAME_INVALID"),
+        ([b"%05d" % n for n in range(257)], "LIMIT_EXCEEDED"),
+    ],
+)
+async def test_keys_that_break_the_rules_are_refused(
+    both: Attached, keys: list[bytes], reason: str
+) -> None:
+    session = await both.session()
+    answer = await ask(session, proofs=pb.ProofRequest(keys=keys))
+    assert answer.refusal.reason == reason
+
+
+async def test_an_answer_too_large_for_the_relayer_is_refused(both: Attached) -> None:
+    both.chain.present = {b"k": bytes(2 * MAX_FRAME_BYTES)}
+    session = await both.session()
+    answer = await ask(session, proofs=pb.ProofRequest(keys=[b"k"]))
+    assert answer.refusal.reason == "LIMIT_EXCEEDED"
+
+
+async def test_a_present_receipt_brings_the_acknowledgement_again(both: Attached) -> None:
+    session = await both.session(cursor(BACK, is_source=False))
+    both.chain.write(range(5, 6))
+    await headers(session, 2)
+    frame = await session.expect("acknowledgements")
+    session.refuse(frame, "OUTCOME_DIFFERS", sequence=5, retryable=False)
+    key = receipt_key(CLIENT, 5)
+    both.chain.present = {key: b"\x02"}
+    await ask(session, proofs=pb.ProofRequest(keys=[key]))
+    frame = await session.expect("acknowledgements")
+    assert list(frame.acknowledgements.sequences) == [5]
+
+
+async def test_a_client_is_mirrored_after_the_header_that_proves_it(both: Attached) -> None:
+    both.chain.existing = {CLIENT: both.chain.client(CLIENT, "suzhou-1")}
+    session = await both.session()
+    answer = await ask(session, client=pb.ClientQuery(client=CLIENT))
+    [mirror] = answer.clients.clients
+    assert (mirror.client, mirror.client_state) == (CLIENT, b"state")
+    assert mirror.pending_height.number == 3
+    answer = await ask(session, client=pb.ClientQuery(chain_id="suzhou-1"))
+    assert len(answer.clients.clients) == 1
+    answer = await ask(session, client=pb.ClientQuery(chain_id="shanghai-1"))
+    assert not answer.clients.clients
+
+
+async def test_a_client_is_created_from_the_operators_own_anchor(both: Attached) -> None:
+    session = await both.session()
+    request = pb.CreateClient(
+        peer="peers/suzhou", chain_id="suzhou-1", ordered=True, opening="laneOpenings/1"
+    )
+    answer = await ask(session, create_client=request)
+    assert [mirror.client for mirror in answer.clients.clients] == [CLIENT]
+    assert both.chain.created == [(make_anchor("suzhou-1"), True, "laneOpenings/1")]
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (pb.CreateClient(peer="peers/shanghai", chain_id="shanghai-1"), "ANCHOR_INVALID"),
+        (pb.CreateClient(peer="peers/suzhou", chain_id="suzhou-2"), "ANCHOR_MISMATCH"),
+        (pb.CreateClient(peer="", chain_id="suzhou-1"), "IDENTIFIER_INVALID"),
+    ],
+    ids=["no anchor of its own", "another chain", "no peer"],
+)
+async def test_no_client_is_created_without_an_anchor_of_ones_own(
+    both: Attached, request_: pb.CreateClient, reason: str
+) -> None:
+    session = await both.session()
+    answer = await ask(session, create_client=request_)
+    assert (answer.refusal.reason, answer.refusal.retryable) == (reason, False)
+    assert both.chain.created == []
+
+
+async def test_an_anchor_file_of_another_peer_is_refused(both: Attached, tmp_path: Path) -> None:
+    anchor_file.write(tmp_path / "suzhou.yaml", make_anchor("suzhou-1"), peer=PeerId("wuxi"))
+    session = await both.session()
+    request = pb.CreateClient(peer="suzhou", chain_id="suzhou-1")
+    answer = await ask(session, create_client=request)
+    assert answer.refusal.reason == "ANCHOR_MISMATCH"
+
+
+async def test_a_counterparty_is_registered_under_the_operators_own_prefix(both: Attached) -> None:
+    both.chain.existing = {CLIENT: both.chain.client(CLIENT, "suzhou-1")}
+    session = await both.session()
+    request = pb.RegisterCounterparty(
+        client=CLIENT, counterparty_client="07-tendermint-7", counterparty_prefix=[b"ibc", b""]
+    )
+    answer = await ask(session, register_counterparty=request)
+    assert answer.WhichOneof("body") == "clients"
+    assert both.chain.registered == [(CLIENT, ClientId("07-tendermint-7"), (b"ibc", b""))]
+
+
+async def test_a_prefix_that_the_hub_offers_is_compared_and_never_adopted(both: Attached) -> None:
+    both.chain.existing = {CLIENT: both.chain.client(CLIENT, "suzhou-1")}
+    session = await both.session()
+    request = pb.RegisterCounterparty(
+        client=CLIENT, counterparty_client="07-tendermint-7", counterparty_prefix=[b"evil"]
+    )
+    answer = await ask(session, register_counterparty=request)
+    assert answer.refusal.reason == "ANCHOR_MISMATCH"
+    assert both.chain.registered == []
+
+
+async def test_a_counterparty_on_an_unknown_chain_is_refused(both: Attached) -> None:
+    both.chain.existing = {CLIENT: both.chain.client(CLIENT, "wuxi-1")}
+    session = await both.session()
+    request = pb.RegisterCounterparty(client=CLIENT, counterparty_client="07-tendermint-7")
+    answer = await ask(session, register_counterparty=request)
+    assert answer.refusal.reason == "ANCHOR_INVALID"
+
+
+async def test_a_request_for_nothing_known_is_refused(both: Attached) -> None:
+    session = await both.session()
+    answer = await ask(session)
+    assert answer.refusal.reason == "FRAME_INVALID"
+
+
+async def test_a_bug_behind_a_request_fails_it_alone(both: Attached) -> None:
+    session = await both.session()
+    both.chain.failures = [RuntimeError("a bug")]
+    answer = await ask(session, client=pb.ClientQuery(client=CLIENT))
+    assert answer.refusal.reason == "INTERNAL"
+    answer = await ask(session, client=pb.ClientQuery(client=CLIENT))
+    assert answer.refusal.reason == "CLIENT_NOT_FOUND"
