@@ -90,10 +90,11 @@ def test_app_hash_may_be_of_any_length_up_to_64(app_hash: bytes) -> None:
         with_header(BLOCK, time=2**63 - 1),
         with_header(BLOCK, time=0),
         with_header(BLOCK, height=2**63 - 1),
+        with_header(BLOCK, app_protocol=0),
         with_header(BLOCK, app_protocol=2**64 - 1),
         with_commit(BLOCK, block_id=BlockId(OTHER, 2**32 - 1, OTHER)),
     ],
-    ids=["round", "last time", "first time", "height", "app protocol", "parts"],
+    ids=["round", "last time", "first time", "height", "no app protocol", "app protocol", "parts"],
 )
 def test_number_at_its_bound_comes_back(block: Block) -> None:
     assert decode_signed_header(block.header.content) == block.signed
@@ -203,6 +204,27 @@ BYTES: dict[str, tuple[bytes, type[HubError]]] = {
     ),
     "a chain id that is no UTF-8": (SIGNED.replace(b"suzhou-1", b"suzhou-\xff"), HeaderUnparseable),
 }
+
+
+SECONDS = varint_field(1, BLOCK.time // SECOND)
+
+
+def _dated(nanos: int) -> bytes:
+    """The block's bytes with these nanoseconds in its header's time."""
+    block = with_header(BLOCK, time=BLOCK.time // SECOND * SECOND)
+    header = encode_header(block.signed.header)
+    written = header.replace(
+        message_field(4, SECONDS), message_field(4, SECONDS + varint_field(2, nanos))
+    )
+    return message_field(1, written) + COMMIT
+
+
+def test_nanoseconds_are_below_a_second() -> None:
+    last = decode_signed_header(_dated(999_999_999)).header.time
+    assert last % SECOND == 999_999_999
+    for nanos in (10**9, 2**31, -1):
+        with pytest.raises(HeaderUnparseable):
+            decode_signed_header(_dated(nanos))
 
 
 @pytest.mark.parametrize("name", BYTES)
