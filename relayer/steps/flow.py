@@ -329,15 +329,14 @@ def _send(flow: Flow, now: Timestamp, effects: list[Effect]) -> Flow:
         number = flow.next_number
         effects.append(Send(number, items, possible_duplicate=bool(items & flow.tried)))
         attempt = Attempt(number, items, Timestamp(now + REPORT_WITHIN))
-        pending = flow.pending - items
         flow = replace(
             flow,
-            pending=pending,
-            cuts=flow.cuts[bisect_right(flow.cuts, pending.first) :] if pending else (),
+            pending=flow.pending - items,
             in_flight=(*flow.in_flight, attempt),
             next_number=number + 1,
         )
-    return flow
+    passed = bisect_right(flow.cuts, flow.pending.first) if flow.pending else len(flow.cuts)
+    return replace(flow, cuts=flow.cuts[passed:]) if passed else flow
 
 
 def _batch(flow: Flow) -> RangeSet:
@@ -354,8 +353,6 @@ def _batch(flow: Flow) -> RangeSet:
 def _with_cuts(cuts: tuple[int, ...], frames: list[RangeSet]) -> tuple[int, ...]:
     """*cuts* with both ends of each of *frames*."""
     ends = [end for items in frames if items for end in (items.first, items.end)]
-    if cuts and ends[:1] == [cuts[-1]]:
-        return (cuts + tuple(ends[1:]))[:MAX_CUTS] if ends == sorted(ends) else cuts
     return tuple(sorted({*cuts, *ends}))[:MAX_CUTS]
 
 

@@ -14,6 +14,7 @@ from hub.core.time import SECOND, Timestamp
 from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import (
     BATCH,
+    MAX_CUTS,
     PROOF_WITHIN,
     REPORT_WITHIN,
     Added,
@@ -61,6 +62,32 @@ def test_added_items_are_sent_in_attempts_of_at_most_a_batch_within_the_window()
     assert [send.items for send in sends(effects)] == [span(1, BATCH), span(BATCH + 1, 2 * BATCH)]
     assert flow.pending == span(2 * BATCH + 1, 3 * BATCH)
     assert backlog(flow) == BATCH
+
+
+def test_an_attempt_holds_whole_frames_so_that_their_proofs_go_on_unchanged() -> None:
+    frames = [span(first, first + 99) for first in range(1, 701, 100)]
+    flow, effects = after(Flow(window=2), Gate(is_stopped=True), *map(Added, frames))
+    assert flow.cuts == tuple(range(101, 702, 100))
+    flow, more = after(flow, Gate(is_stopped=False))
+    assert [send.items for send in sends(effects + more)] == [span(1, 200), span(201, 400)]
+    assert flow.cuts == (501, 601, 701)
+    flow, effects = after(flow, Failed(2, 0), at=T0)
+    assert [send.items for send in sends(effects)] == [span(401, 600)]
+    flow, effects = after(flow, Ended(span(1, 200)), Reported(1, EMPTY), at=Timestamp(T0 + SECOND))
+    assert [send.items for send in sends(effects)] == [span(201, 400)]
+
+
+def test_a_frame_larger_than_an_attempt_is_cut() -> None:
+    flow, effects = after(Flow(), Gate(is_stopped=True), Added(span(1, 10)), Added(span(11, 400)))
+    _, effects = after(flow, Gate(is_stopped=False))
+    assert [len(send.items) for send in sends(effects)] == [10, BATCH, 390 - BATCH]
+
+
+def test_the_ends_of_frames_that_are_remembered_are_bounded_and_go_with_the_frames() -> None:
+    flow, _ = after(Flow(), Gate(is_stopped=True), *[Added(span(s, s)) for s in range(1, 2000, 2)])
+    assert len(flow.cuts) == MAX_CUTS
+    flow, _ = after(flow, Ended(span(1, 2000)))
+    assert flow.cuts == ()
 
 
 def test_adding_again_what_is_known_sends_nothing() -> None:
