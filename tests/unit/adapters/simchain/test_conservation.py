@@ -108,6 +108,14 @@ class Relaying(RuleBasedStateMachine):
 
     @precondition(lambda self: any(self.packets.values()))
     @rule(side=SIDES, pick=st.integers(0, 30))
+    def receive_and_then_time_out(self, side: str, pick: int) -> None:
+        self.receive(side, {pick}, 0)
+        self.path.advance(31)
+        self.path.advance()
+        self.time_out(side, pick)
+
+    @precondition(lambda self: any(self.packets.values()))
+    @rule(side=SIDES, pick=st.integers(0, 30))
     def forge(self, side: str, pick: int) -> None:
         for packet in self.chosen(side, {pick}):
             try:
@@ -234,7 +242,7 @@ class OrderedRelaying(Relaying):
             assert list(lane.effects) == list(range(1, len(lane.effects) + 1))
 
 
-SETTINGS = settings(max_examples=25, stateful_step_count=30, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=40, stateful_step_count=30, deadline=None, derandomize=True)
 TestRelaying = Relaying.TestCase
 TestRelaying.settings = SETTINGS
 TestOrderedRelaying = OrderedRelaying.TestCase

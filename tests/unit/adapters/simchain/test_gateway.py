@@ -40,7 +40,7 @@ from hub.core.paths import (
     receipt_key,
 )
 from hub.core.record import SkippedLeaf
-from hub.core.time import whole_seconds
+from hub.core.time import SECOND, Timestamp, whole_seconds
 from tests.harness.simchain import TRANSFER, Path, holds, path_of
 
 if TYPE_CHECKING:
@@ -103,6 +103,17 @@ def test_sent_packet_is_committed_under_its_sequence(path: Path) -> None:
 def test_timeout_that_is_past_or_over_a_day_ahead_is_refused(path: Path, timeout: int) -> None:
     message = path.transfer(path.left, DATA, timeout)
     assert isinstance(path.run(path.left, message, signer="alice").error, TimeoutInvalid)
+
+
+def test_timeout_that_is_past_over_there_is_refused(path: Path) -> None:
+    # The other chain's clock is five seconds ahead, within the client's drift.
+    ahead = path.right.produce_block(Timestamp(path.now + 6 * SECOND))
+    assert path.run(path.left, path.update(path.left, ahead.height)).error is None
+    over_there = whole_seconds(ahead.time)
+    for timeout, refused in ((over_there, True), (over_there + 1, False)):
+        message = replace(path.transfer(path.left, DATA), timeout_timestamp=timeout)
+        result = path.run(path.left, message, signer="alice")
+        assert isinstance(result.error, TimeoutInvalid) == refused
 
 
 @pytest.mark.parametrize("timeout", [2, 24 * 3600 + 1])
@@ -168,6 +179,15 @@ def test_batch_with_some_packets_received_before_executes_the_others(path: Path)
     packets = sent(path, 4)
     path.deliver(path.right, path.receive(path.left, packets[1:3]))
     assert effects(path.deliver(path.right, path.receive(path.left, packets))) == "EAAE"
+
+
+def test_forged_packet_beside_one_that_was_received_is_refused(path: Path) -> None:
+    first, second = sent(path, 2)
+    path.deliver(path.right, path.receive(path.left, [first]))
+    whole = path.receive(path.left, [first, second])
+    forged = replace(whole, packets=(first, forge_packet(second)))
+    assert path.deliver(path.right, forged).error is not None
+    assert holds(path.right, "bob", VOUCHER) == 10
 
 
 def test_skipped_leaves_are_proven_but_not_executed(path: Path) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from adapters.simchain.store.iavl import EMPTY_ROOT, IavlStore, StoreError
 from adapters.simchain.store.node import Inner, Leaf, node_hash
@@ -50,8 +51,15 @@ class StoreAgainstDict(RuleBasedStateMachine):
         self.now[key] = value
 
     @rule(key=KEYS)
-    def remove(self, key: bytes) -> None:
+    def remove_perhaps(self, key: bytes) -> None:
         assert self.store.remove(key) == (self.now.pop(key, None) is not None)
+
+    @precondition(lambda self: self.now)
+    @rule(pick=st.integers(0, 1000))
+    def remove(self, pick: int) -> None:
+        key = sorted(self.now)[pick % len(self.now)]
+        assert self.store.remove(key)
+        del self.now[key]
 
     @rule(items=st.dictionaries(KEYS, VALUES, max_size=40))
     def load(self, items: dict[bytes, bytes]) -> None:
@@ -109,6 +117,23 @@ TestStoreAgainstDict = StoreAgainstDict.TestCase
 TestStoreAgainstDict.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
 )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_thousand_changes_leave_what_a_dict_holds_in_a_balanced_tree(seed: int) -> None:
+    random = Random(seed)
+    store, now = IavlStore(keep=2), dict[bytes, bytes]()
+    for step in range(1000):
+        key = random.randrange(200).to_bytes(1, "big")
+        if random.randrange(5) < 2 + step // 500:
+            assert store.remove(key) == (now.pop(key, None) is not None)
+        else:
+            now[key] = bytes((random.randrange(1, 256),))
+            store.set(key, now[key])
+        check_shape(store._root)
+        if step % 20 == 0:
+            assert store.commit() == recomputed(store.tree(store.version))
+    assert list(store.items()) == sorted(now.items())
 
 
 def test_empty_store_has_the_root_of_nothing() -> None:
