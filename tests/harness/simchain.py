@@ -157,6 +157,19 @@ class Path:
         assert result.error is None, result.error
         return result.events[0].packet  # type: ignore[union-attr]
 
+    def sent(self, count: int = 1, *, timeout: int = 600) -> list[Packet]:
+        """Packets of the left chain that are provable now."""
+        packets = [self.send(self.left, timeout=timeout) for _ in range(count)]
+        self.advance()
+        return packets
+
+    def received(self, count: int = 1) -> list[Packet]:
+        """Packets of the left chain whose answers of the right one are provable now."""
+        packets = self.sent(count)
+        assert effects(self.deliver(self.right, self.receive(self.left, packets))) == "E" * count
+        self.advance()
+        return packets
+
     def transfer(self, chain: Chain, data: TransferData, timeout: int = 600) -> SendPacket:
         """The message that sends *data* from *chain*; *timeout* in seconds from now."""
         return SendPacket(
@@ -241,3 +254,14 @@ def steps_between(source: Chain, trusted: int, target: int) -> list[UpdateStep]:
 def holds(chain: Chain, account: str, denomination: str) -> int:
     """Whole units that *account* holds on *chain*."""
     return balance(chain.state, account, denomination)
+
+
+def effects(result: Result) -> str:
+    """The first letter of what became of each packet."""
+    assert result.error is None, result.error
+    return "".join(outcome.effect[0] for outcome in result.outcomes)
+
+
+def stored(chain: Chain, key: bytes) -> bytes | None:
+    """What stands at *key* of the store ``ibc``."""
+    return chain.stores["ibc"].get(key)

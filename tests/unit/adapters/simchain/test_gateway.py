@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from adapters.simchain.application import ERROR_ACKNOWLEDGEMENT, ERROR_ANSWER
-from adapters.simchain.events import PacketExpired, PacketReceived
-from adapters.simchain.gateway import next_receive
-from adapters.simchain.messages import Effect
+from adapters.simchain.events import PacketReceived
 from adapters.simchain.misbehave import forge_batch, forge_packet
-from adapters.simchain.queries import height_at, prove
 from adapters.simchain.transfer_data import TransferData, payload_of
 from hub.core.commitment import RECEIPT, commit_acknowledgement, commit_packet
 from hub.core.errors import (
@@ -21,15 +18,12 @@ from hub.core.errors import (
     IdentifierInvalid,
     IdentityNotAllowed,
     LimitExceeded,
-    NonMembershipNotProven,
     PacketDiffers,
     PacketInvalid,
     ProofBatchInvalid,
     RootMismatch,
-    SequenceOutOfOrder,
     TimeoutElapsed,
     TimeoutInvalid,
-    TimeoutNotReached,
 )
 from hub.core.ids import ClientId, PortId
 from hub.core.packet import Acknowledgement
@@ -41,12 +35,7 @@ from hub.core.paths import (
 )
 from hub.core.record import SkippedLeaf
 from hub.core.time import SECOND, Timestamp, whole_seconds
-from tests.harness.simchain import TRANSFER, Path, holds, path_of
-
-if TYPE_CHECKING:
-    from adapters.simchain.chain import Chain
-    from adapters.simchain.messages import Result
-    from hub.core.packet import Packet
+from tests.harness.simchain import TRANSFER, Path, effects, holds, path_of, stored
 
 DATA = TransferData(denomination="hangzhoucoin", amount=5, sender="alice", receiver="bob")
 VOUCHER = "transfer/07-tendermint-0/hangzhoucoin"
@@ -55,36 +44,6 @@ VOUCHER = "transfer/07-tendermint-0/hangzhoucoin"
 @pytest.fixture
 def path() -> Path:
     return path_of().open()
-
-
-@pytest.fixture
-def ordered() -> Path:
-    return path_of().open(ordered=True)
-
-
-def sent(path: Path, count: int = 1, **options: Any) -> list[Packet]:
-    """Packets of the left chain that are provable now."""
-    packets = [path.send(path.left, **options) for _ in range(count)]
-    path.advance()
-    return packets
-
-
-def received(path: Path, count: int = 1) -> list[Packet]:
-    """Packets of the left chain that the right one has received, provable now."""
-    packets = sent(path, count)
-    assert effects(path.deliver(path.right, path.receive(path.left, packets))) == "E" * count
-    path.advance()
-    return packets
-
-
-def effects(result: Result) -> str:
-    """The first letter of what became of each packet."""
-    assert result.error is None, result.error
-    return "".join(outcome.effect[0] for outcome in result.outcomes)
-
-
-def stored(chain: Chain, key: bytes) -> bytes | None:
-    return chain.stores["ibc"].get(key)
 
 
 # Sending
@@ -154,7 +113,7 @@ def test_send_that_is_refused_changes_nothing(
 
 
 def test_received_packet_leaves_receipt_and_acknowledgement(path: Path) -> None:
-    (packet,) = received(path)
+    (packet,) = path.received()
     client = path.client(path.right)
     answer = Acknowledgement((b'{"result":"AQ=="}',))
     assert stored(path.right, receipt_key(client, 1)) == RECEIPT
@@ -164,25 +123,25 @@ def test_received_packet_leaves_receipt_and_acknowledgement(path: Path) -> None:
 
 
 def test_packet_received_again_is_already_done(path: Path) -> None:
-    packets = received(path, 3)
+    packets = path.received(3)
     assert effects(path.deliver(path.right, path.receive(path.left, packets))) == "AAA"
     assert holds(path.right, "bob", VOUCHER) == 30
 
 
 def test_packet_received_again_after_its_timeout_is_still_already_done(path: Path) -> None:
-    packets = received(path)
+    packets = path.received()
     path.advance(700)
     assert effects(path.deliver(path.right, path.receive(path.left, packets))) == "A"
 
 
 def test_batch_with_some_packets_received_before_executes_the_others(path: Path) -> None:
-    packets = sent(path, 4)
+    packets = path.sent(4)
     path.deliver(path.right, path.receive(path.left, packets[1:3]))
     assert effects(path.deliver(path.right, path.receive(path.left, packets))) == "EAAE"
 
 
 def test_forged_packet_beside_one_that_was_received_is_refused(path: Path) -> None:
-    first, second = sent(path, 2)
+    first, second = path.sent(2)
     path.deliver(path.right, path.receive(path.left, [first]))
     whole = path.receive(path.left, [first, second])
     forged = replace(whole, packets=(first, forge_packet(second)))
@@ -191,7 +150,7 @@ def test_forged_packet_beside_one_that_was_received_is_refused(path: Path) -> No
 
 
 def test_skipped_leaves_are_proven_but_not_executed(path: Path) -> None:
-    packets = sent(path, 4)
+    packets = path.sent(4)
     whole = path.receive(path.left, packets)
     skipped = tuple(SkippedLeaf(p.sequence, commit_packet(p)) for p in packets[1:3])
     message = replace(whole, packets=(packets[0], packets[3]), skipped=skipped)
@@ -200,7 +159,7 @@ def test_skipped_leaves_are_proven_but_not_executed(path: Path) -> None:
 
 
 def test_skipped_leaf_with_another_commitment_spoils_the_batch(path: Path) -> None:
-    packets = sent(path, 2)
+    packets = path.sent(2)
     whole = path.receive(path.left, packets)
     message = replace(whole, packets=(packets[0],), skipped=(SkippedLeaf(2, b"x" * 32),))
     result = path.deliver(path.right, message)
@@ -256,7 +215,7 @@ def test_packet_of_two_payloads_is_executed_whole_or_not_at_all(path: Path) -> N
 
 
 def test_forged_packet_or_proof_is_refused_and_executes_nothing(path: Path) -> None:
-    packets = sent(path, 3)
+    packets = path.sent(3)
     whole = path.receive(path.left, packets)
     forged = (
         replace(whole, packets=(*packets[:2], forge_packet(packets[2]))),
@@ -285,13 +244,13 @@ def test_forged_packet_or_proof_is_refused_and_executes_nothing(path: Path) -> N
 def test_packet_with_one_field_changed_is_refused(
     path: Path, changes: dict[str, Any], error: type[HubError]
 ) -> None:
-    (packet,) = sent(path)
+    (packet,) = path.sent()
     message = replace(path.receive(path.left, [packet]), packets=(replace(packet, **changes),))
     assert isinstance(path.deliver(path.right, message).error, error)
 
 
 def test_packets_out_of_order_none_or_too_many_are_refused(path: Path) -> None:
-    packets = sent(path, 2)
+    packets = path.sent(2)
     whole = path.receive(path.left, packets)
     twice = replace(whole, packets=(packets[0], packets[0]))
     falling = replace(whole, packets=(packets[1], packets[0]))
@@ -306,13 +265,13 @@ def test_packets_out_of_order_none_or_too_many_are_refused(path: Path) -> None:
 
 
 def test_proof_at_a_height_that_is_not_verified_is_refused(path: Path) -> None:
-    (packet,) = sent(path)
+    (packet,) = path.sent()
     message = path.receive(path.left, [packet])
     assert isinstance(path.run(path.right, message).error, ConsensusStateMissing)
 
 
 def test_packet_to_an_unknown_client_is_refused(path: Path) -> None:
-    (packet,) = sent(path)
+    (packet,) = path.sent()
     message = replace(path.receive(path.left, [packet]), client=ClientId("07-tendermint-9"))
     assert isinstance(path.run(path.right, message).error, ClientNotFound)
 
@@ -321,14 +280,14 @@ def test_packet_to_an_unknown_client_is_refused(path: Path) -> None:
 
 
 def test_acknowledged_packet_leaves_no_commitment(path: Path) -> None:
-    packets = received(path, 2)
+    packets = path.received(2)
     assert effects(path.deliver(path.left, path.acknowledge(path.left, packets))) == "EE"
     assert stored(path.left, commitment_key(path.client(path.left), 1)) is None
     assert effects(path.deliver(path.left, path.acknowledge(path.left, packets))) == "AA"
 
 
 def test_forged_acknowledgement_is_refused(path: Path) -> None:
-    packets = received(path, 2)
+    packets = path.received(2)
     whole = path.acknowledge(path.left, packets)
     forged = (
         replace(whole, acknowledgements=(whole.acknowledgements[0], ERROR_ACKNOWLEDGEMENT)),
@@ -352,7 +311,7 @@ def test_forged_acknowledgement_is_refused(path: Path) -> None:
 def test_malformed_acknowledgements_are_refused(
     path: Path, answers: tuple[Acknowledgement, ...]
 ) -> None:
-    packets = received(path)
+    packets = path.received()
     message = replace(path.acknowledge(path.left, packets), acknowledgements=answers)
     assert isinstance(path.deliver(path.left, message).error, PacketInvalid)
 
@@ -360,7 +319,7 @@ def test_malformed_acknowledgements_are_refused(
 def test_proven_answer_that_fits_no_payload_is_refused_and_the_commitment_stays(
     path: Path,
 ) -> None:
-    (packet,) = received(path)
+    (packet,) = path.received()
     client = path.client(path.right)
     for answers in ((b"one", b"two"), (b"no transfer's",), (ERROR_ANSWER, ERROR_ANSWER)):
         # A faulty chain at the other end commits to another answer.
@@ -377,136 +336,8 @@ def test_proven_answer_that_fits_no_payload_is_refused_and_the_commitment_stays(
 
 
 def test_acknowledgement_of_a_packet_that_was_never_sent_so_is_refused(path: Path) -> None:
-    first, second = received(path, 2)
+    first, second = path.received(2)
     whole = path.acknowledge(path.left, [first, second])
     result = path.deliver(path.left, replace(whole, packets=(forge_packet(first), second)))
     assert effects(result) == "RE"
     assert isinstance(result.outcomes[0].error, PacketDiffers)
-
-
-# Timing out
-
-
-def late(path: Path, timeout: int = 3) -> Packet:
-    """A packet of the left chain whose timeout has passed, provably."""
-    packet = path.send(path.left, timeout=timeout)
-    for _ in range(timeout + 2):
-        path.advance()
-    return packet
-
-
-def test_packet_that_was_not_received_in_time_is_refunded_once(path: Path) -> None:
-    packet = late(path)
-    message = path.time_out(path.left, packet)
-    assert effects(path.deliver(path.left, message)) == "E"
-    assert holds(path.left, "alice", "hangzhoucoin") == 1_000_000
-    assert effects(path.deliver(path.left, message)) == "A"
-    assert holds(path.left, "alice", "hangzhoucoin") == 1_000_000
-    assert path.left.ledger.outgoing[path.client(path.left)].effects[1].refunded == 1
-
-
-def test_timeout_before_its_time_is_refused(path: Path) -> None:
-    packet = path.send(path.left)
-    path.advance()
-    result = path.deliver(path.left, path.time_out(path.left, packet))
-    assert isinstance(result.error, TimeoutNotReached)
-
-
-def test_timeout_is_judged_by_the_time_of_the_header_that_proves_the_absence(path: Path) -> None:
-    packet = path.send(path.left, timeout=6)
-    path.advance()
-    early = path.time_out(path.left, packet)
-    for _ in range(10):
-        path.advance()
-    # Long past here, but the header shown is from before.
-    result = path.deliver(path.left, early)
-    assert isinstance(result.error, TimeoutNotReached)
-
-
-def test_received_packet_cannot_be_timed_out(path: Path) -> None:
-    packet = path.send(path.left, timeout=8)
-    path.advance()
-    assert effects(path.deliver(path.right, path.receive(path.left, [packet]))) == "E"
-    for _ in range(10):
-        path.advance()
-    key = receipt_key(path.client(path.right), packet.sequence)
-    present = prove(path.right, key, path.right.height)
-    other = prove(path.right, receipt_key(path.client(path.right), 99), path.right.height)
-    for proof in (present.proof, other.proof):
-        message = replace(
-            path.time_out(path.left, late(path)),
-            packet=packet,
-            proof=proof,
-            proof_height=height_at(path.right, path.right.height),
-        )
-        result = path.deliver(path.left, message)
-        assert isinstance(result.error, NonMembershipNotProven | RootMismatch)
-    path.advance()
-    assert effects(path.deliver(path.left, path.acknowledge(path.left, [packet]))) == "E"
-
-
-def test_timeout_of_another_packet_under_the_sequence_is_refused(path: Path) -> None:
-    packet = late(path)
-    message = replace(path.time_out(path.left, packet), packet=forge_packet(packet))
-    assert isinstance(path.deliver(path.left, message).error, PacketDiffers)
-
-
-def test_packet_that_was_timed_out_cannot_be_acknowledged(path: Path) -> None:
-    packet = late(path)
-    path.deliver(path.left, path.time_out(path.left, packet))
-    client = path.client(path.right)
-    answer = Acknowledgement((b'{"result":"AQ=="}',))
-    path.right.state.set("ibc", acknowledgement_key(client, 1), commit_acknowledgement(answer))
-    path.advance()
-    path.advance()
-    message = replace(path.acknowledge(path.left, [packet]), acknowledgements=(answer,))
-    assert effects(path.deliver(path.left, message)) == "A"
-
-
-# Order
-
-
-def test_ordered_gateway_takes_the_next_sequence_only(ordered: Path) -> None:
-    packets = sent(ordered, 3)
-    result = ordered.deliver(ordered.right, ordered.receive(ordered.left, packets[1:]))
-    assert effects(result) == "RR"
-    assert isinstance(result.outcomes[0].error, SequenceOutOfOrder)
-    assert effects(ordered.deliver(ordered.right, ordered.receive(ordered.left, packets))) == "EEE"
-    assert next_receive(ordered.right.state, ordered.client(ordered.right)) == 4
-
-
-def test_ordered_gateway_passes_over_a_proven_packet_that_came_too_late(ordered: Path) -> None:
-    packets = [ordered.send(ordered.left, timeout=4), ordered.send(ordered.left)]
-    for _ in range(6):
-        ordered.advance()
-    result = ordered.deliver(ordered.right, ordered.receive(ordered.left, packets))
-    assert effects(result) == "RE"
-    assert isinstance(result.outcomes[0].error, TimeoutElapsed)
-    assert PacketExpired(packets[0]) in result.events
-    ordered.advance()
-    again = ordered.deliver(ordered.right, ordered.receive(ordered.left, packets))
-    assert effects(again) == "RA"
-    refund = ordered.deliver(ordered.left, ordered.time_out(ordered.left, packets[0]))
-    assert effects(refund) == "E"
-
-
-def test_late_packet_out_of_order_passes_over_nothing(ordered: Path) -> None:
-    packets = [ordered.send(ordered.left), ordered.send(ordered.left, timeout=4)]
-    for _ in range(6):
-        ordered.advance()
-    ordered.deliver(ordered.right, ordered.receive(ordered.left, packets[1:]))
-    assert next_receive(ordered.right.state, ordered.client(ordered.right)) == 1
-
-
-def test_unproven_late_packet_passes_over_nothing(ordered: Path) -> None:
-    packet = ordered.send(ordered.left, timeout=4)
-    for _ in range(6):
-        ordered.advance()
-    message = ordered.receive(ordered.left, [packet])
-    forged = replace(message, packets=(replace(packet, timeout_timestamp=1),))
-    assert ordered.deliver(ordered.right, forged).error is not None
-    assert next_receive(ordered.right.state, ordered.client(ordered.right)) == 1
-
-
-def test_effect_names_are_what_the_tests_above_read() -> None:
-    assert {effect[0] for effect in Effect} == {"E", "A", "R"}
