@@ -1,0 +1,1 @@
+"""``ydhub``: the hub's administrators, relayer operators and cities at the command line."""

@@ -1,0 +1,113 @@
+"""``ydhub client``: show light clients, and stop them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from ydhub.client.v1 import client_pb2, client_service_pb2
+
+from hub.cli.connection import connect
+from hub.cli.options import command
+from hub.cli.output import Column, moment, show_list, show_one, word
+from hub.cli.resources import client_name, peer_name
+from hub.wire.duration import format_duration
+from hub.wire.times import duration_from_proto
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hub.cli.options import Run
+
+
+@click.group()
+def client() -> None:
+    """Light clients: the hub's own, and those on chains."""
+
+
+@command(client, "list")
+@click.option("--peer", default="", help="Only those of this peer.")
+async def list_(run: Run, *, peer: str) -> None:
+    """List every light client that the hub knows of."""
+    request = client_service_pb2.ListClientsRequest(parent=peer_name(peer) if peer else "")
+    async with connect(run.settings()) as hub:
+        pages = [page async for page in hub.all(hub.clients.ListClients, request)]
+    clients = [found for page in pages for found in page.clients]
+    columns = [
+        Column[client_pb2.Client]("CLIENT", lambda found: found.name.removeprefix("peers/")),
+        Column[client_pb2.Client]("STATUS", _status),
+        Column[client_pb2.Client]("VERIFIES", lambda found: found.chain_id),
+        Column[client_pb2.Client]("HEIGHT", _height),
+        Column[client_pb2.Client]("TRUST ENDS", lambda found: moment(found.expire_time)),
+        Column[client_pb2.Client]("OTHER END", lambda found: found.counterparty_client),
+        Column[client_pb2.Client]("CAUSE", lambda found: found.frozen_cause),
+    ]
+    show_list(run.output, "clients", clients, columns)
+
+
+@command(client, "get")
+@click.argument("name")
+async def get(run: Run, *, name: str) -> None:
+    """Show the light client NAME: a peer, or peer/native-id."""
+    async with connect(run.settings()) as hub:
+        request = client_service_pb2.GetClientRequest(name=client_name(name))
+        found = (await hub.call(hub.clients.GetClient, request)).client
+    show_one(run.output, found, _lines(found))
+
+
+@command(client, "freeze")
+@click.argument("name")
+@click.option("--cause", required=True, help="Why, for the record.")
+@click.option("--request-id", default="", help="Makes a repeated call one.")
+async def freeze(run: Run, *, name: str, cause: str, request_id: str) -> None:
+    """Stop the hub's client of the peer NAME: nothing that its chain proves counts any more."""
+    request = client_service_pb2.FreezeClientRequest(
+        name=client_name(name), cause=cause, request_id=request_id
+    )
+    async with connect(run.settings()) as hub:
+        answer = await hub.call(hub.clients.FreezeClient, request)
+    done = "was frozen before" if answer.already_done else "is frozen"
+    click.echo(f"{answer.client.name} {done}", err=True)
+    show_one(run.output, answer.client, _lines(answer.client))
+
+
+@command(client, "evidence")
+@click.argument("name")
+async def evidence(run: Run, *, name: str) -> None:
+    """List what is kept against the chain of the peer NAME."""
+    async with connect(run.settings()) as hub:
+        request = client_service_pb2.ListEvidenceRequest(parent=client_name(name))
+        found = (await hub.call(hub.clients.ListEvidence, request)).evidence
+    columns = [
+        Column[client_pb2.Evidence]("EVIDENCE", lambda entry: entry.name.removeprefix("peers/")),
+        Column[client_pb2.Evidence]("REASON", lambda entry: entry.reason),
+        Column[client_pb2.Evidence]("RECORDED", lambda entry: moment(entry.record_time)),
+        Column[client_pb2.Evidence]("FIRST", lambda entry: f"{len(entry.first)} bytes"),
+        Column[client_pb2.Evidence]("SECOND", lambda entry: f"{len(entry.second)} bytes"),
+    ]
+    show_list(run.output, "evidence", found, columns)
+
+
+def _status(found: client_pb2.Client) -> str:
+    return word(client_pb2.ClientStatus, found.status, "CLIENT_STATUS_")
+
+
+def _height(found: client_pb2.Client) -> str:
+    height = found.latest.height
+    return f"{height.revision}-{height.number}" if height.number else ""
+
+
+def _lines(found: client_pb2.Client) -> Iterator[tuple[str, object]]:
+    level = found.options
+    yield "name", found.name
+    yield "status", _status(found)
+    yield "frozen for", found.frozen_cause
+    yield "verifies", found.chain_id
+    yield "height", _height(found)
+    yield "header", found.latest.header_hash.hex()
+    yield "header time", moment(found.latest.time)
+    yield "trust ends", moment(found.expire_time)
+    yield "trust level", f"{level.trust_level_numerator}/{level.trust_level_denominator}"
+    period = duration_from_proto(level.trusting_period, "trusting_period")
+    yield "trusting period", format_duration(period)
+    yield "other end", found.counterparty_client
