@@ -20,24 +20,37 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
 
-_OUTPUT = click.option(
-    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print."
-)
-_DIRECTORY = click.option(
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(DEV_DIRECTORY),
-    show_default=True,
-    help="Of the development network, which the rest defaults to.",
-)
-_CALL = (
-    click.option("--server", metavar="HOST:PORT", help="Where the hub is."),
-    click.option("--cert", type=click.Path(path_type=Path), help="Your certificate, PEM."),
-    click.option("--key", type=click.Path(path_type=Path), help="Its key, PEM."),
-    click.option("--ca", type=click.Path(path_type=Path), help="The CA of the hub, PEM."),
-    click.option("--timeout", metavar="DURATION", help="Of each call, as 10s.  [default: 10s]"),
-)
+
+def _options(*, calls: bool) -> list[click.Parameter]:
+    """The options of every command, and with *calls* those of calling the hub."""
+    path = click.Path(path_type=Path)
+    directory = click.Path(path_type=Path, file_okay=False)
+    called: list[click.Parameter] = [
+        click.Option(["--server"], metavar="HOST:PORT", help="Where the hub is."),
+        click.Option(["--cert"], type=path, help="Your certificate, PEM."),
+        click.Option(["--key"], type=path, help="Its key, PEM."),
+        click.Option(["--ca"], type=path, help="The CA of the hub, PEM."),
+        click.Option(
+            ["--timeout"], metavar="DURATION", help="Of each call, as 10s.  [default: 10s]"
+        ),
+    ]
+    return [
+        *(called if calls else []),
+        click.Option(
+            ["--dir", "directory"],
+            type=directory,
+            default=Path(DEV_DIRECTORY),
+            show_default=True,
+            help="Of the development network, which the rest defaults to.",
+        ),
+        click.Option(
+            ["-o", "--output"],
+            type=click.Choice(["table", "json"]),
+            default="table",
+            show_default=True,
+            help="How to print.",
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +101,8 @@ def command(
             context = Run(Output(output), directory, given)
             return asyncio.run(work(context, *arguments, **options)) or 0
 
-        wrapped: Callable[..., Any] = run
-        for option in reversed((_OUTPUT, _DIRECTORY, *(_CALL if calls else ()))):
-            wrapped = option(wrapped)
-        return group.command(name)(wrapped)
+        made: click.Command = group.command(name)(run)
+        made.params += _options(calls=calls)
+        return made
 
     return decorate
