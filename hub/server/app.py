@@ -40,7 +40,7 @@ async def serve(config: ServerConfig) -> None:
     """The process, until SIGTERM or SIGINT. Raises ``HubError`` where it cannot start."""
     tls = config.tls
     credentials = server_credentials(tls.cert_file, tls.key_file, tls.ca_file)
-    registry = await PostgresRegistry.connect(database_url(config.database_url), name=SESSION)
+    registry = await PostgresRegistry.connect(database_url(config.database_url))
     try:
         hub = Hub(
             registry=registry,
@@ -70,7 +70,7 @@ async def check(url: str) -> tuple[str, Sequence[InvariantViolation]]:
 
     Raises ``RegistryUnreachable`` or ``SchemaVersionMismatch``.
     """
-    registry = await PostgresRegistry.connect(url, name=f"{SESSION}/check")
+    registry = await PostgresRegistry.connect(url)
     try:
         return await registry.audit.schema_revision(), await registry.audit.violations()
     finally:
