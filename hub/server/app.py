@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from hub.ports.registry import InvariantViolation
     from hub.server.config import ServerConfig
 
-SESSION = "ydhub-server"
-"""The process's name in the database's list of sessions."""
-
 
 def database_url(configured: str) -> str:
     """The registry's address: *configured*, or the environment's. Raises ``FieldInvalid``."""
