@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from adapters.sdk.execution import Action, Execution
     from adapters.sdk.execution import UpdateStep as Step
-    from adapters.simchain.chain import Block
+    from adapters.simchain.history import Block
     from adapters.simchain.messages import Message, Result
     from adapters.simchain.node import Node
     from adapters.simchain.queries import ClientView

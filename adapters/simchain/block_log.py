@@ -123,9 +123,9 @@ class FileLog:
         whole = 0
         for end, _ in self._scan():
             whole = end
-        self._file = path.open("ab")
-        self._file.truncate(whole)
-        os.fsync(self._file.fileno())
+        self._file = path.open("ab", buffering=0)
+        self._end = whole
+        self._cut()
 
     def records(self) -> Iterator[bytes]:
         """Every record, in order. Raises ``RecordCorrupt``."""
@@ -133,16 +133,31 @@ class FileLog:
             yield content
 
     def append(self, record: bytes) -> None:
-        """*record* is in the file, and the file on the disk."""
+        """*record* is in the file, and the file on the disk; or the file is as it was.
+
+        Raises ``OSError`` where the disk does; then nothing is known of what it holds.
+        """
         length = len(record).to_bytes(_LENGTH_BYTES, "big")
-        head = length + _sum(length, _LENGTH_BYTES) + _sum(record, _SUM_BYTES)
-        self._file.write(head + record)
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        data = length + _sum(length, _LENGTH_BYTES) + _sum(record, _SUM_BYTES) + record
+        try:
+            written = 0
+            while written < len(data):
+                written += self._file.write(data[written:])
+            os.fsync(self._file.fileno())
+        except OSError:
+            # A part of a record must not stand before the next one.
+            self._cut()
+            raise
+        self._end += len(data)
 
     def close(self) -> None:
         """The file is closed."""
         self._file.close()
+
+    def _cut(self) -> None:
+        """Nothing stands in the file behind its last whole record."""
+        self._file.truncate(self._end)
+        os.fsync(self._file.fileno())
 
     def _scan(self) -> Iterator[tuple[int, bytes]]:
         """Every whole record, with where it ends."""

@@ -9,17 +9,16 @@ did is provable from the header at h + 1 on, its *proof height*.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from adapters.simchain.block_log import BlockRecord, decode_record, encode_record
-from adapters.simchain.blocks import Contents, LightBlock, make_block
+from adapters.simchain.blocks import Contents, make_block
 from adapters.simchain.clients import Clients
 from adapters.simchain.codec import decode_transaction, encode_transaction, transaction_hash
 from adapters.simchain.execution import Executor
 from adapters.simchain.gateway import Gateway
 from adapters.simchain.genesis import STORES, genesis_hash, write_genesis
+from adapters.simchain.history import Block, History
 from adapters.simchain.ledger import Ledger
 from adapters.simchain.state import State
 from adapters.simchain.store.stores import Stores
@@ -32,36 +31,13 @@ if TYPE_CHECKING:
 
     from adapters.simchain.application import Application
     from adapters.simchain.block_log import BlockLog
-    from adapters.simchain.events import Event
+    from adapters.simchain.blocks import LightBlock
     from adapters.simchain.genesis import ChainConfig
     from adapters.simchain.messages import Result, Transaction
     from hub.core.ids import PortId
     from hub.light_clients.interface import LightClient
 
-BLOCKS_KEPT: Final = 512
-"""Blocks whose results and events are kept; headers are kept for good."""
-RESULTS_KEPT: Final = 65_536
-
 _CODES: Final = {reason: code for code, reason in enumerate(Reason, 1)}
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A decided block, and what it did."""
-
-    light: LightBlock
-    results: tuple[Result, ...]
-    events: tuple[Event, ...]
-
-    @property
-    def height(self) -> int:
-        """Its height, from 1."""
-        return self.light.signed.header.height
-
-    @property
-    def time(self) -> Timestamp:
-        """Its header's time."""
-        return self.light.signed.header.time
 
 
 class Chain:
@@ -92,10 +68,8 @@ class Chain:
         self._executor = Executor(self.clients, gateway)
         self._app_hash = genesis_hash(config)
         self._last_codes: list[int] = []
-        self._light_blocks: list[LightBlock] = []
-        self._blocks: deque[Block] = deque(maxlen=BLOCKS_KEPT)
+        self._history = History(config.schedule)
         self._pending: dict[bytes, tuple[Transaction, bytes]] = {}
-        self._results: dict[bytes, Result] = {}
         write_genesis(self.state, config)
         for data in log.records():
             self._replay(decode_record(data))
@@ -104,12 +78,12 @@ class Chain:
     @property
     def height(self) -> int:
         """The newest block's height, 0 before the first."""
-        return len(self._light_blocks)
+        return self._history.height
 
     @property
     def time(self) -> Timestamp:
         """The newest block's time, 0 before the first."""
-        last = self._last()
+        last = self._history.last
         return last.signed.header.time if last else Timestamp(0)
 
     def submit(self, transaction: Transaction) -> bytes:
@@ -132,8 +106,8 @@ class Chain:
         return tx_hash in self._pending
 
     def result(self, tx_hash: bytes) -> Result | None:
-        """What became of the transaction with *tx_hash* last; None if it is not known here."""
-        return self._results.get(tx_hash)
+        """What became last of the transaction with *tx_hash*; None if no kept block has it."""
+        return self._history.result(tx_hash)
 
     def produce_block(self, now: Timestamp) -> Block:
         """The next block, with all transactions that wait, at *now* or just after the last one."""
@@ -151,14 +125,14 @@ class Chain:
 
     def light_block(self, height: int) -> LightBlock:
         """The header, commit and validators of a block. Raises ``HeaderNotFound``."""
-        if not 1 <= height <= self.height:
+        found = self._history.light_block(height)
+        if found is None:
             raise HeaderNotFound(client=self.config.chain_id, height=height)
-        return self._light_blocks[height - 1]
+        return found
 
     def block(self, height: int) -> Block | None:
         """The block at *height* with what it did; None if it is too old, or not made yet."""
-        index = height - self.height + len(self._blocks) - 1
-        return self._blocks[index] if 0 <= index < len(self._blocks) else None
+        return self._history.block(height)
 
     def _replay(self, record: BlockRecord) -> None:
         if (record.height, record.app_hash) != (self.height + 1, self._app_hash):
@@ -176,7 +150,7 @@ class Chain:
         light = make_block(
             self.config.chain_id,
             self.config.schedule,
-            self._last(),
+            self._history.last,
             Contents(
                 time=record.time,
                 transactions=record.transactions,
@@ -193,15 +167,9 @@ class Chain:
         self._turn_validators(record.height)
         self._app_hash, events = self.state.commit()
         self._last_codes = [_CODES[r.error.reason] if r.error else 0 for r in results]
-        self._light_blocks.append(light)
         self.ledger.record(record.height, events)
-        for result in results:
-            self._results.pop(result.tx_hash, None)
-            self._results[result.tx_hash] = result
-        while len(self._results) > RESULTS_KEPT:
-            del self._results[next(iter(self._results))]
         block = Block(light, tuple(results), tuple(events))
-        self._blocks.append(block)
+        self._history.add(block)
         return block
 
     def _turn_validators(self, height: int) -> None:
@@ -209,6 +177,3 @@ class Chain:
         schedule = self.config.schedule
         if schedule.at(height).hash != schedule.at(height + 1).hash:
             self.state.set("staking", b"validators", schedule.at(height + 1).content)
-
-    def _last(self) -> LightBlock | None:
-        return self._light_blocks[-1] if self._light_blocks else None

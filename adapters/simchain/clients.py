@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from adapters.simchain import client_store as store
 from adapters.simchain.events import ClientCreated, ClientUpdated, MisbehaviourFound
 from hub.core.client import ClientStatus, check_anchor
 from hub.core.errors import (
+    AnchorInvalid,
     AnchorMismatch,
     ClientFrozen,
     ClientPending,
@@ -21,12 +22,18 @@ from hub.core.errors import (
     FieldInvalid,
     LaneExists,
     LaneNotOpen,
+    LimitExceeded,
     TrustExpired,
 )
 from hub.core.ids import parse_client_id
 from hub.core.paths import next_sequence_send_key
 from hub.core.time import Duration, Timestamp
-from hub.light_clients.cometbft.client_state import ClientState, Counterparty
+from hub.light_clients.cometbft.client_state import (
+    ClientState,
+    Counterparty,
+    decode_client_state,
+    encode_client_state,
+)
 from hub.light_clients.interface import NeedsBisection
 
 if TYPE_CHECKING:
@@ -45,6 +52,8 @@ if TYPE_CHECKING:
     from hub.core.ids import ClientId
     from hub.light_clients.interface import LightClient
 
+MAX_STEPS: Final = 256
+"""Headers of one update."""
 _OPENING = re.compile(r"[a-zA-Z0-9._/-]{0,128}")
 _FIRST = (1).to_bytes(8, "big")
 
@@ -67,7 +76,8 @@ class Clients:
     def create(self, state: State, message: CreateClient) -> ClientId:
         """The id of a client that waits for its anchor's header; of the same, if opened before.
 
-        Raises ``AnchorInvalid``, ``FieldInvalid``, ``ClientTypeUnknown`` or ``LaneExists``.
+        Raises ``AnchorInvalid``, ``FieldInvalid``, ``IdentifierInvalid``, ``EncodingNotCanonical``,
+        ``ClientTypeUnknown`` or ``LaneExists``.
         """
         anchor = message.anchor
         check_anchor(anchor)
@@ -82,13 +92,14 @@ class Clients:
             if before != (anchor, message.ordered):
                 raise LaneExists(name=f"opening {message.opening}")
             return found
+        initial = _initial(anchor)
         client = store.new_client_id(state, anchor.client_type)
         store.put_anchor(state, client, anchor)
         if message.ordered:
             store.put_ordered(state, client)
         if message.opening:
             store.put_opening(state, client, message.opening)
-        store.put_client_state(state, client, _initial(anchor))
+        store.put_client_state(state, client, initial)
         state.events.append(ClientCreated(client, message.opening))
         return client
 
@@ -145,9 +156,11 @@ class Clients:
     def update(self, state: State, message: UpdateClient, now: Timestamp) -> bool:
         """The client has verified every header in turn; False if one contradicted and it froze.
 
-        Raises ``ClientNotFound``, ``ClientFrozen``, ``ConsensusStateMissing``, or as the light
-        client does.
+        Raises ``ClientNotFound``, ``ClientFrozen``, ``LimitExceeded``, ``ConsensusStateMissing``,
+        or as the light client does.
         """
+        if len(message.steps) > MAX_STEPS:
+            raise LimitExceeded(what="update steps", count=len(message.steps), limit=MAX_STEPS)
         found = store.client_state(state, message.client)
         anchor = store.anchor(state, message.client)
         if found.is_frozen:
@@ -263,14 +276,18 @@ class Clients:
 
 
 def _initial(anchor: Anchor) -> ClientState:
-    # Source: the trusting period is usually two thirds of the unbonding period.
-    return ClientState(
+    # The trusting period is usually two thirds of the unbonding period.
+    state = ClientState(
         chain_id=anchor.chain_id,
         options=anchor.options,
         unbonding_period=Duration(anchor.options.trusting_period * 3 // 2 + 1),
         latest_height=None,
         is_frozen=False,
     )
+    # What cannot be read again must not be written.
+    if decode_client_state(encode_client_state(state)) != state:
+        raise AnchorInvalid(field="options", problem="are out of range")
+    return state
 
 
 def _frozen(client: ClientId) -> ClientFrozen:

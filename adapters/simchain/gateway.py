@@ -13,6 +13,7 @@ Source: ICS-04 v2; ibc-go v10 modules/core/04-channel/v2/keeper (packet.go, msg_
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from adapters.simchain.application import ERROR_ACKNOWLEDGEMENT, ERROR_ANSWER
@@ -73,6 +74,9 @@ MAX_TIMEOUT: Final = 24 * 60 * 60
 """Seconds after the block's time. Source: ibc-go v10 04-channel/v2 types, MaxTimeoutDelta."""
 
 _NEXT_RECEIVE = b"nextSequenceRecv//"
+
+# Most packets get one of few answers, and the ledger keeps them all.
+_acknowledgement = lru_cache(maxsize=64)(Acknowledgement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,7 @@ class Gateway:
         except HubError as error:
             state.undo(mark)
             return ERROR_ACKNOWLEDGEMENT, error
-        return Acknowledgement(tuple(answers)), None
+        return _acknowledgement(tuple(answers)), None
 
     def _acknowledge(
         self, state: State, packet: Packet, acknowledgement: Acknowledgement

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapters.sdk.clock import Clock
-    from adapters.simchain.chain import Block, Chain
+    from adapters.simchain.chain import Chain
+    from adapters.simchain.history import Block
     from adapters.simchain.messages import Result, Transaction
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adapters.simchain.block_log import BlockLog
-    from adapters.simchain.chain import Block
+    from adapters.simchain.history import Block
     from adapters.simchain.messages import Message, Result
     from hub.core.packet import Packet
 

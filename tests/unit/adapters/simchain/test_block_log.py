@@ -17,6 +17,11 @@ from hub.core.time import Timestamp
 
 if TYPE_CHECKING:
     from pathlib import Path
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 RECORD = BlockRecord(
     height=7,
@@ -105,3 +110,43 @@ def test_damage_before_other_records_is_no_cut(path: Path, at: int) -> None:
     path.write_bytes(data)
     with pytest.raises(RecordCorrupt):
         FileLog(path)
+
+
+@pytest.mark.parametrize("call", ["fsync", "write"])
+def test_record_that_the_disk_refused_leaves_no_part_behind(
+    path: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = FileLog(path)
+    log.append(b"one")
+    fsync = os.fsync
+
+    def failing(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", fsync)
+        raise OSError(f"no space for {descriptor}")
+
+    if call == "fsync":
+        monkeypatch.setattr(os, "fsync", failing)
+    else:
+        monkeypatch.setattr(log, "_file", Half(log._file))
+    with pytest.raises(OSError, match="no space"):
+        log.append(b"two")
+    log.append(b"three")
+    log.close()
+    assert reread(path) == [b"one", b"three"]
+
+
+class Half:
+    """A file whose disk is full after ten bytes, once."""
+
+    def __init__(self, file: FileIO) -> None:
+        self.file = file
+        self.writes = 0
+
+    def write(self, data: bytes) -> int:
+        self.writes += 1
+        if self.writes == 2:
+            raise OSError("no space")
+        return self.file.write(data[:10])
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.file, name)

@@ -16,7 +16,7 @@ from adapters.simchain.messages import (
 )
 from adapters.simchain.misbehave import Forgery, equivocate, forge_header
 from adapters.simchain.queries import PREFIX, anchor_at, client_view
-from hub.core.client import ClientStatus
+from hub.core.client import ClientStatus, Fraction
 from hub.core.errors import (
     AnchorInvalid,
     AnchorMismatch,
@@ -30,6 +30,7 @@ from hub.core.errors import (
     IdentifierInvalid,
     LaneExists,
     LaneNotOpen,
+    LimitExceeded,
     NotEnoughTrust,
     QuorumNotReached,
     SignatureInvalid,
@@ -124,6 +125,8 @@ def test_client_whose_anchor_is_too_old_does_not_start(strangers: Path) -> None:
     [
         ({"client_type": "08-wasm"}, ClientTypeUnknown),
         ({"header_hash": bytes(32)}, AnchorInvalid),
+        ({"chain_id": "with space"}, IdentifierInvalid),
+        ({"options": replace(TRUST, trust_level=Fraction(2**64 + 1, 2**64 + 1))}, AnchorInvalid),
     ],
 )
 def test_anchor_that_cannot_start_a_client_is_refused(
@@ -210,6 +213,12 @@ def test_header_that_skips_too_far_changes_nothing(path: Path) -> None:
     result = path.run(path.left, update(far))
     assert isinstance(result.error, NotEnoughTrust)
     assert max(client_view(path.left, CLIENT).heights) == trusted
+
+
+def test_update_of_too_many_headers_is_refused(path: Path) -> None:
+    step = first_step(path)
+    result = path.run(path.left, update(*[step] * 257))
+    assert isinstance(result.error, LimitExceeded)
 
 
 def test_header_from_a_height_that_is_not_trusted_is_refused(path: Path) -> None:
