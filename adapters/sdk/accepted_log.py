@@ -45,9 +45,10 @@ class AcceptedLog:
         self._pending: list[bytes] = []
         self._writing = asyncio.Lock()
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a+b", buffering=0)
         self._end = 0
         self._load()
+        self._file = self._path.open("ab", buffering=0)
+        self._file.truncate(self._end)
 
     def accepted(self, lane: LaneKey, side: Side) -> RangeSet:
         """Sequences of *lane* that were said to be accepted."""
@@ -99,13 +100,13 @@ class AcceptedLog:
         del self._pending[:count]
 
     def _load(self) -> None:
+        self._path.touch()
         with self._path.open("rb") as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break
                 self._note(self._decoded(line))
                 self._end += len(line)
-        self._file.truncate(self._end)
 
     def _decoded(self, line: bytes) -> Answer:
         try:

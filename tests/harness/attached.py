@@ -14,7 +14,7 @@ from adapters.sdk.accepted_log import AcceptedLog
 from adapters.sdk.anchors import Anchors
 from adapters.sdk.client import AdapterClient, Relayers
 from adapters.sdk.session import City
-from hub.core.time import SECOND, Duration, Timestamp
+from hub.core.time import SECOND, Duration
 from hub.wire.packet import encode_packet
 from tests.harness.certificates import Certificates
 from tests.harness.city import BACK, CLIENT, OUT, PaperChain
@@ -56,10 +56,12 @@ class Attached:
     async def heard(self, session: RelayedSession) -> None:
         """The adapter has taken every frame that was said so far."""
         assert self.client._session is not None
-        stream = self.client._session._stream
-        stream._heard_at = Timestamp(-1)
-        session.say(heartbeat=pb.Heartbeat())
-        await until(lambda: stream._heard_at >= 0)
+        pump = self.client._session.pump
+        heard: list[int] = []
+        pump.grant = heard.append  # type: ignore[assignment, method-assign]
+        session.say(credits=pb.Credits(count=0))
+        await until(lambda: heard)
+        del pump.grant  # the class has its own
 
     async def advance(self, session: RelayedSession, seconds: int) -> None:
         """Seconds pass, after each of which the relayer is heard."""

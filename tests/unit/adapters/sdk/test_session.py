@@ -46,6 +46,7 @@ async def test_the_anchors_header_is_shown_first_where_the_hub_has_none(both: At
 async def test_a_welcome_that_does_not_come_ends_the_session(both: Attached) -> None:
     session = await both.relayer.attached()
     await session.expect("hello")
+    await until(lambda: both.clock.is_awaited)
     await both.clock.advance(Duration(20 * SECOND))
     await session.gone()
 
@@ -79,7 +80,7 @@ async def test_a_welcome_that_is_none_ends_the_session(
 async def test_heartbeats_go_out_every_second(both: Attached) -> None:
     session = await both.session()
     for _ in range(3):
-        session.say(heartbeat=pb.Heartbeat())
+        await both.heard(session)
         await both.clock.advance(SECOND)
         await session.heartbeat()
 
@@ -99,6 +100,7 @@ async def test_a_drain_finishes_what_is_in_flight_and_takes_nothing_new(both: At
     session.say(execution=receive(1, 1))
     await both.chain.executions.get()
     session.say(drain=pb.Drain())
+    await both.heard(session)
     both.chain.send(range(3, 5))
     session.accept(frame, [(1, 2)])
     both.chain.results.put_nowait(ExecutionResult(executed=RangeSet.of([1])))
