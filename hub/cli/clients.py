@@ -9,13 +9,13 @@ from ydhub.client.v1 import client_pb2, client_service_pb2
 
 from hub.cli.connection import connect
 from hub.cli.options import command
-from hub.cli.output import Column, moment, show_list, show_one, word
+from hub.cli.output import moment, show_list, show_one, word
 from hub.cli.resources import client_name, peer_name
 from hub.wire.duration import format_duration
 from hub.wire.times import duration_from_proto
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hub.cli.options import Run
 
@@ -33,15 +33,15 @@ async def list_(run: Run, *, peer: str) -> None:
     async with connect(run.settings()) as hub:
         pages = [page async for page in hub.all(hub.clients.ListClients, request)]
     clients = [found for page in pages for found in page.clients]
-    columns = [
-        Column[client_pb2.Client]("CLIENT", lambda found: found.name.removeprefix("peers/")),
-        Column[client_pb2.Client]("STATUS", _status),
-        Column[client_pb2.Client]("VERIFIES", lambda found: found.chain_id),
-        Column[client_pb2.Client]("HEIGHT", _height),
-        Column[client_pb2.Client]("TRUST ENDS", lambda found: moment(found.expire_time)),
-        Column[client_pb2.Client]("OTHER END", lambda found: found.counterparty_client),
-        Column[client_pb2.Client]("CAUSE", lambda found: found.frozen_cause),
-    ]
+    columns: dict[str, Callable[[client_pb2.Client], object]] = {
+        "CLIENT": lambda found: found.name.removeprefix("peers/"),
+        "STATUS": _status,
+        "VERIFIES": lambda found: found.chain_id,
+        "HEIGHT": _height,
+        "TRUST ENDS": lambda found: moment(found.expire_time),
+        "OTHER END": lambda found: found.counterparty_client,
+        "CAUSE": lambda found: found.frozen_cause,
+    }
     show_list(run.output, "clients", clients, columns)
 
 
@@ -78,13 +78,13 @@ async def evidence(run: Run, *, name: str) -> None:
     async with connect(run.settings()) as hub:
         request = client_service_pb2.ListEvidenceRequest(parent=client_name(name))
         found = (await hub.call(hub.clients.ListEvidence, request)).evidence
-    columns = [
-        Column[client_pb2.Evidence]("EVIDENCE", lambda entry: entry.name.removeprefix("peers/")),
-        Column[client_pb2.Evidence]("REASON", lambda entry: entry.reason),
-        Column[client_pb2.Evidence]("RECORDED", lambda entry: moment(entry.record_time)),
-        Column[client_pb2.Evidence]("FIRST", lambda entry: f"{len(entry.first)} bytes"),
-        Column[client_pb2.Evidence]("SECOND", lambda entry: f"{len(entry.second)} bytes"),
-    ]
+    columns: dict[str, Callable[[client_pb2.Evidence], object]] = {
+        "EVIDENCE": lambda entry: entry.name.removeprefix("peers/"),
+        "REASON": lambda entry: entry.reason,
+        "RECORDED": lambda entry: moment(entry.record_time),
+        "FIRST": lambda entry: f"{len(entry.first)} bytes",
+        "SECOND": lambda entry: f"{len(entry.second)} bytes",
+    }
     show_list(run.output, "evidence", found, columns)
 
 

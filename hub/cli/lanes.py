@@ -10,7 +10,7 @@ from ydhub.lane.v1 import lane_pb2, lane_service_pb2
 
 from hub.cli.connection import connect
 from hub.cli.options import command
-from hub.cli.output import Column, moment, show_list, show_one, word
+from hub.cli.output import moment, show_list, show_one, word
 from hub.cli.resources import lane_name, peer_name
 from hub.core.errors import AnswerOverdue, Reason
 from hub.core.time import MILLISECOND, SECOND
@@ -18,7 +18,7 @@ from hub.wire.duration import parse_duration
 from hub.wire.status import RemoteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hub.cli.connection import Connection
     from hub.cli.options import Run
@@ -96,15 +96,15 @@ async def list_(run: Run, *, peer: str) -> None:
     async with connect(run.settings()) as hub:
         pages = [page async for page in hub.all(hub.lanes.ListLanes, request)]
     lanes = [found for page in pages for found in page.lanes]
-    columns = [
-        Column[lane_pb2.Lane]("LANE", lambda found: found.name.removeprefix("lanes/")),
-        Column[lane_pb2.Lane]("STATE", _state),
-        Column[lane_pb2.Lane]("ORDER", _order),
-        Column[lane_pb2.Lane]("ACCEPTED", lambda found: found.accepted_count),
-        Column[lane_pb2.Lane]("PROVEN ENDS", lambda found: found.outcome_count),
-        Column[lane_pb2.Lane]("COMPLETED", lambda found: found.completed_count),
-        Column[lane_pb2.Lane]("EXCEPTIONS", lambda found: found.exception_count),
-    ]
+    columns: dict[str, Callable[[lane_pb2.Lane], object]] = {
+        "LANE": lambda found: found.name.removeprefix("lanes/"),
+        "STATE": _state,
+        "ORDER": _order,
+        "ACCEPTED": lambda found: found.accepted_count,
+        "PROVEN ENDS": lambda found: found.outcome_count,
+        "COMPLETED": lambda found: found.completed_count,
+        "EXCEPTIONS": lambda found: found.exception_count,
+    }
     show_list(run.output, "lanes", lanes, columns)
 
 

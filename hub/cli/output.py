@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from google.protobuf.message import Message
     from google.protobuf.timestamp_pb2 import Timestamp
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Message)
 
 _WIDE = 100_000
 """Characters: what no terminal reads is never cut."""
@@ -38,27 +37,19 @@ class Output(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
-class Column(Generic[T]):
-    """A column of a table."""
-
-    title: str
-    cell: Callable[[T], object]
-
-
 def show_list(
-    output: Output, name: str, messages: Sequence[Message], columns: Sequence[Column[Any]]
+    output: Output, name: str, messages: Sequence[T], columns: Mapping[str, Callable[[T], object]]
 ) -> None:
-    """Prints *messages*; as JSON, one object that holds them under *name*."""
+    """Prints *messages*, in *columns* by title; as JSON, one object with them under *name*."""
     if output is Output.JSON:
         print_json({name: [as_dict(message) for message in messages]})
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.title, overflow="fold")
+    for title in columns:
+        table.add_column(title, overflow="fold")
     for message in messages:
-        table.add_row(*[Text(str(column.cell(message))) for column in columns])
-    _print(table)
+        table.add_row(*[Text(str(cell(message))) for cell in columns.values()])
+    print_table(table)
 
 
 def show_one(output: Output, message: Message, lines: Iterable[tuple[str, object]]) -> None:
@@ -70,9 +61,9 @@ def show_one(output: Output, message: Message, lines: Iterable[tuple[str, object
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for title, value in lines:
-        if value not in {"", None}:
+        if value is not None and value != "":
             table.add_row(title, Text(str(value)))
-    _print(table)
+    print_table(table)
 
 
 def print_json(value: object) -> None:
@@ -103,6 +94,10 @@ def word(enum: Any, number: int, prefix: str) -> str:
     return value.name.removeprefix(prefix) if value is not None else str(number)
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
+    """Prints *table*; nothing is cut or padded where no terminal reads it."""
     width = None if sys.stdout.isatty() else _WIDE
-    Console(file=sys.stdout, width=width, highlight=False).print(table)
+    console = Console(file=sys.stdout, width=width, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    sys.stdout.write("".join([f"{line.rstrip()}\n" for line in capture.get().splitlines()]))

@@ -11,7 +11,7 @@ from ydhub.simchain.v1 import simchain_service_pb2
 
 from hub.cli.connection import connect
 from hub.cli.options import command
-from hub.cli.output import Column, moment, show_list, show_one, word
+from hub.cli.output import moment, show_list, show_one, word
 from hub.cli.resources import lane_between, lane_name, packet_name
 from hub.core.errors import AnswerOverdue, FieldInvalid, Reason
 from hub.core.time import MILLISECOND, SECOND
@@ -19,7 +19,7 @@ from hub.wire.duration import parse_duration
 from hub.wire.status import RemoteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hub.cli.connection import Connection
     from hub.cli.options import Run
@@ -128,14 +128,14 @@ async def list_(run: Run, *, lane: str, state: str | None, limit: int) -> None:
             found += page.packets
             if len(found) >= limit:
                 break
-    columns = [
-        Column[packet_pb2.PacketRecord]("SEQUENCE", lambda entry: entry.name.rpartition("/")[2]),
-        Column[packet_pb2.PacketRecord]("STATE", _state),
-        Column[packet_pb2.PacketRecord]("PORTS", _ports),
-        Column[packet_pb2.PacketRecord]("ACCEPTED", lambda entry: moment(entry.accept_time)),
-        Column[packet_pb2.PacketRecord]("ENDED", lambda entry: moment(entry.outcome_time)),
-        Column[packet_pb2.PacketRecord]("EXCEPTION", lambda entry: entry.exception.reason),
-    ]
+    columns: dict[str, Callable[[packet_pb2.PacketRecord], object]] = {
+        "SEQUENCE": lambda entry: entry.name.rpartition("/")[2],
+        "STATE": _state,
+        "PORTS": _ports,
+        "ACCEPTED": lambda entry: moment(entry.accept_time),
+        "ENDED": lambda entry: moment(entry.outcome_time),
+        "EXCEPTION": lambda entry: entry.exception.reason,
+    }
     show_list(run.output, "packets", found[:limit], columns)
 
 

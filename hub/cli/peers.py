@@ -10,14 +10,14 @@ from ydhub.peer.v1 import peer_pb2, peer_service_pb2
 
 from hub.cli.connection import connect
 from hub.cli.options import command
-from hub.cli.output import Column, moment, show_list, show_one, word
+from hub.cli.output import moment, show_list, show_one, word
 from hub.cli.resources import peer_name
 from hub.core.errors import FieldInvalid
 from hub.wire import anchor_file
 from hub.wire.clients import anchor_from_proto, anchor_to_proto
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hub.cli.options import Run
 
@@ -66,15 +66,15 @@ async def list_(run: Run) -> None:
         request = peer_service_pb2.ListPeersRequest()
         pages = [page async for page in hub.all(hub.peers.ListPeers, request)]
     peers = [found for page in pages for found in page.peers]
-    columns = [
-        Column[peer_pb2.Peer]("PEER", lambda found: found.name.removeprefix("peers/")),
-        Column[peer_pb2.Peer]("NAME", lambda found: found.display_name),
-        Column[peer_pb2.Peer]("STATE", _state),
-        Column[peer_pb2.Peer]("CHAIN", lambda found: found.anchor.chain_id),
-        Column[peer_pb2.Peer]("ADAPTER", lambda found: "attached" if found.attached else "away"),
-        Column[peer_pb2.Peer]("RELAYER", lambda found: found.relayer),
-        Column[peer_pb2.Peer]("SINCE", lambda found: moment(found.create_time)),
-    ]
+    columns: dict[str, Callable[[peer_pb2.Peer], object]] = {
+        "PEER": lambda found: found.name.removeprefix("peers/"),
+        "NAME": lambda found: found.display_name,
+        "STATE": _state,
+        "CHAIN": lambda found: found.anchor.chain_id,
+        "ADAPTER": lambda found: "attached" if found.attached else "away",
+        "RELAYER": lambda found: found.relayer,
+        "SINCE": lambda found: moment(found.create_time),
+    }
     show_list(run.output, "peers", peers, columns)
 
 

@@ -9,13 +9,13 @@ from ydhub.lane.v1 import lane_pb2, lane_service_pb2
 
 from hub.cli.connection import connect
 from hub.cli.options import command
-from hub.cli.output import Column, show_list, show_one, word
+from hub.cli.output import show_list, show_one, word
 from hub.cli.resources import lane_name, route_name
 from hub.wire.duration import format_duration, parse_duration
 from hub.wire.times import duration_from_proto, duration_to_proto
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hub.cli.options import Run
 
@@ -76,15 +76,15 @@ async def list_(run: Run, *, lane: str) -> None:
         parent = await lane_name(hub, lane) if lane else ""
         request = lane_service_pb2.ListRoutesRequest(parent=parent)
         found = (await hub.call(hub.lanes.ListRoutes, request)).routes
-    columns = [
-        Column[lane_pb2.Route]("LANE", lambda entry: _parts(entry)[0]),
-        Column[lane_pb2.Route]("PORTS", lambda entry: _parts(entry)[1]),
-        Column[lane_pb2.Route]("ACTION", _action),
-        Column[lane_pb2.Route]("MAX PAYLOAD", lambda entry: entry.max_payload_bytes or ""),
-        Column[lane_pb2.Route]("MAX TIMEOUT", _limit),
-        Column[lane_pb2.Route]("CLASS", lambda entry: entry.data_class),
-        Column[lane_pb2.Route]("PURPOSE", lambda entry: entry.purpose),
-    ]
+    columns: dict[str, Callable[[lane_pb2.Route], object]] = {
+        "LANE": lambda entry: _parts(entry)[0],
+        "PORTS": lambda entry: _parts(entry)[1],
+        "ACTION": _action,
+        "MAX PAYLOAD": lambda entry: entry.max_payload_bytes or "",
+        "MAX TIMEOUT": _limit,
+        "CLASS": lambda entry: entry.data_class,
+        "PURPOSE": lambda entry: entry.purpose,
+    }
     show_list(run.output, "routes", found, columns)
 
 

@@ -1,0 +1,78 @@
+"""Where a development network listens: free ports of the loopback, kept from start to start."""
+
+from __future__ import annotations
+
+import socket
+import tomllib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from hub.cli.dev.layout import CHAINS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from hub.core.ids import PeerId
+
+HOST: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """host:port of every listener."""
+
+    hub: str
+    relayer: str
+    metrics: str
+    """Of the relayer."""
+    chains: Mapping[PeerId, str]
+
+
+def read(file: Path) -> Mapping[str, str]:
+    """The addresses in ``dev.toml``, by the listener's name; empty where there is no such file."""
+    try:
+        known = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    found: dict[str, Any] = {
+        "hub": known.get("hub", {}).get("server"),
+        "relayer": known.get("relayer", {}).get("address"),
+        "metrics": known.get("relayer", {}).get("metrics"),
+        **known.get("chains", {}),
+    }
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def choose(known: Mapping[str, str], is_running: Callable[[str], bool]) -> Addresses:
+    """Known addresses of what runs, or where nobody else listens; a free port for the rest."""
+    names = ("hub", "relayer", "metrics", *CHAINS)
+    found: dict[str, str] = {}
+    with ExitStack() as stack:
+        for name in names:
+            process = "relayer" if name == "metrics" else name
+            address = known.get(name, "")
+            if not (address and is_running(process)):
+                address = _bind(stack, address)
+            found[name] = address
+    return Addresses(
+        hub=found["hub"],
+        relayer=found["relayer"],
+        metrics=found["metrics"],
+        chains={peer: found[peer] for peer in CHAINS},
+    )
+
+
+def _bind(stack: ExitStack, wished: str) -> str:
+    """*wished* if nobody listens there, else another; held until *stack* is left."""
+    for port in (int(wished.rpartition(":")[2]) if wished else 0, 0):
+        listener = stack.enter_context(socket.socket())
+        # A connection that was closed a moment ago does not keep a port from its listener.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            continue
+        return f"{HOST}:{listener.getsockname()[1]}"
+    raise OSError(f"no free port on {HOST}")

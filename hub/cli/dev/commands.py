@@ -1,0 +1,132 @@
+"""``ydhub dev``: a development network on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.table import Table
+
+from hub.cli.dev.layout import POSTGRES, PROCESSES
+from hub.cli.dev.network import Network
+from hub.cli.exit_codes import ExitCode
+from hub.cli.options import command
+from hub.cli.output import Output, print_json, print_table
+from hub.core.errors import FieldInvalid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hub.cli.options import Run
+
+FOLLOW_EVERY_S: Final = 0.2
+LAST_LINES: Final = 100
+_ALL: Final = (POSTGRES, *PROCESSES)
+
+
+@click.group()
+def dev() -> None:
+    """A development network on this machine."""
+
+
+@command(dev, "up", calls=False)
+async def up(run: Run) -> None:
+    """Start a hub, a relayer and three chains, or what is missing of them."""
+    network = Network(run.directory, _tell)
+    chosen = await network.up()
+    if run.output is Output.JSON:
+        print_json(
+            {
+                "hub": chosen.hub,
+                "relayer": chosen.relayer,
+                "metrics": chosen.metrics,
+                "chains": {str(peer): address for peer, address in chosen.chains.items()},
+            }
+        )
+    file = run.directory / "anchors" / "hub" / "hangzhou.yaml"
+    click.echo(f"next: ydhub peer register -f {file}    stop: ydhub dev down", err=True)
+
+
+@command(dev, "down", calls=False)
+async def down(run: Run) -> None:
+    """Stop all of it; chains, database and keys stay for the next start."""
+    await Network(run.directory, _tell).down()
+    click.echo("nothing runs", err=True)
+
+
+@command(dev, "status", calls=False)
+async def status(run: Run) -> int:
+    """Show what runs. Exits with 9 where something does not."""
+    network = Network(run.directory, _tell)
+    found = [await _state(network, name) for name in _ALL]
+    if run.output is Output.JSON:
+        print_json({"processes": found})
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("PROCESS", "STATE", "PID", "ADDRESS"):
+            table.add_column(title)
+        for entry in found:
+            table.add_row(*[str(value) for value in entry.values()])
+        print_table(table)
+    well = all(entry["state"] in {"answers", "runs"} for entry in found)
+    return ExitCode.OK if well else ExitCode.UNAVAILABLE
+
+
+@command(dev, "logs", calls=False)
+@click.argument("name", type=click.Choice(_ALL), required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on as more is written, until interrupted.")
+async def logs(run: Run, *, name: str | None, follow: bool) -> None:
+    """Print the end of a process's log, or of all."""
+    network = Network(run.directory, _tell)
+    names = [name] if name else list(_ALL)
+    for each in names:
+        for line in network.last_lines(each, LAST_LINES):
+            click.echo(line if name else f"{each:>9}  {line}")
+    if follow:
+        files = {each: network.layout.log(each) for each in names}
+        await _follow(files, marked=name is None)
+
+
+async def _state(network: Network, name: str) -> dict[str, object]:
+    number = network.number(name)
+    state = "stopped"
+    if number is not None:
+        state = "runs" if name == POSTGRES else "starts"
+        if name != POSTGRES and await network.answers(name):
+            state = "answers"
+    address = network.addresses.get(name, "")
+    return {"name": name, "state": state, "pid": number or "", "address": address}
+
+
+async def _follow(files: dict[str, Path], *, marked: bool) -> None:
+    """Whatever is written to *files* from now on, until interrupted. Raises ``FieldInvalid``."""
+    places = {name: _size(file) for name, file in files.items()}
+    if not any(file.exists() for file in files.values()):
+        raise FieldInvalid(field="--dir", problem="holds no log")
+    while True:
+        for name, file in files.items():
+            size = _size(file)
+            if size < places[name]:  # begun anew
+                places[name] = 0
+            if size > places[name]:
+                with file.open("rb") as stream:
+                    stream.seek(places[name])
+                    text = stream.read(size - places[name])
+                # A line that is not whole yet waits.
+                end = text.rfind(b"\n") + 1
+                places[name] += end
+                for line in text[:end].decode(errors="replace").splitlines():
+                    click.echo(f"{name:>9}  {line}" if marked else line)
+        await asyncio.sleep(FOLLOW_EVERY_S)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _tell(what: str, how: str) -> None:
+    click.echo(f"  {what:<13} {how}", err=True)
