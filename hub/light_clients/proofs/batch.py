@@ -137,8 +137,6 @@ def _close(slots: list[tuple[int, bytes]], height: int, leaf: int) -> bytes:
         at, expected = slots.pop()
         if at == height:
             return expected
-        if at > height:
-            break
     raise ProofBatchInvalid(leaf=leaf, rule=f"no right slot is open at height {height}")
 
 

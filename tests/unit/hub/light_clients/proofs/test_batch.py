@@ -14,9 +14,9 @@ from hub.core.errors import (
     ProofUnparseable,
     RootMismatch,
 )
-from hub.light_clients.proofs.batch import leaf_digest, verify_batch
+from hub.light_clients.proofs.batch import check_leaves, leaf_digest, verify_batch
 from hub.light_clients.proofs.batch_codec import Path, Step, StoreStep, encode_batch
-from tests.harness.iavl import World, join, leaf, plant
+from tests.harness.iavl import Inner, World, join, leaf, plant
 from tests.harness.proof_samples import (
     KEY_PREFIX,
     ONE_LEAF,
@@ -318,3 +318,71 @@ def test_leaf_in_a_slot_is_no_inner_node() -> None:
     for path in (Path(1, 0, (step,)), Path(1, 0, (step, replace(step, height=1)))):
         with pytest.raises(ProofBatchInvalid):
             verify_batch(ROOT, PREFIX, LEAVES[:1], encode_batch((), [path]))
+
+
+# Trees that no chain makes: every hash is right, and the rules decide -----------------------------
+
+
+def _batch_of(world: World) -> None:
+    items = world.items(STORE)
+    shown = [(full.removeprefix(KEY_PREFIX), text) for full, text in items]
+    verify_batch(world.root, PREFIX, shown, world.batch(STORE, [full for full, _ in items]))
+
+
+def _leaf(number: int) -> Node:
+    return leaf(KEY_PREFIX + key(number), value(number))
+
+
+@pytest.mark.parametrize(("above", "accepted"), [(3, True), (2, False), (1, False)])
+def test_slot_lies_over_the_path_that_ends_below_it(above: int, *, accepted: bool) -> None:
+    """Each path's heights rise, and so do they where one path joins another."""
+    below = join(_leaf(2), _leaf(3), height=2)
+    world = World({STORE: join(_leaf(1), below, height=above)})
+    if accepted:
+        _batch_of(world)
+    else:
+        with pytest.raises(ProofBatchInvalid) as caught:
+            _batch_of(world)
+        assert caught.value.rule == "slot does not lie over height 2"
+
+
+@pytest.mark.parametrize(("below", "accepted"), [(1, True), (2, False), (3, False)])
+def test_heights_of_a_path_rise(below: int, *, accepted: bool) -> None:
+    world = World({STORE: join(join(_leaf(1), _leaf(2), height=below), _leaf(3), height=2)})
+    if accepted:
+        _batch_of(world)
+    else:
+        with pytest.raises(ProofBatchInvalid) as caught:
+            _batch_of(world)
+        assert caught.value.rule == f"height 2 does not rise over {below}"
+
+
+@pytest.mark.parametrize(("count", "accepted"), [(63, True), (64, False)])
+def test_longest_prefix_of_the_spec_is_accepted_and_no_longer_one(
+    count: int, *, accepted: bool
+) -> None:
+    """Height 1 byte, size 1 byte below 64, version 9 bytes, the child's length: 12 bytes."""
+    items = {KEY_PREFIX + key(number): value(number) for number in range(count)}
+    tree = plant(items)
+    assert isinstance(tree, Inner)
+    world = World({STORE: join(tree.left, tree.right, 2**61)})
+    if accepted:
+        _batch_of(world)
+    else:
+        with pytest.raises(ProofSpecViolated) as caught:
+            _batch_of(world)
+        assert caught.value.at == 6
+
+
+def test_keys_rise_strictly_and_nothing_is_empty() -> None:
+    assert check_leaves(PREFIX, leaves(2, 4)) == [
+        (KEY_PREFIX + key(2), value(2)),
+        (KEY_PREFIX + key(4), value(4)),
+    ]
+    for numbers in ((2, 2), (4, 2)):
+        with pytest.raises(ProofBatchInvalid) as caught:
+            check_leaves(PREFIX, leaves(*numbers))
+        assert caught.value.leaf == 1
+    with pytest.raises(ProofSpecViolated) as empty:
+        check_leaves(PREFIX, [(key(2), b"")])
+    assert empty.value.at == 0
