@@ -66,7 +66,6 @@ def _proofs_accept(root: bytes, leaves: Sequence[tuple[bytes, bytes]], batch: by
     return True
 
 
-@settings(deadline=None)
 @given(keys, seeds)
 def test_batch_of_a_genuine_tree_is_accepted_and_expands_to_its_proofs(
     names: set[bytes], seed: int
@@ -81,7 +80,6 @@ def test_batch_of_a_genuine_tree_is_accepted_and_expands_to_its_proofs(
         verify_membership(world.root, PREFIX, name, text, proof)
 
 
-@settings(deadline=None)
 @given(keys, seeds, st.binary(min_size=1, max_size=4))
 def test_key_is_included_or_excluded_never_both(names: set[bytes], seed: int, asked: bytes) -> None:
     world = _world(names, seed)
@@ -104,7 +102,7 @@ def _odd(names: Sequence[bytes], rng: Random) -> Node:
     return join(left, right, rng.choice([1] * 6 + [2**20, 2**61]), height)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sets(st.binary(min_size=1, max_size=3), min_size=1, max_size=12), seeds)
 def test_batch_of_an_odd_tree_is_accepted_only_if_every_expanded_proof_is(
     names: set[bytes], seed: int
@@ -117,7 +115,7 @@ def test_batch_of_an_odd_tree_is_accepted_only_if_every_expanded_proof_is(
         assert _proofs_accept(world.root, leaves, batch)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(keys, seeds, st.data())
 def test_changed_batch_is_refused_and_so_is_one_of_its_proofs(
     names: set[bytes], seed: int, data: st.DataObject
@@ -133,7 +131,6 @@ def test_changed_batch_is_refused_and_so_is_one_of_its_proofs(
         assert not _proofs_accept(world.root, leaves, bytes(batch))
 
 
-@settings(deadline=None)
 @given(keys, seeds)
 def test_both_builders_make_the_same_proofs(names: set[bytes], seed: int) -> None:
     """simchain's own store, grown key by key, against the ordinary verifier."""
