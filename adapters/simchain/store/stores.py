@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from adapters.simchain.store.iavl import DEFAULT_KEEP, IavlStore
 from adapters.simchain.store.proofs import prove_absence, prove_batch, prove_existence
+from hub.core import merkle
 from hub.core.codec.proto import encode_varint
 from hub.light_clients.proofs.batch_codec import StoreStep, encode_batch
 from hub.light_clients.proofs.codec import encode_merkle_proof
@@ -55,7 +56,7 @@ class Stores:
 
     def root(self, version: int) -> bytes:
         """The root over all stores in a kept *version*. Raises ``StoreError``."""
-        return map_root(self._leaves(version))
+        return merkle.root(self._entries(version))
 
     def prove(self, name: str, key: bytes, version: int) -> bytes:
         """The ``MerkleProof`` that *key* stands in the store *name*.
@@ -77,55 +78,42 @@ class Stores:
         Raises ``NotProvable`` or ``StoreError``.
         """
         paths = prove_batch(self[name].tree(version), keys)
-        side_path = map_path(self._leaves(version), list(self._stores).index(name))
-        return encode_batch([StoreStep(right, sibling) for right, sibling in side_path], paths)
+        steps = [StoreStep(right, sibling) for right, sibling in self._path(name, version)]
+        return encode_batch(steps, paths)
 
     def _chained(self, lower: ExistenceProof | NonExistenceProof, name: str, version: int) -> bytes:
-        path = tuple(
-            [
-                InnerOp(HashOp.SHA256, _INNER_TAG + sibling, b"")
-                if right
-                else InnerOp(HashOp.SHA256, _INNER_TAG, sibling)
-                for right, sibling in map_path(
-                    self._leaves(version), list(self._stores).index(name)
-                )
-            ]
-        )
+        path = [
+            InnerOp(HashOp.SHA256, _INNER_TAG + sibling, b"")
+            if right
+            else InnerOp(HashOp.SHA256, _INNER_TAG, sibling)
+            for right, sibling in self._path(name, version)
+        ]
         root = self[name].root(version)
-        upper = ExistenceProof(name.encode(), root, TENDERMINT_SPEC.leaf, path)
+        upper = ExistenceProof(name.encode(), root, TENDERMINT_SPEC.leaf, tuple(path))
         return encode_merkle_proof([lower, upper])
 
-    def _leaves(self, version: int) -> list[bytes]:
+    def _path(self, name: str, version: int) -> list[tuple[bool, bytes]]:
+        return map_path(self._entries(version), list(self._stores).index(name))
+
+    def _entries(self, version: int) -> list[bytes]:
         return [
-            map_leaf(name.encode(), store.root(version)) for name, store in self._stores.items()
+            map_entry(name.encode(), store.root(version)) for name, store in self._stores.items()
         ]
 
 
-def map_leaf(name: bytes, root: bytes) -> bytes:
-    """The hash of one entry of the map: a store's *name* and its *root*."""
-    return sha256(
-        b"\x00" + encode_varint(len(name)) + name + _DIGEST + sha256(root).digest()
-    ).digest()
+def map_entry(name: bytes, root: bytes) -> bytes:
+    """One entry of the map, a leaf of its tree: a store's *name*, and its *root* hashed."""
+    return encode_varint(len(name)) + name + _DIGEST + sha256(root).digest()
 
 
-def map_root(leaves: Sequence[bytes]) -> bytes:
-    """The root over hashed *leaves*, at least one. Source: RFC 6962 section 2.1."""
-    if len(leaves) == 1:
-        return leaves[0]
-    split = _split(len(leaves))
-    return sha256(_INNER_TAG + map_root(leaves[:split]) + map_root(leaves[split:])).digest()
-
-
-def map_path(leaves: Sequence[bytes], index: int) -> list[tuple[bool, bytes]]:
-    """From the leaf at *index* up: whether it stands on the right, and its sibling."""
-    if len(leaves) == 1:
-        return []
-    split = _split(len(leaves))
-    if index < split:
-        return [*map_path(leaves[:split], index), (False, map_root(leaves[split:]))]
-    return [*map_path(leaves[split:], index - split), (True, map_root(leaves[:split]))]
-
-
-def _split(count: int) -> int:
-    """The largest power of two below *count*."""
-    return 1 << (count - 1).bit_length() - 1
+def map_path(entries: Sequence[bytes], index: int) -> list[tuple[bool, bytes]]:
+    """From the entry at *index* up: whether it stands on the right, and its sibling."""
+    siblings = iter(merkle.inclusion_proof(entries, index))
+    size = len(entries)
+    path: list[tuple[bool, bytes]] = []
+    while size > 1:
+        # A last node without a sibling goes up as it is.
+        if index ^ 1 < size:
+            path.append((bool(index & 1), next(siblings)))
+        index, size = index >> 1, (size + 1) >> 1
+    return path

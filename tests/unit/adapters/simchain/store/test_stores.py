@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from adapters.simchain.store.iavl import StoreError
 from adapters.simchain.store.proofs import NotProvable
-from adapters.simchain.store.stores import Stores, map_leaf, map_path, map_root
+from adapters.simchain.store.stores import Stores, map_entry, map_path
+from hub.core import merkle
 from hub.core.errors import MembershipNotProven, RootMismatch
 from hub.light_clients.proofs.batch import verify_batch
 from hub.light_clients.proofs.ics23 import verify_membership, verify_non_membership
@@ -93,9 +94,9 @@ def test_what_is_not_so_is_not_provable(stores: Stores) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 8, 9])
 def test_path_of_every_entry_leads_to_the_root_of_the_map(count: int) -> None:
-    leaves = [map_leaf(b"store %d" % number, bytes((number,)) * 32) for number in range(count)]
+    entries = [map_entry(b"store %d" % number, bytes((number,)) * 32) for number in range(count)]
     for index in range(count):
-        at = leaves[index]
-        for right, sibling in map_path(leaves, index):
-            at = map_root([sibling, at] if right else [at, sibling])
-        assert at == map_root(leaves)
+        at = merkle.leaf_hash(entries[index])
+        for right, sibling in map_path(entries, index):
+            at = merkle.inner_hash(sibling, at) if right else merkle.inner_hash(at, sibling)
+        assert at == merkle.root(entries)
