@@ -2,6 +2,10 @@
 
 What is asked for is nearly always recent, and each partition that a query looks into costs its own
 descent of an index.
+
+Plans are made once for a connection, often while a partition is still empty, so no query leaves it
+to the planner's estimates whether a range is looked up by index: ``OFFSET 0`` keeps the lookup of
+one range a lookup.
 """
 
 from __future__ import annotations

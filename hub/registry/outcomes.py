@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from hub.registry.engine import Database
 
 _BY: Final = """
-SELECT o.outcome_index, o.sequence, o.kind, o.content, o.proof_id, o.recorded_at
-FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
-JOIN outcomes o ON o.lane_id = $1 AND o.{column} >= r.low AND o.{column} < r.high
-WHERE o.day {days} ORDER BY o.{column}
+SELECT o.* FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
+CROSS JOIN LATERAL (
+    SELECT outcome_index, sequence, kind, content, proof_id, recorded_at FROM outcomes
+    WHERE lane_id = $1 AND {column} >= r.low AND {column} < r.high AND day {days} OFFSET 0
+) o ORDER BY {column}
 """
 _READ: Final = FactQuery(_BY.replace("{column}", "outcome_index"))
 _FIND: Final = FactQuery(_BY.replace("{column}", "sequence"))

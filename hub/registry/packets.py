@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 _COLUMNS: Final = "sequence, content, timeout_timestamp, proof_id, accepted_at"
 _READ: Final = FactQuery(
     f"""
-    SELECT {_COLUMNS} FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
-    JOIN packets p ON p.lane_id = $1 AND p.sequence >= r.low AND p.sequence < r.high
-    WHERE p.day {{days}} ORDER BY sequence
+    SELECT p.* FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
+    CROSS JOIN LATERAL (
+        SELECT {_COLUMNS} FROM packets
+        WHERE lane_id = $1 AND sequence >= r.low AND sequence < r.high AND day {{days}} OFFSET 0
+    ) p ORDER BY sequence
     """  # noqa: S608 - our columns
 )
 _PAGE: Final = f"""

@@ -2,7 +2,8 @@
 
 ``ACCEPT`` and ``RECORD`` begin alike. ``judged`` locks, in lane order, the rows that stand as the
 caller judged them; ``updated`` changes them only if all were found, so a statement does everything
-or nothing; the facts hang on ``updated``. The locked forms take the rows as they are: their caller
+or nothing; the facts hang on ``updated``. Lanes are named twice, so that a plan made while there
+were few finds them by key for ever. The locked forms take the rows as they are: their caller
 holds the locks and has looked (narrow_rows.py).
 
 Source: design section 5, "The first statement of every batch updates its side's rows".
@@ -25,7 +26,8 @@ WITH offered AS MATERIALIZED (
     FROM unnest($3::bigint[], $4::bigint[], $5::text[]) AS o (lane_id, gate, added)
 ), judged AS MATERIALIZED (
     SELECT s.lane_id, o.added FROM lane_sides s JOIN offered o USING (lane_id)
-    WHERE s.side = 'SOURCE' AND s.peer = $1 AND s.epoch = $2 AND s.gate = o.gate
+    WHERE s.lane_id = ANY($3::bigint[]) AND s.side = 'SOURCE' AND s.peer = $1 AND s.epoch = $2
+        AND s.gate = o.gate
         AND NOT s.stopped AND NOT s.done && o.added AND range_count(s.done + o.added) <= 64
     ORDER BY s.lane_id FOR NO KEY UPDATE OF s
 ), updated AS (
@@ -100,7 +102,8 @@ WITH offered AS MATERIALIZED (
 ), judged AS MATERIALIZED (
     SELECT s.lane_id, o.added, o.items FROM lane_sides s JOIN offered o USING (lane_id)
     JOIN lane_sides a ON a.lane_id = s.lane_id AND a.side = 'SOURCE'
-    WHERE s.side = 'DESTINATION' AND s.peer = $1 AND s.epoch = $2 AND s.gate = o.gate
+    WHERE s.lane_id = ANY($3::bigint[]) AND s.side = 'DESTINATION' AND s.peer = $1 AND s.epoch = $2
+        AND s.gate = o.gate
         AND NOT s.stopped AND NOT s.done && o.added AND range_count(s.done + o.added) <= 64
         AND a.done @> o.proven
         AND NOT EXISTS (

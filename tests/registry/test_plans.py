@@ -1,0 +1,63 @@
+"""Statements of the packet path look up by key, whatever the planner believes of empty tables.
+
+A plan is kept for as long as a connection lives. One made while a table was empty must not read a
+lane, or all lanes, from the beginning once there are millions of rows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hub.registry import outcomes, packets, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hub.registry.registry import PostgresRegistry
+
+KEPT = [
+    (packets._READ._recent, "packets", ["lane_id =", "sequence >=", "sequence <"]),
+    (packets._READ._older, "packets", ["lane_id =", "sequence >=", "sequence <"]),
+    (packets._PROOFS._recent, "proofs", ["proof_id ="]),
+    (outcomes._READ._recent, "outcomes", ["lane_id =", "outcome_index >=", "outcome_index <"]),
+    (outcomes._FIND._recent, "outcomes", ["lane_id =", "sequence >=", "sequence <"]),
+    (statements.ACCEPT, "lane_sides", ["lane_id =", "side ="]),
+    (statements.RECORD, "lane_sides", ["lane_id =", "side ="]),
+    (statements.DELIVERED, "lane_sides", ["lane_id ="]),
+    (statements.COMPLETED, "lane_sides", ["lane_id ="]),
+    (statements.MOVE_TIMEOUTS, "lane_sides", ["lane_id =", "side ="]),
+    (statements.MOVE_TIMEOUTS, "timeout_batches", ["lane_id =", "first ="]),
+    (statements.RECORD, "exceptions", ["lane_id =", "sequence >=", "sequence <"]),
+]
+
+
+@pytest.mark.parametrize(("statement", "table", "keys"), KEPT)
+async def test_a_plan_made_on_empty_tables_looks_up_by_key(
+    postgres: PostgresRegistry, statement: str, table: str, keys: list[str]
+) -> None:
+    scans = [scan for scan in await plan(postgres, statement) if scan["table"].startswith(table)]
+    assert scans or table == "packets"  # every partition may be pruned before the plan is shown
+    for scan in scans:
+        assert [key for key in keys if key not in scan["condition"]] == [], scan
+
+
+async def plan(postgres: PostgresRegistry, statement: str) -> list[dict[str, str]]:
+    """Each table that *statement* scans when it is planned once for all parameters."""
+    count = max(int(number) for number in re.findall(r"\$(\d+)", statement))
+    nulls = ", ".join(["NULL"] * count)
+    async with postgres.database.line() as line, line.transaction():
+        await line.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await line.execute(f"PREPARE planned AS {statement}")
+        shown = await line.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE planned ({nulls})")
+        await line.execute("DEALLOCATE planned")
+    return list(_scans(shown[0]["Plan"]))
+
+
+def _scans(node: dict[str, Any]) -> Iterator[dict[str, str]]:
+    if "Relation Name" in node and "Scan" in node["Node Type"]:
+        yield {"table": node["Relation Name"], "condition": node.get("Index Cond", "")}
+    for child in node.get("Plans", []):
+        yield from _scans(child)
