@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hub.ports.registry import InvariantViolation
 from hub.registry import schema
-from hub.registry.engine import driver_of
+from hub.registry.engine import discard, driver_of
 from hub.registry.invariants import INVARIANTS, counting
 from hub.registry.moments import timestamp
 
@@ -39,8 +39,7 @@ class PostgresAudit:
             return found
         finally:
             # Its patience must not become that of others.
-            await connection.invalidate()
-            await connection.close()
+            await discard(connection)
 
     async def schema_revision(self) -> str:
         """As the port says."""

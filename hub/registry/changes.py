@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hub.core.errors import RegistryUnreachable
 from hub.ports.registry import Change, Topic
-from hub.registry.engine import answering, driver_of
+from hub.registry.engine import answering, discard, driver_of
 from hub.registry.memory.changes import MemoryChanges
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hub.registry.engine import Database
 
 _CHANNEL: Final = "ydhub_changes"
+_NOTIFY: Final = "SELECT pg_notify($1, $2)"
 _MAX_PAYLOAD: Final = 7000
 """Bytes; Postgres takes fewer than 8000."""
 _RETRY_SECONDS: Final = 0.5
@@ -79,24 +80,30 @@ class PostgresChanges:
                 await self._filled.wait()
                 self._filled.clear()
                 while self._waiting:
-                    payload = self._take()
-                    await driver.execute("SELECT pg_notify($1, $2)", _CHANNEL, payload)
+                    lines = self._take()
+                    try:
+                        await driver.execute(_NOTIFY, _CHANNEL, "\n".join(lines))
+                    except BaseException:
+                        self._wait_again(lines)
+                        raise
         finally:
-            await connection.close()
+            await discard(connection)
 
     async def _listen(self) -> None:
         connection = await self._database.connect()
         try:
             driver = await driver_of(connection)
+            broken = asyncio.Event()
+            driver.add_termination_listener(lambda _: broken.set())
             await driver.add_listener(_CHANNEL, self._hear)
             self.listening.set()
-            while True:
-                await asyncio.sleep(_PING_SECONDS)
+            while not broken.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(broken.wait(), _PING_SECONDS)
                 await driver.execute("SELECT 1", timeout=_PING_TIMEOUT)
         finally:
             self.listening.clear()
-            await connection.invalidate()
-            await connection.close()
+            await discard(connection)
 
     def _hear(self, _connection: Any, pid: int, _channel: str, payload: object) -> None:
         if pid == self._own_pid:
@@ -105,8 +112,8 @@ class PostgresChanges:
             topic, _, key = line.partition(" ")
             self._here.announce(Change(Topic(topic), key))
 
-    def _take(self) -> str:
-        """What waits, as one payload, as far as it fits."""
+    def _take(self) -> list[str]:
+        """What waits, as far as one payload holds it."""
         lines: list[str] = []
         size = 0
         while self._waiting and size < _MAX_PAYLOAD:
@@ -114,7 +121,12 @@ class PostgresChanges:
             del self._waiting[line]
             lines.append(line)
             size += len(line.encode()) + 1
-        return "\n".join(lines)
+        return lines
+
+    def _wait_again(self, lines: list[str]) -> None:
+        """*lines* were not said."""
+        self._waiting = dict.fromkeys(lines) | self._waiting
+        self._filled.set()
 
 
 async def _for_ever(task: Callable[[], Coroutine[Any, Any, None]]) -> None:

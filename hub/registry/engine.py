@@ -38,6 +38,8 @@ ANSWER_TIMEOUT: Final = 20
 """Seconds. A commit that waits for a standby is under no limit of the server's."""
 POOL_SIZE: Final = 4
 LINES: Final = 4
+_MAX_NAME: Final = 40
+"""Characters; Postgres keeps 63 bytes of a session's name."""
 
 SETTINGS: Final = {
     "TimeZone": "UTC",
@@ -78,6 +80,7 @@ def open_engine(text: str, *, session: str, pool_size: int = POOL_SIZE) -> Async
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT,
+        pool_pre_ping=True,
         connect_args={
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": ANSWER_TIMEOUT,
@@ -107,10 +110,10 @@ def answering() -> Iterator[None]:
 class Database:
     """The database of one registry."""
 
-    def __init__(self, url: str) -> None:
-        """Nothing is connected yet."""
-        self.session = f"ydhub/{secrets.token_hex(8)}"
-        """Names this process's connections; a lease records it."""
+    def __init__(self, url: str, name: str) -> None:
+        """The database at *url*, for the program *name*; nothing is connected yet."""
+        self.session = f"{name[:_MAX_NAME]}/{secrets.token_hex(8)}"
+        """Names this process's connections, and no other's; a lease records it."""
         self._engine = open_engine(url, session=self.session, pool_size=POOL_SIZE + LINES + 2)
         self._idle: list[AsyncConnection] = []
         self._free = asyncio.Semaphore(LINES)
@@ -140,8 +143,7 @@ class Database:
         """A driver connection for the packet path. Raises ``RegistryUnreachable``."""
         with answering():
             async with self._free:
-                connection = self._idle.pop() if self._idle else await self.connect()
-                driver = await driver_of(connection)
+                connection, driver = await self._take_line()
                 is_sound = False
                 try:
                     yield driver
@@ -155,7 +157,17 @@ class Database:
                         self._idle.append(connection)
                     else:
                         # What it was doing is undone or unknown; the next caller gets a new one.
-                        await _discard(connection, driver)
+                        await discard(connection)
+
+    async def _take_line(self) -> tuple[AsyncConnection, Any]:
+        while self._idle:
+            connection = self._idle.pop()
+            driver = await driver_of(connection)
+            if not driver.is_closed():
+                return connection, driver
+            await discard(connection)
+        connection = await self.connect()
+        return connection, await driver_of(connection)
 
     async def connect(self) -> AsyncConnection:
         """A connection of its own, without transactions. Raises ``RegistryUnreachable``."""
@@ -169,9 +181,9 @@ async def driver_of(connection: AsyncConnection) -> Any:
     return (await connection.get_raw_connection()).driver_connection
 
 
-async def _discard(connection: AsyncConnection, driver: Any) -> None:
+async def discard(connection: AsyncConnection) -> None:
     """The connection is gone, also at the server, without waiting for it."""
-    driver.terminate()
+    (await driver_of(connection)).terminate()
     await connection.invalidate()
     await connection.close()
 

@@ -35,10 +35,6 @@ SELECT low, high FROM closed_holes
 WHERE lane_id = $1 AND side = $2 AND kind = $3 AND high > $4 AND low < $5
 ORDER BY low
 """
-_COUNT_CLOSED: Final = """
-SELECT coalesce(sum(high - low), 0)::bigint FROM closed_holes
-WHERE lane_id = $1 AND side = $2 AND kind = $3
-"""
 _FORGET: Final = """
 DELETE FROM closed_holes
 WHERE lane_id = $1 AND side = $2 AND kind = $3 AND low = ANY($4::bigint[])
@@ -90,11 +86,6 @@ async def read_closed(line: Any, row: LockedSide, kind: str, near: RangeSet) -> 
     """The closed holes of the row's set that share an integer with the span of *near*."""
     found = await line.fetch(_CLOSED, row.lane_id, row.side, kind, near.first, near.end)
     return RangeSet(tuple([(hole["low"], hole["high"]) for hole in found]))
-
-
-async def count_closed(line: Any, row: LockedSide, kind: str) -> int:
-    """How many integers the row's set counts though they are missing."""
-    return int(await line.fetchval(_COUNT_CLOSED, row.lane_id, row.side, kind))
 
 
 async def write_closed(

@@ -18,7 +18,7 @@ from hub.ports.registry import Change, Topic
 from hub.registry.facts import FactQuery, check_kept
 from hub.registry.moments import timestamp
 from hub.registry.narrow import MAX_HOLES, NarrowSet
-from hub.registry.narrow_rows import count_closed, lock_side, read_closed, write_set
+from hub.registry.narrow_rows import lock_side, read_closed, write_set
 from hub.registry.offers import AcceptOffer
 from hub.registry.partitions import with_partitions
 from hub.registry.skipped import decode_skipped
@@ -157,14 +157,15 @@ async def _add_to_lane(line: Any, fence: Fence, lane_id: int, parts: Sequence[Ac
             raise GateChanged(lane=row.lane, gate=part.gate)
         new |= added
     before = await read_closed(line, row, "DONE", new)
-    after = NarrowSet(row.done, before).add(new, needless=row.other_done)
-    holes = after.closed - before
-    growth = len(after.closed) - len(before)
-    if growth > 0:
-        count = await count_closed(line, row, "DONE") + growth
+    after = NarrowSet(row.done, before).add(new)
+    # What others carried is missing here, but nobody waits for it.
+    holes = after.closed - before - row.other_done
+    if len(after.closed) > len(before):
+        everything = await read_closed(line, row, "DONE", row.done)
+        count = len((everything - before | after.closed) - row.other_done)
         if count > MAX_HOLES:
             raise GapTooWide(lane=row.lane, ranges=count, limit=MAX_HOLES)
-    await write_set(line, row, "DONE", new, needless=row.other_done)
+    await write_set(line, row, "DONE", new, EMPTY)
     if holes:
         await line.execute(HOLES, lane_id, list(holes))
 

@@ -54,12 +54,13 @@ class PostgresRegistry:
         self._upkeep: asyncio.Task[None] | None = None
 
     @classmethod
-    async def connect(cls, url: str) -> Self:
+    async def connect(cls, url: str, *, name: str = "ydhub") -> Self:
         """The registry in the database at *url*, checked and kept up until ``close``.
 
-        Raises ``RegistryUnreachable``, ``SchemaVersionMismatch``.
+        *name* is the program's in the database's list of sessions. Raises ``RegistryUnreachable``,
+        ``SchemaVersionMismatch``.
         """
-        registry = cls(Database(url))
+        registry = cls(Database(url, name))
         try:
             async with registry.database.transaction() as connection:
                 await schema.check(connection)

@@ -50,7 +50,7 @@ class MemoryPackets:
         for row, parts, done in judged:
             closed = done.closed - row.sides[Side.SOURCE].done.closed
             row.sides[Side.SOURCE].done = done
-            for sequence in closed:
+            for sequence in closed - row.sides[Side.DESTINATION].done.truth:
                 row.exceptions.setdefault(sequence, _hole(sequence))
             for part in parts:
                 self._store(fence, row, part, at)
@@ -103,10 +103,10 @@ class MemoryPackets:
             if side.stopped or part.gate != side.gate or added & truth:
                 raise GateChanged(lane=row.lane.key.name, gate=part.gate)
             new, truth = new | added, truth | added
-        settled = row.sides[Side.DESTINATION].done.truth
-        done = side.done.add(new, needless=settled)
-        holes = len(done.closed)
-        if holes > MAX_HOLES and holes > len(side.done.closed):
+        done = side.done.add(new)
+        # What others carried is missing here, but nobody waits for it.
+        holes = len(done.closed - row.sides[Side.DESTINATION].done.truth)
+        if holes > MAX_HOLES and len(done.closed) > len(side.done.closed):
             raise GapTooWide(lane=row.lane.key.name, ranges=holes, limit=MAX_HOLES)
         return done
 

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hub.core.client import ChainClient, TrustOptions
+from hub.core.errors import (
+    ClientFrozen,
+    ClientNotFound,
+    ConsensusStateDiffers,
+    LeaseLost,
+    Reason,
+    RequestIdReused,
+)
+from hub.core.height import Height
+from hub.core.ids import ChainId, ClientId
+from hub.core.time import SECOND, Duration
+from hub.ports.caller import Caller
+from hub.ports.leases import Fence
+from hub.registry.validator_sets import set_digest
+from tests.harness.registry import (
+    ADMIN,
+    HANGZHOU,
+    SHANGHAI,
+    SUZHOU,
+    VALIDATORS,
+    acquire,
+    anchor,
+    broken,
+    header,
+    opened,
+    register,
+)
+
+if TYPE_CHECKING:
+    from hub.ports.registry import Registry
+
+EVIDENCE = (Reason.CONSENSUS_STATE_DIFFERS, b"first", b"second")
+
+
+def mirror(client: str = "07-tendermint-0", **changes: object) -> ChainClient:
+    values = ChainClient(
+        peer=HANGZHOU,
+        client=ClientId(client),
+        chain_id=ChainId("suzhou-1"),
+        latest_height=Height(1, 9),
+        is_frozen=False,
+        options=TrustOptions(
+            trusting_period=Duration(99 * SECOND), max_clock_drift=Duration(SECOND)
+        ),
+        counterparty=None,
+        counterparty_prefix=(b"ibc", b""),
+    )
+    return replace(values, **changes)  # type: ignore[arg-type]
+
+
+async def test_a_client_waits_for_its_first_header(registry: Registry) -> None:
+    await register(registry, SUZHOU)
+    client = await registry.clients.hub_client(SUZHOU)
+    assert client.latest is None
+    assert not client.is_frozen
+    assert client.anchor == anchor("suzhou-1")
+
+
+async def test_headers_are_read_as_they_were_added(registry: Registry) -> None:
+    await register(registry, SUZHOU)
+    fence = await acquire(registry, SUZHOU)
+    added = [header(number) for number in (5, 9, 7)]
+    await registry.clients.add_headers(fence, added)
+    clients = registry.clients
+    assert await clients.header(SUZHOU, 9) == added[1]
+    assert await clients.header(SUZHOU, 6) is None
+    assert await clients.consensus_state(SUZHOU, 7) == added[2].state
+    assert await clients.consensus_state(SUZHOU, 8) is None
+    assert await clients.header_at_or_below(SUZHOU, 8) == added[2]
+    assert await clients.header_at_or_below(SUZHOU, 7) == added[2]
+    assert await clients.header_at_or_below(SUZHOU, 4) is None
+    assert await clients.header_above(SUZHOU, 7) == added[1]
+    assert await clients.header_above(SUZHOU, 9) is None
+    assert await clients.heights(SUZHOU, 5, 8) == [5, 7]
+    assert (await clients.hub_client(SUZHOU)).latest == added[1].state
+    assert await broken(registry) == {}
+
+
+async def test_a_validator_set_is_found_by_the_hash_that_headers_name_it_by(
+    registry: Registry,
+) -> None:
+    await register(registry, SUZHOU)
+    digest = set_digest("07-tendermint", VALIDATORS)
+    assert await registry.clients.validators(digest) is None
+    await registry.clients.add_headers(await acquire(registry, SUZHOU), [header(5)])
+    assert await registry.clients.validators(digest) == VALIDATORS
+
+
+async def test_the_same_header_again_changes_nothing(registry: Registry) -> None:
+    await register(registry, SUZHOU)
+    fence = await acquire(registry, SUZHOU)
+    await registry.clients.add_headers(fence, [header(5)])
+    await registry.clients.add_headers(fence, [header(5), header(6)])
+    await registry.clients.add_headers(fence, [])
+    assert await registry.clients.heights(SUZHOU, 0, 100) == [5, 6]
+
+
+async def test_another_header_at_a_stored_height_is_refused_and_nothing_is_stored(
+    registry: Registry,
+) -> None:
+    await register(registry, SUZHOU)
+    fence = await acquire(registry, SUZHOU)
+    await registry.clients.add_headers(fence, [header(5)])
+    with pytest.raises(ConsensusStateDiffers) as caught:
+        await registry.clients.add_headers(fence, [header(6), header(5, "forged"), header(7)])
+    assert caught.value.height == 5
+    assert caught.value.stored == header(5).state.header_hash.hex()
+    assert await registry.clients.heights(SUZHOU, 0, 100) == [5]
+
+
+async def test_two_headers_of_one_height_in_one_call_are_refused(registry: Registry) -> None:
+    await register(registry, SUZHOU)
+    fence = await acquire(registry, SUZHOU)
+    with pytest.raises(ConsensusStateDiffers):
+        await registry.clients.add_headers(fence, [header(5), header(5, "forged")])
+    assert await registry.clients.heights(SUZHOU, 0, 100) == []
+
+
+async def test_headers_are_added_only_under_the_newest_lease(registry: Registry) -> None:
+    await register(registry, SUZHOU)
+    with pytest.raises(LeaseLost):
+        await registry.clients.add_headers(Fence(SUZHOU, 1), [header(5)])
+    old = await acquire(registry, SUZHOU)
+    await acquire(registry, SUZHOU)
+    with pytest.raises(LeaseLost):
+        await registry.clients.add_headers(old, [header(5)])
+    assert await registry.clients.heights(SUZHOU, 0, 100) == []
+
+
+async def test_a_frozen_client_takes_no_header(registry: Registry) -> None:
+    await register(registry, SUZHOU)
+    fence = await acquire(registry, SUZHOU)
+    assert not await registry.clients.freeze(SUZHOU, "two truths", None, ADMIN)
+    with pytest.raises(ClientFrozen) as caught:
+        await registry.clients.add_headers(fence, [header(5)])
+    assert caught.value.cause == "two truths"
+    client = await registry.clients.hub_client(SUZHOU)
+    assert client.is_frozen
+    assert client.frozen_cause == "two truths"
+
+
+async def test_a_freeze_raises_the_gates_of_what_the_client_proves_and_of_nothing_else(
+    registry: Registry,
+) -> None:
+    to_suzhou = await opened(registry)
+    before = [await registry.lanes.view(lane.lane_id) for lane in to_suzhou.lanes]
+    await registry.clients.freeze(SUZHOU, "two truths", None, ADMIN)
+    after = [await registry.lanes.view(lane.lane_id) for lane in to_suzhou.lanes]
+    assert [view.source.gate for view in before] == [1, 1]
+    assert [view.source.gate for view in after] == [1, 2]
+    assert [view.destination.gate for view in after] == [2, 1]
+    assert [view.source_stopped for view in after] == ["", "two truths"]
+    assert [view.destination_stopped for view in after] == ["two truths", ""]
+
+
+async def test_a_freeze_again_succeeds_and_keeps_its_evidence_too(registry: Registry) -> None:
+    lanes = await opened(registry)
+    assert not await registry.clients.freeze(SUZHOU, "first", EVIDENCE, ADMIN)
+    assert await registry.clients.freeze(SUZHOU, "second", (*EVIDENCE[:2], b"third"), ADMIN)
+    assert await registry.clients.freeze(SUZHOU, "third", EVIDENCE, ADMIN)
+    kept = await registry.clients.evidence(SUZHOU)
+    assert [(one.number, one.first, one.second) for one in kept] == [
+        (1, b"first", b"second"),
+        (2, b"first", b"third"),
+    ]
+    assert kept[0].reason is Reason.CONSENSUS_STATE_DIFFERS
+    assert (await registry.clients.hub_client(SUZHOU)).frozen_cause == "first"
+    assert (await lanes.view()).destination.gate == 2
+    assert await registry.clients.evidence(HANGZHOU) == []
+    assert await broken(registry) == {}
+
+
+async def test_a_freeze_is_asked_for_once_under_one_request_id(registry: Registry) -> None:
+    await register(registry, SUZHOU)
+    by = Caller(identity=ADMIN.identity, request_id="f1", digest=b"freeze")
+    assert not await registry.clients.freeze(SUZHOU, "cause", None, by)
+    assert await registry.clients.freeze(SUZHOU, "cause", None, by)
+    other = replace(by, digest=b"other")
+    with pytest.raises(RequestIdReused):
+        await registry.clients.freeze(SUZHOU, "cause", EVIDENCE, other)
+    assert await registry.clients.evidence(SUZHOU) == []
+
+
+async def test_a_client_of_an_unknown_peer_is_not_found(registry: Registry) -> None:
+    with pytest.raises(ClientNotFound):
+        await registry.clients.hub_client(SUZHOU)
+    with pytest.raises(ClientNotFound):
+        await registry.clients.freeze(SUZHOU, "cause", None, ADMIN)
+
+
+async def test_hub_clients_are_paged_by_peer(registry: Registry) -> None:
+    await register(registry, SUZHOU, HANGZHOU, SHANGHAI)
+    await registry.clients.add_headers(await acquire(registry, SHANGHAI), [header(5)])
+    page = await registry.clients.hub_clients("hangzhou", 1)
+    assert [client.peer for client in page] == [SHANGHAI]
+    assert page[0].latest == header(5).state
+    assert len(await registry.clients.hub_clients("", 10)) == 3
+
+
+async def test_a_mirror_is_as_it_was_put_last(registry: Registry) -> None:
+    await register(registry, HANGZHOU)
+    fence = await acquire(registry, HANGZHOU)
+    await registry.clients.put_chain_client(fence, mirror())
+    newest = mirror(latest_height=Height(1, 12), counterparty=ClientId("07-tendermint-4"))
+    await registry.clients.put_chain_client(fence, newest)
+    await registry.clients.put_chain_client(fence, mirror("07-tendermint-1", is_frozen=True))
+    assert await registry.clients.chain_client(HANGZHOU, newest.client) == newest
+    found = await registry.clients.chain_clients(HANGZHOU)
+    assert found == [newest, mirror("07-tendermint-1", is_frozen=True)]
+    with pytest.raises(ClientNotFound):
+        await registry.clients.chain_client(HANGZHOU, ClientId("07-tendermint-9"))
+
+
+async def test_a_mirror_is_put_only_by_its_own_chains_lease(registry: Registry) -> None:
+    await register(registry, HANGZHOU, SUZHOU)
+    mine, other = await acquire(registry, HANGZHOU), await acquire(registry, SUZHOU)
+    with pytest.raises(LeaseLost):
+        await registry.clients.put_chain_client(other, mirror())
+    await registry.leases.release(mine)
+    with pytest.raises(LeaseLost):
+        await registry.clients.put_chain_client(mine, mirror())
