@@ -24,12 +24,13 @@ def verify(public_key: bytes, message: bytes, signature: bytes, *, low_s: bool =
     """*signature* (strict DER) of *message* verifies under *public_key* (33 or 65 bytes).
 
     With *low_s* an s above half the group's order is refused, for every such signature has a twin.
+    OpenSSL refuses numbers out of range, and keys that are no points.
     """
     try:
-        r, s = decode_signature(signature)
+        _, s = decode_signature(signature)
     except DerError:
         return False
-    if not (0 < r < ORDER and 0 < s <= (ORDER // 2 if low_s else ORDER - 1)):
+    if low_s and s > ORDER // 2:
         return False
     try:
         key = EllipticCurvePublicKey.from_encoded_point(_SECP256R1, public_key)

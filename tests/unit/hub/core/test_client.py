@@ -12,6 +12,7 @@ from hub.core.client import (
     ConsensusState,
     Fraction,
     HubClient,
+    TrustOptions,
     check_anchor,
 )
 from hub.core.errors import AnchorInvalid
@@ -74,6 +75,7 @@ def test_an_anchor_within_its_bounds_passes(anchor: Anchor) -> None:
         pytest.param(_options(trust_level=Fraction(33, 100)), "trust_level", id="below-a-third"),
         pytest.param(_options(trust_level=Fraction(0, 1)), "trust_level", id="none"),
         pytest.param(_options(trust_level=Fraction(1, 0)), "trust_level", id="by-zero"),
+        pytest.param(_options(trust_level=Fraction(0, 0)), "trust_level", id="zero-by-zero"),
         pytest.param(_options(trust_level=Fraction(-1, -2)), "trust_level", id="both-negative"),
         pytest.param(_options(trust_level=Fraction(4, 3)), "trust_level", id="over-all"),
         pytest.param(_options(trusting_period=Duration(0)), "trusting_period", id="no-period"),
@@ -107,6 +109,11 @@ def test_a_client_may_be_built_on_until_its_trust_ends(
     client: HubClient, now: int, status: ClientStatus
 ) -> None:
     assert client.status(Timestamp(now)) is status
+
+
+def test_a_third_must_sign_unless_an_operator_asks_for_more() -> None:
+    options = TrustOptions(trusting_period=Duration(1), max_clock_drift=Duration(0))
+    assert options.trust_level == Fraction(1, 3)
 
 
 def test_trust_ends_a_trusting_period_after_the_newest_header() -> None:

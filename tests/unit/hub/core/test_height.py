@@ -25,6 +25,10 @@ def test_numbers_out_of_range_are_no_height(revision: int, number: int) -> None:
     assert (caught.value.revision, caught.value.number) == (revision, number)
 
 
+def test_the_bound_is_a_signed_integer_of_64_bits() -> None:
+    assert MAX_HEIGHT == 9_223_372_036_854_775_807
+
+
 def test_heights_are_ordered_by_revision_then_number() -> None:
     heights = [Height(1, 1), Height(0, 10), Height(0, 9), Height(1, 0), Height(2, 0)]
     assert sorted(heights) == [

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
@@ -31,6 +33,20 @@ def test_a_high_s_is_refused_where_low_s_is_demanded() -> None:
     twin = encode_signature(R, ORDER - S)
     assert verify(LONG_KEY, MESSAGE, twin)
     assert not verify(LONG_KEY, MESSAGE, twin, low_s=True)
+
+
+@pytest.mark.parametrize(
+    ("s", "is_low"), [(1, True), (ORDER // 2, True), (ORDER // 2 + 1, False), (ORDER - 1, False)]
+)
+def test_low_ends_at_half_the_order(s: int, is_low: bool) -> None:  # noqa: FBT001 - a parameter
+    """The key is chosen so that this very s signs: d = (s k - z) / r."""
+    k = 0xABCDEF
+    r = derive_private_key(k, SECP256R1()).public_key().public_numbers().x
+    z = int.from_bytes(sha256(MESSAGE).digest(), "big")
+    key = derive_private_key((s * k - z) * pow(r, -1, ORDER) % ORDER, SECP256R1())
+    public_key = key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    assert verify(public_key, MESSAGE, encode_signature(r, s))
+    assert verify(public_key, MESSAGE, encode_signature(r, s), low_s=True) is is_low
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 from coincurve import PrivateKey
 
@@ -43,6 +45,19 @@ def test_a_signature_verifies_in_both_forms() -> None:
 def test_other_numbers_are_refused(r: int, s: int) -> None:
     assert not verify(SHORT_KEY, MESSAGE, _raw(r, s))
     assert not verify_der(SHORT_KEY, MESSAGE, encode_signature(r, s))
+
+
+@pytest.mark.parametrize(
+    ("s", "is_low"), [(1, True), (ORDER // 2, True), (ORDER // 2 + 1, False), (ORDER - 1, False)]
+)
+def test_low_ends_at_half_the_order(s: int, is_low: bool) -> None:  # noqa: FBT001 - a parameter
+    """The key is chosen so that this very s signs: d = (s k - z) / r."""
+    k = 0xABCDEF
+    r, _ = PrivateKey.from_int(k).public_key.point()
+    z = int.from_bytes(sha256(MESSAGE).digest(), "big")
+    key = PrivateKey.from_int((s * k - z) * pow(r, -1, ORDER) % ORDER).public_key.format()
+    assert verify(key, MESSAGE, _raw(r, s)) is is_low
+    assert verify_der(key, MESSAGE, encode_signature(r, s)) is is_low
 
 
 @pytest.mark.parametrize("r", [-R, R + ORDER, R + 2**256, 2**520])
