@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from shutil import rmtree
 from typing import TYPE_CHECKING, Final
 
 import click
 from rich.table import Table
 
+from hub.cli.dev.demo import Demo
 from hub.cli.dev.layout import POSTGRES, PROCESSES
 from hub.cli.dev.network import Network
 from hub.cli.exit_codes import ExitCode
 from hub.cli.options import command
 from hub.cli.output import Output, print_json, print_table
+from hub.cli.settings import Given, resolve
 from hub.core.errors import FieldInvalid
 
 if TYPE_CHECKING:
@@ -86,6 +89,33 @@ async def logs(run: Run, *, name: str | None, follow: bool) -> None:
     if follow:
         files = {each: network.layout.log(each) for each in names}
         await _follow(files, marked=name is None)
+
+
+@command(dev, "demo", calls=False)
+@click.option("--keep", is_flag=True, help="Leave the network running afterwards.")
+async def demo(run: Run, *, keep: bool) -> int:
+    """Show the main job from nothing in DIR/demo, and judge it by the chains' own ledgers."""
+    directory = run.directory / "demo"
+    await Network(directory, _tell).down()
+    rmtree(directory, ignore_errors=True)
+    network = Network(directory, _tell)
+    try:
+        await network.up()
+        report = await Demo(network, resolve(Given(directory=directory)), _tell).run()
+    finally:
+        if not keep:
+            await network.down()
+    if run.output is Output.JSON:
+        print_json({"shown": dict(report.lines), "failures": report.failures})
+    else:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for what, how in report.lines:
+            table.add_row(what, how)
+        print_table(table)
+    for failure in report.failures:
+        click.echo(f"FAILED  {failure}", err=True)
+    click.echo("the demo failed" if report.failures else "everything held", err=True)
+    return ExitCode.BUG if report.failures else ExitCode.OK
 
 
 async def _state(network: Network, name: str) -> dict[str, object]:
