@@ -23,6 +23,7 @@ from adapters.simchain.messages import (
     TimeOutPacket,
     UpdateClient,
 )
+from adapters.simchain.transfer_data import check_account
 from hub.core.errors import ClientFrozen, FieldInvalid, HubError, SequenceOutOfOrder
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _spend_nonce(state: State, transaction: Transaction) -> None:
         if any(isinstance(message, SendPacket) for message in transaction.messages):
             raise FieldInvalid(field="nonce", problem="is needed where a packet is sent")
         return
+    check_account(transaction.signer, "signer")
     expected = account_nonce(state, transaction.signer) + 1
     if transaction.nonce != expected:
         raise SequenceOutOfOrder(got=transaction.nonce, expected=expected)

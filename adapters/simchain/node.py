@@ -1,13 +1,15 @@
 """A chain that makes blocks by the clock, and those who wait for them.
 
 Everything runs on one event loop. A block that is due too late is made at once, and the next one an
-interval after it.
+interval after it. While the disk refuses blocks the chain stands still; nothing is lost by that.
 """
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+
+import structlog
 
 from hub.core.errors import ChainUnreachable
 from hub.core.time import Duration
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from adapters.simchain.chain import Chain
     from adapters.simchain.history import Block
     from adapters.simchain.messages import Result, Transaction
+
+_log = structlog.get_logger()
 
 
 class Node:
@@ -37,7 +41,10 @@ class Node:
         """A block each *interval* (ns), until it is cancelled."""
         while True:
             started = self._clock.monotonic()
-            self.produce()
+            try:
+                self.produce()
+            except OSError as error:
+                _log.error("block_refused", detail=str(error))
             await self._clock.sleep(self._left(started, interval))
 
     def produce(self) -> Block:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import signal
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import grpc
 import structlog
@@ -56,44 +57,24 @@ class SimchainProcess:
     def __init__(self, config: SimchainConfig, clock: Clock, randomness: Randomness) -> None:
         """Joined and replayed, not started. Raises ``HubError``."""
         self._config = config
-        directory = Path(config.directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        # Released with the process, however it ends.
-        self._lock = (directory / "lock").open("w")
-        _lock(self._lock.fileno(), directory)
-        self._blocks = FileLog(directory / "blocks.log")
-        self._accepted = AcceptedLog(directory / "accepted.jsonl")
-        chain = Chain(config.chain, CometBftClient(), self._blocks)
-        self.node = Node(chain, clock)
-        tls = config.tls
-        self._client = AdapterClient(
-            City(
-                chain=SimchainAdapter(self.node),
-                anchors=Anchors.of_files(config.counterparties),
-                log=self._accepted,
-                clock=clock,
-                randomness=randomness,
-                adapter=ADAPTER,
-                execution_credits=config.execution_credits,
-            ),
-            Relayers(
-                addresses=config.relayers,
-                cert_file=tls.cert_file,
-                key_file=tls.key_file,
-                ca_file=tls.ca_file,
-            ),
-        )
-        self._service = SimchainService(
-            self.node,
-            Owner(
+        with ExitStack() as opened:
+            directory = Path(config.directory)
+            directory.mkdir(parents=True, exist_ok=True)
+            # Released with the process, however it ends.
+            _lock(opened.enter_context((directory / "lock").open("w")), directory)
+            blocks = opened.enter_context(closing(FileLog(directory / "blocks.log")))
+            accepted = opened.enter_context(closing(AcceptedLog(directory / "accepted.jsonl")))
+            chain = Chain(config.chain, CometBftClient(), blocks)
+            self.node = Node(chain, clock)
+            self._client = _client(config, self.node, accepted, clock, randomness)
+            owner = Owner(
                 peer=config.peer_id,
                 trust_domain=config.trust_domain,
                 trust_options=config.trust_options,
-            ),
-            Offences(chain, self._client),
-            self._accepted,
-            clock,
-        )
+            )
+            offences = Offences(chain, self._client)
+            self._service = SimchainService(self.node, owner, offences, accepted, clock)
+            self._opened = opened.pop_all()
         self._server = grpc.aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=256)
         self._work: list[asyncio.Task[None]] = []
 
@@ -135,9 +116,7 @@ class SimchainProcess:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
         self.node.stop()
-        self._accepted.close()
-        self._blocks.close()
-        self._lock.close()
+        self._opened.close()
         _log.info("simchain_stopped", peer=self._config.peer, height=self.node.chain.height)
 
 
@@ -160,9 +139,36 @@ async def run(config: SimchainConfig) -> None:
         await process.stop()
 
 
-def _lock(descriptor: int, directory: Path) -> None:
+def _client(
+    config: SimchainConfig,
+    node: Node,
+    accepted: AcceptedLog,
+    clock: Clock,
+    randomness: Randomness,
+) -> AdapterClient:
+    city = City(
+        chain=SimchainAdapter(node),
+        anchors=Anchors.of_files(config.counterparties),
+        log=accepted,
+        clock=clock,
+        randomness=randomness,
+        adapter=ADAPTER,
+        execution_credits=config.execution_credits,
+    )
+    tls = config.tls
+    relayers = Relayers(
+        addresses=config.relayers,
+        cert_file=tls.cert_file,
+        key_file=tls.key_file,
+        ca_file=tls.ca_file,
+    )
+    return AdapterClient(city, relayers)
+
+
+def _lock(file: IO[str], directory: Path) -> None:
+    """No other process holds *file* of *directory*. Raises ``FieldInvalid``."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         problem = f"{directory} is in use by another process"
         raise FieldInvalid(field="directory", problem=problem) from error

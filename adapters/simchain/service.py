@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     from adapters.sdk.accepted_log import AcceptedLog
     from adapters.sdk.clock import Clock
+    from adapters.sdk.submission import Verdict
     from adapters.simchain.node import Node
-    from adapters.simchain.offences import Offences
     from hub.core.client import TrustOptions
-    from hub.core.ids import PeerId
+    from hub.core.ids import ClientId, PeerId
 
     T = TypeVar("T")
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -72,16 +72,24 @@ class Owner:
     trust_options: TrustOptions
 
 
+class Offender(Protocol):
+    """Breaks the rules on demand."""
+
+    async def commit(self, kind: Misbehaviour, client: ClientId | None) -> Verdict:
+        """The relayer's verdict on the offence. Raises ``HubError``."""
+        ...
+
+
 class SimchainService(service.SimchainServiceServicer):
     """The service of one embedded chain."""
 
     def __init__(
-        self, node: Node, owner: Owner, offences: Offences, accepted: AcceptedLog, clock: Clock
+        self, node: Node, owner: Owner, offender: Offender, accepted: AcceptedLog, clock: Clock
     ) -> None:
         """The service of *node*'s chain."""
         self._node = node
         self._owner = owner
-        self._offences = offences
+        self._offender = offender
         self._accepted = accepted
         self._clock = clock
         self._senders: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -169,7 +177,7 @@ class SimchainService(service.SimchainServiceServicer):
         if kind is None:
             raise FieldInvalid(field="kind", problem="is none that this chain knows")
         client = parse_client_id(request.client) if request.client else None
-        verdict = await self._offences.commit(kind, client)
+        verdict = await self._offender.commit(kind, client)
         _log.warning("misbehaved", kind=kind, refused=len(verdict.refused))
         if verdict.refused:
             first = verdict.refused[0]

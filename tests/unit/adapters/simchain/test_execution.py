@@ -60,6 +60,14 @@ def test_transaction_that_sends_needs_a_nonce(path: Path) -> None:
     assert isinstance(error_of(path, tx_hash), FieldInvalid)
 
 
+@pytest.mark.parametrize("signer", ["", "no account", "x" * 65])
+def test_signer_that_can_be_no_account_is_refused(path: Path, signer: str) -> None:
+    send = path.transfer(path.left, replace(DATA, sender=signer))
+    tx_hash = path.left.submit(Transaction(signer=signer, nonce=1, messages=(send,)))
+    path.advance()
+    assert isinstance(error_of(path, tx_hash), FieldInvalid)
+
+
 def test_nonce_is_spent_once_whatever_became_of_the_messages(path: Path) -> None:
     failing = submitted(path, 1, path.transfer(path.left, replace(DATA, amount=10**9)))
     path.advance()

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from ydhub.simchain.v1 import simchain_service_pb2 as pb
+from ydhub.simchain.v1 import simchain_service_pb2_grpc as grpc_service
+
+from adapters.sdk.accepted_log import AcceptedLog
+from adapters.sdk.submission import Refusal, Verdict
+from adapters.simchain.misbehave import Misbehaviour
+from adapters.simchain.service import Owner, SimchainService
+from hub.core.errors import AdapterOffline, HubError, Reason
+from hub.core.ids import PeerId
+from hub.core.lane import LaneKey, Side
+from hub.core.ranges import RangeSet
+from hub.core.time import Timestamp, whole_seconds
+from hub.wire.clients import anchor_from_proto
+from hub.wire.status import from_rpc_error
+from tests.harness.certificates import TRUST_DOMAIN, Certificates
+from tests.harness.simchain import TRUST, holds
+from tests.harness.simchain_process import user
+from tests.harness.simcity import TwoCities
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from hub.core.ids import ClientId
+
+
+class Offender:
+    """Stands for the chain's session: it answers what a test says."""
+
+    def __init__(self) -> None:
+        self.answer: Verdict | Exception = Verdict(frame_id=1)
+        self.asked: list[tuple[Misbehaviour, ClientId | None]] = []
+
+    async def commit(self, kind: Misbehaviour, client: ClientId | None) -> Verdict:
+        self.asked.append((kind, client))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class Served:
+    """A chain whose service is served, and blocks made while somebody asks."""
+
+    def __init__(self, cities: TwoCities, log: AcceptedLog, certificates: Certificates) -> None:
+        self.cities = cities
+        self.log = log
+        self.certificates = certificates
+        self.offender = Offender()
+        self.port = 0
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Served]:
+        owner = Owner(peer=PeerId("hangzhou"), trust_domain=TRUST_DOMAIN, trust_options=TRUST)
+        left = self.cities.left
+        service = SimchainService(left.node, owner, self.offender, self.log, self.cities.clock)
+        server = grpc.aio.server()
+        grpc_service.add_SimchainServiceServicer_to_server(service, server)
+        credentials = self.certificates.server("/peers/hangzhou")
+        self.port = server.add_secure_port("127.0.0.1:0", credentials)
+        await server.start()
+        try:
+            yield self
+        finally:
+            await server.stop(None)
+
+    async def ask(self, method: str, request: object, identity: str = "/admins/ada") -> Any:
+        async with user(self.certificates, self.port, identity) as stub:
+            call = asyncio.ensure_future(getattr(stub, method)(request))
+            while not call.done():
+                await self.cities.advance()
+                await asyncio.wait([call], timeout=0.01)
+            return await call
+
+    async def refused(self, method: str, request: object, identity: str = "/admins/ada") -> Reason:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await self.ask(method, request, identity)
+        reason = from_rpc_error(caught.value).reason
+        assert reason is not None
+        return reason
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    cities = await TwoCities().open()
+    log = AcceptedLog(tmp_path / "accepted.jsonl")
+    async with Served(cities, log, Certificates.make(tmp_path / "certs")).serving() as served:
+        yield served
+    log.close()
+
+
+def transfer(served: Served, **changes: object) -> pb.SendTransferRequest:
+    values = {
+        "client": served.cities.left.client,
+        "sender": "alice",
+        "receiver": "bob",
+        "denomination": "hangzhoucoin",
+        "amount": 3,
+        "timeout_seconds": 600,
+        **changes,
+    }
+    return pb.SendTransferRequest(**values)  # type: ignore[arg-type]
+
+
+async def test_transfers_are_sent_in_one_block(served: Served) -> None:
+    left = served.cities.left
+    response = await served.ask("SendTransfer", transfer(served, count=5, memo="rent"))
+    assert (response.first_sequence, response.last_sequence) == (1, 5)
+    assert response.counterparty_client == served.cities.right.client
+    assert holds(left.chain, "alice", "hangzhoucoin") == 1_000_000 - 15
+    assert {sent.height for sent in left.chain.ledger.pending(left.client)} == {response.height}
+    response = await served.ask("SendTransfer", transfer(served))
+    assert (response.first_sequence, response.last_sequence) == (6, 6)
+
+
+async def test_the_timeout_runs_from_the_blocks_time(served: Served) -> None:
+    left = served.cities.left
+    before = whole_seconds(left.chain.time)
+    await served.ask("SendTransfer", transfer(served, timeout_seconds=100))
+    [sent] = left.chain.ledger.pending(left.client)
+    assert before + 100 <= sent.packet.timeout_timestamp <= before + 105
+
+
+async def test_transfers_of_one_account_at_once_are_all_sent(served: Served) -> None:
+    async with user(served.certificates, served.port) as stub:
+        calls = [
+            asyncio.ensure_future(stub.SendTransfer(transfer(served, count=2))) for _ in range(4)
+        ]
+        while not all(call.done() for call in calls):
+            await served.cities.advance()
+            await asyncio.wait(calls, timeout=0.01)
+        firsts = sorted([call.result().first_sequence for call in calls])
+    assert firsts == [1, 3, 5, 7]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"client": "nobody"}, Reason.IDENTIFIER_INVALID),
+        ({"client": "07-tendermint-9"}, Reason.CLIENT_NOT_FOUND),
+        ({"amount": 0}, Reason.FIELD_INVALID),
+        ({"amount": 10_000_000}, Reason.FIELD_INVALID),
+        ({"amount": 600_000, "count": 2}, Reason.FIELD_INVALID),
+        ({"sender": ""}, Reason.FIELD_INVALID),
+        ({"denomination": ""}, Reason.FIELD_INVALID),
+        ({"timeout_seconds": 0}, Reason.FIELD_INVALID),
+        ({"timeout_seconds": 86_401}, Reason.FIELD_INVALID),
+        ({"count": 10_001}, Reason.FIELD_INVALID),
+        ({"memo": "x" * 257}, Reason.FIELD_INVALID),
+        ({"source_port": "x"}, Reason.IDENTIFIER_INVALID),
+        ({"source_port": "nothing"}, Reason.FIELD_INVALID),
+    ],
+)
+async def test_a_transfer_that_breaks_a_rule_is_refused_and_sends_nothing(
+    served: Served, changes: dict[str, object], reason: Reason
+) -> None:
+    assert await served.refused("SendTransfer", transfer(served, **changes)) == reason
+    left = served.cities.left
+    assert list(left.chain.ledger.pending(left.client)) == []
+    assert holds(left.chain, "alice", "hangzhoucoin") == 1_000_000
+
+
+async def test_the_ledger_counts_the_accepted_answers_of_the_adapters_own_log(
+    served: Served,
+) -> None:
+    left, right = served.cities.left, served.cities.right
+    lane = LaneKey(PeerId("hangzhou"), left.client, PeerId("suzhou"), right.client)
+    numbers = RangeSet.span(1, 8)
+    for key, side in ((lane, Side.SOURCE), (lane.reverse, Side.DESTINATION)):
+        served.log.append(relayer="r", lane=key, side=side, sequences=numbers, at=Timestamp(1))
+    ledger = await served.ask("GetLedger", pb.GetLedgerRequest(totals_only=True))
+    assert (ledger.chain_id, ledger.accepted_answers) == ("hangzhou-1", 7)
+
+
+async def test_the_anchor_is_the_newest_blocks(served: Served) -> None:
+    response = await served.ask("GetAnchor", pb.GetAnchorRequest())
+    anchor = anchor_from_proto(response.anchor, "anchor")
+    block = served.cities.left.chain.light_block(anchor.height.number)
+    assert (anchor.header_hash, anchor.options) == (block.hash, TRUST)
+
+
+class TestMisbehaviour:
+    @pytest.mark.parametrize(
+        ("verdict", "expected"),
+        [
+            (
+                Verdict(
+                    frame_id=1,
+                    refused=(
+                        Refusal(
+                            sequence=0, reason="QUORUM_NOT_REACHED", detail="why", retryable=False
+                        ),
+                    ),
+                ),
+                pb.MisbehaveResponse(reason="QUORUM_NOT_REACHED", detail="why"),
+            ),
+            (
+                Verdict(frame_id=1, already_done=RangeSet.span(1, 4)),
+                pb.MisbehaveResponse(detail="3 accepted before"),
+            ),
+            (
+                Verdict(frame_id=1, accepted=RangeSet.span(1, 4)),
+                pb.MisbehaveResponse(detail="accepted"),
+            ),
+        ],
+        ids=["refused", "accepted before", "accepted"],
+    )
+    async def test_the_relayers_verdict_is_told(
+        self, served: Served, verdict: Verdict, expected: pb.MisbehaveResponse
+    ) -> None:
+        served.offender.answer = verdict
+        client = served.cities.left.client
+        kind = pb.MisbehaveRequest.KIND_REPLAY
+        request = pb.MisbehaveRequest(kind=kind, client=client)
+        assert await served.ask("Misbehave", request) == expected
+        assert served.offender.asked == [(Misbehaviour.REPLAY, client)]
+
+    async def test_a_kind_that_is_none_is_refused(self, served: Served) -> None:
+        assert await served.refused("Misbehave", pb.MisbehaveRequest()) == Reason.FIELD_INVALID
+
+    @pytest.mark.parametrize(
+        ("failure", "reason"),
+        [
+            (AdapterOffline(peer="hangzhou-1"), Reason.ADAPTER_OFFLINE),
+            (RuntimeError("a bug"), Reason.INTERNAL),
+        ],
+    )
+    async def test_a_failure_is_told_with_its_reason(
+        self, served: Served, failure: HubError | RuntimeError, reason: Reason
+    ) -> None:
+        served.offender.answer = failure
+        request = pb.MisbehaveRequest(kind=pb.MisbehaveRequest.KIND_EQUIVOCATE)
+        assert await served.refused("Misbehave", request) == reason
+
+
+@pytest.mark.parametrize("method", ["SendTransfer", "GetLedger", "GetAnchor", "Misbehave"])
+@pytest.mark.parametrize("identity", ["/peers/suzhou", "/relayers/one", "/hub"])
+async def test_only_administrators_and_the_chains_own_peer_may_call(
+    served: Served, method: str, identity: str
+) -> None:
+    request = getattr(pb, f"{method}Request")()
+    assert await served.refused(method, request, identity) == Reason.IDENTITY_NOT_ALLOWED
+
+
+async def test_the_chains_own_peer_may_call(served: Served) -> None:
+    assert await served.ask("GetAnchor", pb.GetAnchorRequest(), "/peers/hangzhou")
