@@ -73,8 +73,8 @@ class Network:
         url = await self._start_database()
         chosen = addresses.choose(self.addresses, self.processes.is_running)
         write_configs(self.layout, chosen, url)
-        for name in PROCESSES:
-            await self.start(name)
+        # They wait for each other by themselves, so they need not start in order.
+        await asyncio.gather(*[self.start(name) for name in PROCESSES])
         await self._write_anchors(chosen)
         return chosen
 

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.harness.command_line import Desk
+    from tests.harness.exchange import Exchange
+
+BETWEEN = "hangzhou~suzhou"
+
+
+async def test_a_route_is_allowed_with_its_limits(ydhub: Desk, exchange: Exchange) -> None:
+    words = (
+        "route", "allow", BETWEEN, "notary~archive", "--data-class", "general", "--purpose",
+        "land registry", "--max-payload", 1024, "--max-timeout", "1h",
+    )  # fmt: skip
+    found = await ydhub(*words)
+    assert found.error.endswith("is set, for packets to come\n")
+    assert ["max", "timeout", "1h"] in found.rows
+    assert (await ydhub(*words)).error.endswith("was set before\n")
+    listed = await ydhub("route", "list", BETWEEN)
+    assert [str(exchange.key), "notary~archive", "ALLOW", "1024", "1h"] == listed.rows[1][:5]
+
+
+async def test_a_route_is_denied(ydhub: Desk, exchange: Exchange) -> None:
+    found = await ydhub("route", "deny", BETWEEN, "transfer~transfer", "-o", "json")
+    assert found.json["action"] == "ACTION_DENY"
+    everywhere = await ydhub("route", "list", "-o", "json")
+    actions = {route["name"]: route["action"] for route in everywhere.json["routes"]}
+    assert actions == {
+        f"{exchange.key.name}/routes/transfer~transfer": "ACTION_DENY",
+        f"{exchange.key.reverse.name}/routes/transfer~transfer": "ACTION_ALLOW",
+    }
+
+
+async def test_a_route_that_makes_no_sense_is_refused(ydhub: Desk) -> None:
+    assert (await ydhub("route", "allow", BETWEEN, "transfer")).code == 3
+    assert (await ydhub("route", "allow", BETWEEN, "aa~bb", "--max-timeout", "long")).code == 3
+    assert (await ydhub("route", "deny", "hangzhou~shanghai", "aa~bb")).code == 6
