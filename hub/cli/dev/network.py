@@ -74,7 +74,12 @@ class Network:
         chosen = addresses.choose(self.addresses, self.processes.is_running)
         write_configs(self.layout, chosen, url)
         # They wait for each other by themselves, so they need not start in order.
-        await asyncio.gather(*[self.start(name) for name in PROCESSES])
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in PROCESSES:
+                    group.create_task(self.start(name))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
         await self._write_anchors(chosen)
         return chosen
 

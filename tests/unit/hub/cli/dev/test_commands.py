@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from hub.cli.dev import commands
+from hub.cli.dev.addresses import Addresses
+from hub.cli.dev.layout import CHAINS, PROCESSES
+from hub.cli.dev.network import Network
+from tests.harness.command_line import run_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+CHOSEN = Addresses(hub="h:1", relayer="r:1", metrics="r:2", chains=dict.fromkeys(CHAINS, "c:1"))
+
+
+def test_up_says_where_everything_is_and_what_is_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def up(network: Network) -> Addresses:
+        network._tell("hub", "answers")
+        return CHOSEN
+
+    monkeypatch.setattr(Network, "up", up)
+    found = run_command("dev", "up", "--dir", tmp_path, "-o", "json")
+    assert found.code == 0
+    assert found.json == {
+        "hub": "h:1",
+        "relayer": "r:1",
+        "metrics": "r:2",
+        "chains": dict.fromkeys(CHAINS, "c:1"),
+    }
+    assert found.error.splitlines()[0].split() == ["hub", "answers"]
+    assert "next: ydhub peer register -f " in found.error
+
+
+def test_down_says_when_nothing_is_left(tmp_path: Path) -> None:
+    found = run_command("dev", "down", "--dir", tmp_path)
+    assert (found.code, found.error) == (0, "nothing runs\n")
+
+
+def test_status_is_an_exit_code_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = run_command("dev", "status", "--dir", tmp_path)
+    assert stopped.code == 9
+    assert stopped.rows[1] == ["postgres", "stopped"]
+
+    async def answers(network: Network, name: str) -> bool:
+        return name != "hub" or answering
+
+    answering = False
+    monkeypatch.setattr(Network, "number", lambda network, name: 7)
+    monkeypatch.setattr(Network, "answers", answers)
+    starting = run_command("dev", "status", "--dir", tmp_path, "-o", "json")
+    assert starting.code == 9
+    states = {entry["name"]: entry["state"] for entry in starting.json["processes"]}
+    assert states == {"postgres": "runs", **dict.fromkeys(PROCESSES, "answers"), "hub": "starts"}
+    answering = True
+    assert run_command("dev", "status", "--dir", tmp_path).code == 0
+
+
+def write_log(directory: Path, name: str, text: str) -> None:
+    file = directory / "logs" / f"{name}.log"
+    file.parent.mkdir(exist_ok=True)
+    with file.open("a") as stream:
+        stream.write(text)
+
+
+def test_logs_are_printed_from_their_end(tmp_path: Path) -> None:
+    write_log(tmp_path, "hub", "".join(f"line {number}\n" for number in range(500)))
+    write_log(tmp_path, "relayer", "one\n")
+    hub = run_command("dev", "logs", "hub", "--dir", tmp_path)
+    assert hub.out.splitlines()[0] == "line 400"
+    assert hub.out.splitlines()[-1] == "line 499"
+    every = run_command("dev", "logs", "--dir", tmp_path)
+    assert every.out.splitlines()[-1] == "  relayer  one"
+    assert run_command("dev", "logs", "other", "--dir", tmp_path).code == 2
+
+
+async def test_logs_are_followed_line_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: asyncio.Queue[str] = asyncio.Queue()
+    monkeypatch.setattr(commands, "FOLLOW_EVERY_S", 0.01)
+    monkeypatch.setattr("click.echo", said.put_nowait)
+    write_log(tmp_path, "hub", "before\n")
+    file = tmp_path / "logs" / "hub.log"
+    follower: asyncio.Task[Any] = asyncio.ensure_future(
+        commands._follow({"hub": file}, marked=True)
+    )
+
+    async def next_line() -> str:
+        return await asyncio.wait_for(said.get(), 10)
+
+    await asyncio.sleep(0.05)
+    write_log(tmp_path, "hub", "whole\nhal")
+    assert await next_line() == "      hub  whole"
+    write_log(tmp_path, "hub", "f\n")
+    assert await next_line() == "      hub  half"
+    await asyncio.to_thread(file.write_text, "anew\n")
+    assert await next_line() == "      hub  anew"
+    follower.cancel()
+
+
+def test_no_log_is_told(tmp_path: Path) -> None:
+    found = run_command("dev", "logs", "-f", "--dir", tmp_path)
+    assert (found.code, "holds no log" in found.error) == (3, True)
