@@ -15,6 +15,7 @@ from hub.light_clients.proofs.batch_codec import (
     decode_batch,
     encode_batch,
 )
+from hub.light_clients.proofs.spec import DEFAULT_MAX_DEPTH
 
 HASH = bytes(range(32))
 STORE = (StoreStep(right=False, sibling=HASH), StoreStep(right=True, sibling=HASH[::-1]))
@@ -90,6 +91,31 @@ BAD = {
 def test_bytes_that_are_not_canonical_are_refused(name: str) -> None:
     with pytest.raises(ProofUnparseable):
         decode_batch(BAD[name], 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (BATCH[: NUMBERS - 1], "is cut"),
+        (BATCH[:NUMBERS], "is cut"),
+        (BATCH + bytes(1000), "is too long for 2 leaves and 2 nodes"),
+        (BATCH[:-1], "has 5 numbers for 2 leaves and 2 nodes"),
+        (BATCH[:-1] + b"\x00", "numbers are not minimal, or negative"),
+        (_with(1, 2), "a side is neither 0 nor 1"),
+    ],
+)
+def test_refusal_tells_what_is_wrong(data: bytes, problem: str) -> None:
+    with pytest.raises(ProofUnparseable) as caught:
+        decode_batch(data, 2)
+    assert caught.value.problem == problem
+
+
+def test_store_path_is_as_deep_as_the_spec_allows() -> None:
+    deepest = encode_batch(STORE[:1] * DEFAULT_MAX_DEPTH, PATHS)
+    assert len(decode_batch(deepest, 2).store_sides) == DEFAULT_MAX_DEPTH
+    with pytest.raises(ProofUnparseable) as caught:
+        decode_batch(encode_batch(STORE[:1] * (DEFAULT_MAX_DEPTH + 1), PATHS), 2)
+    assert caught.value.problem == "store path is too deep"
 
 
 @pytest.mark.parametrize("leaves", [1, 3, 256])
