@@ -115,7 +115,10 @@ class AdapterClient:
                 call = relay_service_pb2_grpc.RelayServiceStub(channel).Attach()
                 session = self._session = Session(self._city, Stream(call, self._city.clock))
                 await session.run()
-        except (HubError, RemoteError) as error:
+        except RemoteError as error:
+            reason = error.reason or error.code
+            _log.warning("session_ended", address=address, reason=reason, detail=error.message)
+        except HubError as error:
             _log.warning("session_ended", address=address, reason=error.reason, detail=str(error))
         except Exception:  # noqa: BLE001 - a bug ends one session, and the next one goes on
             _log.exception("session_failed", address=address)

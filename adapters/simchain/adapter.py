@@ -18,7 +18,6 @@ from adapters.sdk.execution import (
     TimeOut,
 )
 from adapters.simchain import client_store
-from adapters.simchain.codec import encode_packet
 from adapters.simchain.events import ClientCreated, PacketReceived, PacketSent
 from adapters.simchain.messages import (
     AcknowledgePackets,
@@ -39,7 +38,7 @@ from hub.core.packet import MAX_SEQUENCE
 from hub.core.paths import client_state_key, counterparty_key
 from hub.core.ranges import RangeSet
 from hub.light_clients.cometbft.header import revision_of
-from hub.wire.packet import encode_acknowledgement
+from hub.wire.packet import encode_acknowledgement, encode_packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

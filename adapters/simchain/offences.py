@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from adapters.sdk.chain import Item
 from adapters.sdk.submission import Headers, Items
-from adapters.simchain.codec import encode_packet
 from adapters.simchain.events import PacketSent
 from adapters.simchain.misbehave import (
     Forgery,
@@ -24,6 +23,7 @@ from adapters.simchain.queries import height_at
 from hub.core.errors import ProofNotFound
 from hub.core.lane import Side
 from hub.core.ranges import RangeSet
+from hub.wire.packet import encode_packet
 
 if TYPE_CHECKING:
     from adapters.sdk.steps import Lane
