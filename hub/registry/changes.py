@@ -28,6 +28,8 @@ _CHANNEL: Final = "ydhub_changes"
 _NOTIFY: Final = "SELECT pg_notify($1, $2)"
 _MAX_PAYLOAD: Final = 7000
 """Bytes; Postgres takes fewer than 8000."""
+_PAUSE_SECONDS: Final = 0.01
+"""Between notifications: each is a commit under the lock; what is announced meanwhile is in one."""
 _RETRY_SECONDS: Final = 0.5
 _PING_SECONDS: Final = 10
 _PING_TIMEOUT: Final = 5
@@ -86,6 +88,7 @@ class PostgresChanges:
                     except BaseException:
                         self._wait_again(lines)
                         raise
+                await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             await discard(connection)
 
