@@ -44,12 +44,14 @@ def parse_hub_client_name(name: str) -> PeerId:
 
 def parse_lane_name(name: str) -> LaneKey:
     """The lane of ``lanes/{lane}``. Raises ``IdentifierInvalid``."""
-    return LaneKey.parse(_after("lanes/", name, "lane name", "lanes/{lane}"))
+    _after("lanes/", name, "lane name", "lanes/{lane}")
+    return LaneKey.parse(name)
 
 
 def parse_route_name(name: str) -> RouteKey:
     """The route of ``lanes/{lane}/routes/{port}~{port}``. Raises ``IdentifierInvalid``."""
-    return RouteKey.parse(_after("lanes/", name, "route name", "lanes/{lane}/routes/{route}"))
+    _after("lanes/", name, "route name", "lanes/{lane}/routes/{route}")
+    return RouteKey.parse(name)
 
 
 def parse_packet_name(name: str) -> tuple[LaneKey, int]:
