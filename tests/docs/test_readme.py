@@ -7,8 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,17 +43,24 @@ def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """An empty directory that others may pass through: pytest closes its own for other users."""
+    with TemporaryDirectory(prefix="ydhub-docs-") as made:
+        yield Path(made)
+
+
 @pytest.mark.timeout(600)
-def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
+def test_every_command_of_the_readme_runs(directory: Path) -> None:
     commands = console_commands(README)
     assert commands[0] == "ydhub dev up"
     assert commands[-1] == "ydhub dev down"
     try:
         for command in commands:
-            done = run(command, tmp_path)
+            done = run(command, directory)
             assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
     finally:
-        run("ydhub dev down", tmp_path)
+        run("ydhub dev down", directory)
 
 
 def test_the_readme_begins_with_its_two_commands() -> None:
