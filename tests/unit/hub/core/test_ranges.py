@@ -47,6 +47,12 @@ def test_only_the_empty_set_is_false() -> None:
     assert 0 not in EMPTY
 
 
+def test_a_number_far_from_a_set_stays_apart() -> None:
+    ten, three = RangeSet.of([10]), RangeSet.of([3])
+    assert (EMPTY | ten) == (ten | EMPTY) == ten
+    assert (ten | three).ranges == (three | ten).ranges == ((3, 4), (10, 11))
+
+
 def test_first_and_end_are_the_borders() -> None:
     assert (DONE.first, DONE.end) == (1, 20)
     assert EMPTY.end == 0

@@ -4,9 +4,10 @@ from itertools import product
 
 import pytest
 
+from hub.core.lane import LaneKey
 from hub.core.lifecycle import PacketState
 from hub.core.record import OutcomeKind
-from hub.core.standing import state_of
+from hub.core.standing import PacketStanding, state_of
 
 S = PacketState
 
@@ -44,3 +45,17 @@ def test_every_combination_of_facts_has_a_state_and_every_state_is_reached() -> 
         )
     }
     assert reached == set(PacketState)
+
+
+def test_a_packet_is_named_by_its_lane_and_sequence() -> None:
+    standing = PacketStanding(
+        lane=LaneKey.parse("hangzhou~07-tendermint-2~wuxi~besu-qbft-0"),
+        sequence=7,
+        stored=None,
+        state=S.SETTLED_ELSEWHERE,
+        proof_height=0,
+        outcome=None,
+        outcome_height=0,
+        exception=None,
+    )
+    assert standing.name == "lanes/hangzhou~07-tendermint-2~wuxi~besu-qbft-0/packets/7"
