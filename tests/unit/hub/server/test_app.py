@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from hub.core.errors import FieldInvalid
+from hub.registry.embedded import URL_VARIABLE
+from hub.server.app import database_url
+
+
+def test_the_file_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(URL_VARIABLE, "postgresql://environment/db")
+    assert database_url("postgresql://file/db") == "postgresql://file/db"
+    assert database_url("") == "postgresql://environment/db"
+    monkeypatch.delenv(URL_VARIABLE)
+    with pytest.raises(FieldInvalid) as raised:
+        database_url("")
+    assert raised.value.field == "database_url"
