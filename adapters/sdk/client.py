@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 LONGEST_REDIAL: Final = Duration(3 * SECOND)
 """A relayer that comes back, or another that takes over, is found within this (ns)."""
+LASTING: Final = Duration(5 * SECOND)
+"""A session that lasted so long (ns) was a good one: the next dial waits as after one failure."""
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", 8 * 1024 * 1024),
@@ -77,9 +79,11 @@ class AdapterClient:
         """Attaches again and again until it is cancelled."""
         tries = 0
         for address in cycle(self._relayers.addresses):
-            if await self._attach(address):
-                tries = 0
-            tries += 1
+            began = self._city.clock.monotonic()
+            await self._attach(address)
+            lasted = self._city.clock.monotonic() - began
+            # Two adapters of one peer would else end each other's sessions without a pause.
+            tries = 1 if lasted >= LASTING else tries + 1
             chance = self._city.randomness.below(CHANCES)
             await self._city.clock.sleep(delay(tries, chance, longest=LONGEST_REDIAL))
 
@@ -107,14 +111,13 @@ class AdapterClient:
             raise AdapterOffline(peer=self._city.chain.chain_id)
         return session.pump
 
-    async def _attach(self, address: str) -> bool:
-        """Whether the session, which is over now, had been welcomed."""
-        session: Session | None = None
+    async def _attach(self, address: str) -> None:
+        """One session with the relayer at *address*, from its dial to its end."""
         try:
             async with self._relayers.channel(address) as channel:
                 call = relay_service_pb2_grpc.RelayServiceStub(channel).Attach()
-                session = self._session = Session(self._city, Stream(call, self._city.clock))
-                await session.run()
+                self._session = Session(self._city, Stream(call, self._city.clock))
+                await self._session.run()
         except RemoteError as error:
             reason = error.reason or error.code
             _log.warning("session_ended", address=address, reason=reason, detail=error.message)
@@ -125,7 +128,6 @@ class AdapterClient:
         finally:
             self._session = None
             await self._flush()
-        return session is not None and session.is_welcome
 
     async def _flush(self) -> None:
         try:

@@ -6,7 +6,7 @@ They begin in the order in which the relayer asked, at most as many at once as w
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from adapters.sdk.chain import ChainAdapter
     from adapters.sdk.stream import Stream
+
+FLOOD: Final = 4
+"""A relayer that has so many times more outstanding than was granted keeps no account of it."""
 
 _log = structlog.get_logger()
 
@@ -40,7 +43,12 @@ class Executions:
         self._ended = asyncio.Event()
 
     def begin(self, execution: pb.Execution) -> None:
-        """*execution* runs; its report goes out when the chain has answered."""
+        """*execution* runs; its report goes out when the chain has answered.
+
+        One too many is refused by its report; far too many end the session: ``CreditsSpent``.
+        """
+        if self._running >= FLOOD * self._credits:
+            raise CreditsSpent(sent=self._running + 1, credits=self._credits)
         self._running += 1
         self._tasks.create_task(self._run(execution))
 

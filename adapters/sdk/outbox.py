@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from adapters.sdk.steps import AskedAgain, Judged, Lane, Sent, Told, Wait, opened, step, wanted
+from hub.core.errors import LimitExceeded
 
 if TYPE_CHECKING:
     from adapters.sdk.steps import Effect
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 BATCH: Final = 256
 """Most items of one frame."""
+MAX_LANES: Final = 65_536
+"""Lanes of one session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,12 @@ class Outbox:
         return [self._lanes[lane_id] for lane_id in self._by_client.get(client, ())]
 
     def tell(self, cursor: LaneCursor, now: Timestamp) -> None:
-        """The registry tells where a lane stands."""
+        """The registry tells where a lane stands. Raises ``LimitExceeded``."""
         lane_id = (cursor.lane, cursor.side)
         lane = self._lanes.get(lane_id)
         if lane is None:
+            if len(self._lanes) >= MAX_LANES:
+                raise LimitExceeded(what="lanes", count=len(self._lanes) + 1, limit=MAX_LANES)
             lane = opened(cursor)
             self._by_client.setdefault(lane.client, []).append(lane_id)
         else:

@@ -88,7 +88,7 @@ class Pump:
         self._outbox = Outbox(item_credits)
 
     def tell(self, cursors: list[LaneCursor]) -> None:
-        """The registry tells where lanes stand."""
+        """The registry tells where lanes stand. Raises ``LimitExceeded``."""
         for cursor in cursors:
             self._outbox.tell(cursor, self._clock.monotonic())
         self._wake.set()

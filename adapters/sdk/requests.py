@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024 - 65_536
 """Under the 2 MiB that a relayer takes in one message."""
 MAX_RUNNING: Final = 64
+FLOOD: Final = 4
+"""So many times more than may run keep nobody's answers small."""
 MAX_KEY_BYTES: Final = 256
 _SEQUENCE_START = -8
 _CLIENT_END = -9
@@ -70,7 +72,11 @@ class Requests:
         self._running = 0
 
     def begin(self, request: pb.Request) -> None:
-        """*request* is worked on; its answer goes out when it is known."""
+        """*request* is worked on; its answer goes out when it is known.
+
+        One too many is refused by its answer; far too many end the session: ``LimitExceeded``.
+        """
+        _bound("requests", self._running, FLOOD * MAX_RUNNING)
         self._running += 1
         self._tasks.create_task(self._run(request))
 

@@ -34,7 +34,6 @@ from adapters.simchain.messages import (
 from adapters.simchain.queries import client_view, clients, height_at, prove, prove_batch
 from hub.core.errors import ClientNotFound, FieldInvalid, RecordCorrupt
 from hub.core.height import Height
-from hub.core.packet import MAX_SEQUENCE
 from hub.core.paths import client_state_key, counterparty_key
 from hub.core.ranges import RangeSet
 from hub.light_clients.cometbft.header import revision_of
@@ -107,7 +106,11 @@ class SimchainAdapter:
             sent = pending.get(sequence)
             return encode_packet(sent.packet) if sent and sent.height < at.number else None
 
-        return _first(wanted, next(reversed(pending), 0), limit, find)
+        near = _up_to(wanted, next(reversed(pending), 0))
+        # Packets are sent in order; few that still stand are looked through, not many that went.
+        many = len(near) > len(pending)
+        sequences = (number for number in pending if number in near) if many else iter(near)
+        return _first(sequences, limit, find)
 
     async def acknowledgements(
         self, client: ClientId, wanted: RangeSet, limit: int, at: Height
@@ -122,7 +125,7 @@ class SimchainAdapter:
                 return None
             return encode_acknowledgement(answer.acknowledgement)
 
-        return _first(wanted, self._last_answer.get(client, 0), limit, find)
+        return _first(iter(_up_to(wanted, self._last_answer.get(client, 0))), limit, find)
 
     async def prove(self, keys: Sequence[bytes], at: Height) -> tuple[KeyProof, ...]:
         """What stands at each of *keys* under the header *at*, each with its whole proof.
@@ -232,11 +235,11 @@ class SimchainAdapter:
 
 
 def _first(
-    wanted: RangeSet, last: int, limit: int, find: Callable[[int], bytes | None]
+    sequences: Iterator[int], limit: int, find: Callable[[int], bytes | None]
 ) -> tuple[Item, ...]:
-    """The first *limit* sequences of *wanted*, up to *last*, of which something is found."""
+    """The first *limit* of *sequences* of which something is found."""
     found: list[Item] = []
-    for sequence in _up_to(wanted, last):
+    for sequence in sequences:
         content = find(sequence)
         if content is not None:
             found.append(Item(sequence, content))
@@ -245,8 +248,8 @@ def _first(
     return tuple(found)
 
 
-def _up_to(wanted: RangeSet, last: int) -> Iterator[int]:
-    return iter(wanted & RangeSet.span(1, min(last, MAX_SEQUENCE) + 1))
+def _up_to(wanted: RangeSet, last: int) -> RangeSet:
+    return wanted & RangeSet.span(1, last + 1)
 
 
 def _messages(execution: Execution) -> Iterator[Message]:

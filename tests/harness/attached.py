@@ -71,6 +71,14 @@ class Attached:
         await self.heard(session)
 
 
+class StuckStream:
+    """A stream whose other side takes nothing."""
+
+    async def send(self, frame: pb.AdapterFrame) -> int:
+        await asyncio.get_running_loop().create_future()
+        return frame.frame_id
+
+
 @asynccontextmanager
 async def attached(
     directory: Path,

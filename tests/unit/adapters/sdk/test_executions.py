@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from adapters.sdk.execution import ExecutionResult, Receive, Refused
-from hub.core.errors import ChainUnreachable, TimeoutElapsed
+from adapters.sdk.executions import FLOOD, Executions
+from hub.core.errors import ChainUnreachable, CreditsSpent, TimeoutElapsed
 from hub.core.ranges import RangeSet
 from hub.wire.frames import ranges_from_proto
-from tests.harness.attached import Attached, cursor, receive
-from tests.harness.city import BACK
+from tests.harness.attached import Attached, StuckStream, cursor, receive
+from tests.harness.city import BACK, PaperChain
+from tests.harness.clock import settle
 
 
 async def test_an_execution_is_reported_once_the_chain_has_answered(both: Attached) -> None:
@@ -49,6 +53,18 @@ async def test_more_executions_than_credits_are_refused_for_now(both: Attached) 
     assert report.execution_id == 3
     assert report.refused[0].reason == "CREDITS_SPENT"
     assert report.refused[0].retryable
+
+
+async def test_far_more_executions_than_credits_end_the_session() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        executions = Executions(PaperChain(), StuckStream(), tasks, 2)  # type: ignore[arg-type]
+        for number in range(FLOOD * 2):
+            executions.begin(receive(number, 1))
+        await settle()
+        with pytest.raises(CreditsSpent):
+            executions.begin(receive(99, 1))
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.sdk import outbox as module
 from adapters.sdk.outbox import BATCH, Outbox
 from adapters.sdk.steps import Record, Wait
 from adapters.sdk.submission import LaneCursor, Refusal, Verdict
+from hub.core.errors import LimitExceeded
 from hub.core.ids import ClientId
 from hub.core.lane import LaneKey, Side
 from hub.core.ranges import RangeSet
@@ -134,6 +136,14 @@ def test_what_is_asked_again_wakes_its_lane() -> None:
     assert take(outbox) == BACK
     outbox.ask_again(OTHER_CLIENT, 4, Side.DESTINATION, NOW)
     assert take(outbox) is None
+
+
+def test_lanes_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LANES", 1)
+    outbox = outbox_of(OUT)
+    outbox.tell(cursor(), NOW)
+    with pytest.raises(LimitExceeded):
+        outbox.tell(cursor(OTHER), NOW)
 
 
 def test_a_cursor_told_again_keeps_what_is_in_flight() -> None:

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from ydhub.client.v1 import client_pb2
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from adapters.sdk.anchors import Anchors
+from adapters.sdk.requests import FLOOD, MAX_RUNNING, Requests
+from hub.core.errors import LimitExceeded
 from hub.core.ids import ClientId, PeerId
 from hub.core.paths import receipt_key
 from hub.wire import anchor_file
 from hub.wire.frames import MAX_FRAME_BYTES
 from tests.harness.anchors import make_anchor
-from tests.harness.attached import Attached, cursor, headers
-from tests.harness.city import BACK, CLIENT
+from tests.harness.attached import Attached, StuckStream, cursor, headers
+from tests.harness.city import BACK, CLIENT, PaperChain
+from tests.harness.clock import settle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -197,3 +202,16 @@ async def test_a_bug_behind_a_request_fails_it_alone(both: Attached) -> None:
     assert answer.refusal.reason == "INTERNAL"
     answer = await ask(session, client=pb.ClientQuery(client=CLIENT))
     assert answer.refusal.reason == "CLIENT_NOT_FOUND"
+
+
+async def test_far_more_requests_than_may_run_end_the_session() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        stream, anchors = StuckStream(), Anchors.of_files({})
+        requests = Requests(PaperChain(), anchors, stream, None, tasks)  # type: ignore[arg-type]
+        for _ in range(FLOOD * MAX_RUNNING + 1):
+            requests.begin(pb.Request())
+        await settle()
+        with pytest.raises(LimitExceeded):
+            requests.begin(pb.Request())
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()

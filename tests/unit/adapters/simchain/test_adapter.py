@@ -110,6 +110,20 @@ class TestItems:
         await cities.acknowledge(left, (decode_packet(items[0].content),))
         assert [item.sequence for item in await cities.packets(left)] == [2]
 
+    async def test_few_packets_among_many_that_went_are_found_in_order(
+        self, cities: TwoCities
+    ) -> None:
+        left = cities.left
+        await cities.send(left, 40)
+        items = await cities.packets(left)
+        gone = (*items[:19], *items[20:39])
+        await cities.receive(left, gone)
+        await cities.acknowledge(left, tuple([decode_packet(item.content) for item in gone]))
+        assert [item.sequence for item in await cities.packets(left)] == [20, 40]
+        at = height_at(left.chain, left.chain.height)
+        found = await left.adapter.packets(left.client, ALL - RangeSet.of([20]), 9, at)
+        assert [item.sequence for item in found] == [40]
+
     async def test_acknowledgements_are_found_in_whatever_order_they_were_written(
         self, cities: TwoCities
     ) -> None:
