@@ -18,8 +18,9 @@ MAX_TIMEOUT = 2**63 - 1
 """Seconds."""
 
 MAX_SEQUENCE = 2**63 - 1
-MAX_TEXT = 128
-"""Bytes, in UTF-8, of a payload's version and of its encoding."""
+MAX_TEXT = 32 * 1024
+"""Bytes, in UTF-8, of a payload's version and of its encoding. Chains set no limit of their own, and
+a committed packet that the hub cannot read would stand in its lane's way; so this is only a bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,7 +127,7 @@ def test_the_answers_of_an_acknowledgement_are_measured_together() -> None:
 def test_the_bounds_are_those_of_the_field() -> None:
     assert MAX_SEQUENCE == MAX_TIMEOUT == 9_223_372_036_854_775_807
     assert MAX_PAYLOAD_BYTES == 262_144
-    assert (MAX_PAYLOADS, MAX_TEXT) == (16, 128)
+    assert (MAX_PAYLOADS, MAX_TEXT) == (16, 32 * 1024)
 
 
 def test_a_packet_does_not_change() -> None:
