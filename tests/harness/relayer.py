@@ -96,6 +96,8 @@ class ScriptedRelayer(service.RelayServiceServicer):
     def __init__(self) -> None:
         self.sessions: asyncio.Queue[RelayedSession] = asyncio.Queue()
         self.port = 0
+        self.is_deaf = False
+        """Frames after the hello are not read: the connection takes nothing more."""
         self._server: grpc.aio.Server | None = None
 
     async def start(self, certificates: Certificates, port: int = 0) -> str:
@@ -136,5 +138,7 @@ class ScriptedRelayer(service.RelayServiceServicer):
         try:
             async for frame in frames:
                 session.frames.put_nowait(frame)
+                if self.is_deaf:
+                    await asyncio.get_running_loop().create_future()
         finally:
             session.frames.put_nowait(None)

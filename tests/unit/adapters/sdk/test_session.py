@@ -5,9 +5,10 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.sdk.execution import ExecutionResult
 from hub.core.lane import Side
+from hub.core.packet import MAX_PAYLOAD_BYTES
 from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
-from tests.harness.attached import Attached, cursor, headers, receive, sequences
+from tests.harness.attached import Attached, cursor, headers, receive, sequences, shown
 from tests.harness.city import OUT
 from tests.harness.clock import until
 
@@ -122,6 +123,19 @@ async def test_a_drain_that_never_ends_is_cut(both: Attached) -> None:
     await both.advance(session, 9)
     await both.clock.advance(SECOND)
     await session.gone()
+
+
+async def test_silence_ends_a_session_whose_writes_are_stuck(both: Attached) -> None:
+    both.relayer.is_deaf = True
+    both.chain.send(range(1, 65), size=MAX_PAYLOAD_BYTES)
+    session = await both.session(cursor())
+    pump = both.client._session.pump  # type: ignore[union-attr]
+    await until(pump._stream._sending.locked)
+    await both.clock.advance(Duration(3 * SECOND))
+    both.relayer.is_deaf = False
+    again = await both.redialled(cursor())
+    assert session is not again
+    assert len(sequences(await shown(again))) > 0
 
 
 async def test_a_second_welcome_ends_the_session(both: Attached) -> None:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ydhub.client.v1 import client_pb2
 from ydhub.relay.v1 import relay_pb2 as pb
 
@@ -187,3 +191,43 @@ def test_a_verdict_that_breaks_a_rule_is_refused(
 ) -> None:
     with pytest.raises(error):
         verdict_from_proto(message)
+
+
+WHOLE = [
+    pb.RelayerFrame(execution=receive(packet(5), packet(6))),
+    pb.RelayerFrame(execution=acknowledge()),
+    pb.RelayerFrame(
+        execution=pb.Execution(
+            client=CLIENT,
+            updates=[pb.UpdateStep(trusted_height=HEIGHT)],
+            time_out=pb.TimeOut(packet=packet(), proof_height=HEIGHT),
+        )
+    ),
+    pb.RelayerFrame(verdict=pb.Verdict(frame_id=4, accepted=[pb.SequenceRange(first=1, last=3)])),
+    pb.RelayerFrame(lanes=pb.LaneCursors(cursors=[cursor(done=((1, 4),))])),
+]
+
+
+@settings(max_examples=2000)
+@given(
+    frame=st.sampled_from(WHOLE),
+    changes=st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=3)), max_size=4),
+)
+def test_whatever_a_relayer_sends_is_read_or_refused_with_a_reason(
+    frame: pb.RelayerFrame, changes: list[tuple[int, bytes]]
+) -> None:
+    content = bytearray(frame.SerializeToString())
+    for place, inserted in changes:
+        at = place % len(content)
+        content[at : at + 1] = inserted
+    try:
+        changed = pb.RelayerFrame.FromString(bytes(content))
+    except DecodeError:
+        return
+    with suppress(HubError):
+        execution_from_proto(changed.execution)
+    with suppress(HubError):
+        verdict_from_proto(changed.verdict)
+    for one in changed.lanes.cursors:
+        with suppress(HubError):
+            cursor_from_proto(one)
