@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from hub.core.errors import HubError, RegistryUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from sqlalchemy import URL
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -52,6 +52,7 @@ SETTINGS: Final = {
 
 _AWAY: Final = (
     asyncpg.PostgresConnectionError,  # class 08
+    asyncpg.InternalClientError,  # the driver, of a connection that the server was just ending
     asyncpg.InsufficientResourcesError,  # class 53: disk full, too many connections
     asyncpg.OperatorInterventionError,  # class 57: shut down, cancelled, starting
     asyncpg.PostgresSystemError,  # class 58: I/O
@@ -101,7 +102,13 @@ def answering() -> Iterator[None]:
         if error.connection_invalidated or (cause is not None and _is_away(cause)):
             raise RegistryUnreachable(problem=_shown(cause or error)) from error
         raise
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, PoolTimeout) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        PoolTimeout,
+    ) as error:
         if _is_away(error):
             raise RegistryUnreachable(problem=_shown(error)) from error
         raise
@@ -134,9 +141,14 @@ class Database:
         """
         with answering():
             async with self._engine.connect() as connection:
-                async with connection.begin():
-                    yield connection
-                _check_warned(connection)
+                info = connection.info
+                try:
+                    async with connection.begin():
+                        yield connection
+                    _check_warned(info)
+                finally:
+                    if _WARNED in info:
+                        await connection.invalidate()
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[Any]:
@@ -144,13 +156,14 @@ class Database:
         with answering():
             async with self._free:
                 connection, driver = await self._take_line()
+                info = connection.info
                 is_sound = False
                 try:
                     yield driver
-                    _check_warned(connection)
+                    _check_warned(info)
                     is_sound = True
                 except (HubError, asyncpg.PostgresError):
-                    is_sound = _WARNED not in connection.info
+                    is_sound = _WARNED not in info
                     raise
                 finally:
                     if is_sound and not (driver.is_closed() or driver.is_in_transaction()):
@@ -198,10 +211,10 @@ def _listen_for_warnings(connection: Any, record: Any) -> None:
     connection.driver_connection.add_log_listener(heard)
 
 
-def _check_warned(connection: AsyncConnection) -> None:
+def _check_warned(info: Mapping[Any, Any]) -> None:
     """The server had nothing to warn of. Raises ``RegistryUnreachable``."""
-    if _WARNED in connection.info:
-        raise RegistryUnreachable(problem=f"warning {connection.info[_WARNED]}")
+    if _WARNED in info:
+        raise RegistryUnreachable(problem=f"warning {info[_WARNED]}")
 
 
 def _is_away(error: BaseException) -> bool:

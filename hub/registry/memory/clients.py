@@ -78,6 +78,8 @@ class MemoryClients:
 
     async def add_headers(self, fence: Fence, headers: Sequence[VerifiedHeader]) -> None:
         """As the port says."""
+        if not headers:
+            return
         state, peer = self._state, fence.peer
         state.check_lease(fence)
         row = state.client(peer)

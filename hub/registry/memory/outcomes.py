@@ -46,6 +46,8 @@ class MemoryOutcomes:
 
     async def record_delivered(self, fence: Fence, lane_id: int, sequences: RangeSet) -> None:
         """As the port says."""
+        if not sequences:
+            return
         side = self._state.fenced_side(fence, lane_id, Side.DESTINATION)
         row = self._state.lane(lane_id)
         unknown = sequences - row.sides[Side.SOURCE].done.truth
@@ -55,6 +57,8 @@ class MemoryOutcomes:
 
     async def record_completed(self, fence: Fence, lane_id: int, indexes: RangeSet) -> None:
         """As the port says."""
+        if not indexes:
+            return
         side = self._state.fenced_side(fence, lane_id, Side.SOURCE)
         if indexes.end > self._state.lane(lane_id).sides[Side.DESTINATION].outcome_count:
             raise IllegalMove(state=PacketState.ACCEPTED, event=PacketEvent.COMPLETE)
