@@ -16,6 +16,7 @@ from prometheus_client import start_http_server
 from ydhub.relay.v1 import relay_service_pb2_grpc as service
 
 from hub.core.errors import FieldInvalid, HubError
+from hub.core.ids import PeerId
 from hub.core.time import SECOND, Duration, Timestamp
 from hub.ports.registry import Topic
 from hub.registry.registry import PostgresRegistry
@@ -26,13 +27,19 @@ from relayer.switchboard import Switchboard
 from relayer.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from wsgiref.simple_server import WSGIServer
+
+    from hub.ports.clock import Clock, Randomness
     from hub.ports.registry import Change, Registry
     from relayer.config import RelayerConfig
+    from relayer.owner import PeerOwner
 
 _log = structlog.get_logger()
 
 OPENINGS_EVERY: Final = Duration(SECOND)
-DRAIN_WITHIN_S: Final = 5
+DRAIN_WITHIN: Final = Duration(5 * SECOND)
+STOP_WITHIN_S: Final = 2
 
 
 class SystemClock:
@@ -66,46 +73,69 @@ class SystemRandomness:
 class RelayerApp:
     """One relayer process over one registry."""
 
-    def __init__(self, config: RelayerConfig, registry: Registry) -> None:
-        """Joined, not started."""
+    def __init__(
+        self,
+        config: RelayerConfig,
+        registry: Registry,
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+    ) -> None:
+        """Joined, not started; *clock* and *randomness* are the machine's unless given."""
         self._config = config
         self._registry = registry
         pool = ThreadPoolExecutor(config.verification_threads, "verify")
         self.telemetry = Telemetry()
-        self.board = Switchboard(registry, SystemClock(), SystemRandomness(), pool, config.name)
+        self.board = Switchboard(
+            registry, clock or SystemClock(), randomness or SystemRandomness(), pool, config.name
+        )
         self.gateway = RelayGateway(self.board, self.telemetry, config.trust_domain)
         self._server = grpc.aio.server(options=CHANNEL_OPTIONS, maximum_concurrent_rpcs=256)
         self._background: list[asyncio.Task[None]] = []
+        self._metrics: WSGIServer | None = None
 
     async def start(self) -> int:
-        """Adapters can dial; the port that it listens on."""
+        """Adapters can dial; the port that it listens on. Raises ``FieldInvalid``."""
         service.add_RelayServiceServicer_to_server(self.gateway, self._server)
         tls = self._config.tls
         credentials = server_credentials(tls.cert_file, tls.key_file, tls.ca_file)
-        port = self._server.add_secure_port(self._config.listen, credentials)
+        listen = self._config.listen
+        try:
+            port = self._server.add_secure_port(listen, credentials)
+        except RuntimeError as error:
+            raise FieldInvalid(field="listen", problem=f"{listen} cannot be bound") from error
         await self._server.start()
-        if self._config.metrics_port:
-            start_http_server(
-                self._config.metrics_port, "127.0.0.1", registry=self.telemetry.collection
-            )
+        self._serve_metrics()
         loop = asyncio.get_running_loop()
         self._background = [
             loop.create_task(self._follow_changes()),
             loop.create_task(self._open_lanes()),
         ]
-        _log.info("relayer_started", name=self._config.name, listen=self._config.listen)
+        _log.info("relayer_started", name=self._config.name, listen=listen, port=port)
         return port
 
     async def stop(self) -> None:
         """Sessions are drained, leases given back, nothing runs any more."""
-        self.gateway.drain()
+        await self.gateway.drain(DRAIN_WITHIN)
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.gateway.stop()
-        await self._server.stop(DRAIN_WITHIN_S)
+        await self._server.stop(STOP_WITHIN_S)
+        if self._metrics is not None:
+            self._metrics.shutdown()
+            self._metrics.server_close()
         self.board.pool.shutdown(wait=False, cancel_futures=True)
         _log.info("relayer_stopped", name=self._config.name)
+
+    def _serve_metrics(self) -> None:
+        port = self._config.metrics_port
+        if not port:
+            return
+        try:
+            server, _ = start_http_server(port, "127.0.0.1", registry=self.telemetry.collection)
+        except OSError as error:
+            raise FieldInvalid(field="metrics_port", problem=f"{port} cannot be bound") from error
+        self._metrics = server
 
     async def _follow_changes(self) -> None:
         """Hints from other processes make this one read again."""
@@ -117,23 +147,34 @@ class RelayerApp:
 
     async def _changed(self, change: Change) -> None:
         owners = list(self.gateway.owners.values())
-        if change.topic in {Topic.ACCEPTED, Topic.OUTCOMES}:
-            for owner in owners:
-                desk = owner.lane(int(change.key))
-                if desk is None:
-                    continue
-                writer = desk.key.source_peer
-                if change.topic is Topic.OUTCOMES:
-                    writer = desk.key.destination_peer
-                # What this process wrote itself, its ways out were told at once.
-                if writer != owner.peer and writer not in self.board.sessions:
-                    await owner.sync(desk)
+        match change.topic:
+            case Topic.ACCEPTED | Topic.OUTCOMES:
+                for owner in owners:
+                    await self._packets_changed(owner, change)
+            case Topic.LANES:
+                await self._lanes_changed(owners, change.key)
+            case Topic.PEERS:
+                # A freeze also tells of each lane that it stops.
+                await self.board.refresh(PeerId(change.key))
+
+    async def _lanes_changed(self, owners: Sequence[PeerOwner], key: str) -> None:
+        """The lane of that id has changed; or there may be new ones, where nobody here owns it."""
+        ends = [owner for owner in owners if key and owner.lane(int(key)) is not None]
+        for owner in ends:
+            await owner.lane_changed(int(key))
+        for owner in [] if ends else owners:
+            await owner.find_lanes()
+
+    async def _packets_changed(self, owner: PeerOwner, change: Change) -> None:
+        desk = owner.lane(int(change.key))
+        if desk is None:
             return
-        if change.topic is Topic.PEERS and change.key:
-            for owner in owners:
-                await (await self.board.keeper(owner.peer)).refresh()
-        for owner in owners:
-            await owner.lanes_changed()
+        key = desk.key
+        writer = key.source_peer if change.topic is Topic.ACCEPTED else key.destination_peer
+        # What this process wrote itself, its ways out were told at once.
+        if writer != owner.peer and writer not in self.board.sessions:
+            view = await self._registry.lanes.view(desk.view.lane.lane_id)
+            await owner.sync(desk, view)
 
     async def _open_lanes(self) -> None:
         while True:

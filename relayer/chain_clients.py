@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Final
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.client import ChainClient
-from hub.core.errors import ClientNotFound, ClientPending, LimitExceeded, TrustExpired
+from hub.core.errors import (
+    ClientNotFound,
+    ClientPending,
+    FrameInvalid,
+    LimitExceeded,
+    TrustExpired,
+)
 from hub.core.ids import parse_client_id
 from hub.core.paths import client_state_key, counterparty_key
 from hub.light_clients.cometbft.client_state import (
@@ -27,7 +33,9 @@ from hub.light_clients.cometbft.client_state import (
 from hub.wire.frames import header_to_proto, height_from_proto, height_to_proto
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
+
+    from ydhub.client.v1 import client_pb2
 
     from hub.core.client import ConsensusState, Header
     from hub.core.height import Height
@@ -38,6 +46,8 @@ if TYPE_CHECKING:
 
 MAX_STEPS: Final = 64
 """Updates of one plan."""
+MAX_HEIGHTS: Final = 64
+"""Trusted heights that are believed of one client; an adapter may not name more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,41 +92,52 @@ class ChainClients:
         self._mirrors: dict[ClientId, Mirror] = {}
 
     async def mirror(self, client: ClientId) -> Mirror:
-        """The client, asked of the adapter once. Raises ``ClientNotFound`` or as ``query``."""
+        """The client, asked of the adapter once. Raises as ``query``."""
         known = self._mirrors.get(client)
-        if known is None:
-            await self.query(pb.ClientQuery(client=client))
-            known = self._mirrors.get(client)
-        if known is None:
-            raise ClientNotFound(name=f"peers/{self._session.peer}/clients/{client}")
-        return known
+        return known or await self.query(client)
 
-    async def query(self, query: pb.ClientQuery) -> list[Mirror]:
-        """The clients that the adapter names, each proven under a verified root.
+    async def query(self, client: ClientId) -> Mirror:
+        """The client as its adapter shows it now, proven under a verified root.
 
-        Raises ``AdapterOffline``, ``AnswerOverdue``, ``ChainUnreachable``, ``VerificationFailed``
-        or ``Malformed``.
+        Raises ``AdapterOffline``, ``AnswerOverdue``, ``ChainUnreachable``, ``ClientNotFound``,
+        ``VerificationFailed`` or ``Malformed``.
         """
-        answer = await self._session.request(pb.Request(client=query))
-        return await self.take(answer.clients)
+        answer = await self._session.request(pb.Request(client=pb.ClientQuery(client=client)))
+        if not answer.clients.clients:
+            raise ClientNotFound(name=f"peers/{self._session.peer}/clients/{client}")
+        return await self.take(answer.clients, client)
 
-    async def take(self, answer: pb.ClientAnswer) -> list[Mirror]:
-        """The clients of *answer*, each proven. Raises as ``query``."""
-        mirrors = [await self._prove(client) for client in answer.clients]
-        for mirror in mirrors:
-            self._mirrors[mirror.client] = mirror
-        return mirrors
+    async def take(self, answer: pb.ClientAnswer, client: ClientId | None = None) -> Mirror:
+        """The one client of *answer*, proven; *client* where it is known which. As ``query``."""
+        if len(answer.clients) != 1:
+            problem = f"names {len(answer.clients)} clients, not one"
+            raise FrameInvalid(frame="answer", problem=problem)
+        mirror = await self._prove(answer.clients[0])
+        if client is not None and mirror.client != client:
+            problem = f"names {mirror.client}, asked for {client}"
+            raise FrameInvalid(frame="answer", problem=problem)
+        self._mirrors[mirror.client] = mirror
+        return mirror
 
     def forget(self, client: ClientId) -> None:
         """The client is asked for again when it is needed."""
         self._mirrors.pop(client, None)
 
-    def reported(self, client: ClientId, trusted: Iterable[Height]) -> None:
+    def reported(self, client: ClientId, trusted: Sequence[Height]) -> None:
         """After an execution its adapter says that the client trusts these heights."""
         heights = tuple(sorted({height.number for height in trusted}))
         known = self._mirrors.get(client)
         if known is not None and heights:
             self._mirrors[client] = replace(known, trusted=heights, pending_height=0)
+
+    async def reaches(self, client: ClientId, height: int) -> bool:
+        """Whether updates can make *client* trust *height*; else only a newer one will do.
+
+        Raises as ``query``.
+        """
+        mirror = await self.mirror(client)
+        lowest = min(mirror.trusted, default=mirror.pending_height)
+        return 0 < lowest <= height
 
     async def updates(
         self, client: ClientId, source: HeaderKeeper, target: int, now: Timestamp
@@ -169,7 +190,7 @@ class ChainClients:
         """Executions run in order, so what is on its way counts as trusted already."""
         known = self._mirrors.get(mirror.client)
         if known is not None and steps:
-            trusted = tuple(sorted({*known.trusted, target}))
+            trusted = tuple(sorted({*known.trusted, target}))[-MAX_HEIGHTS:]
             self._mirrors[mirror.client] = replace(known, trusted=trusted)
 
     async def _prove(self, client: pb.ClientMirror) -> Mirror:
@@ -187,7 +208,7 @@ class ChainClients:
             await self._member(
                 height, counterparty_key(native), client.counterparty, client.counterparty_proof
             )
-        trusted = {height_from_proto(entry).number for entry in client.trusted_heights}
+        trusted = {height.number for height in read_heights(client.trusted_heights)}
         pending = client.pending_height
         return Mirror(
             client=native,
@@ -204,6 +225,13 @@ class ChainClients:
         root = (await keeper.state(height)).root
         prefix = keeper.hub_client.anchor.prefix
         keeper.light_client.verify_membership(root, prefix, key, value, proof)
+
+
+def read_heights(heights: Sequence[client_pb2.Height]) -> list[Height]:
+    """The heights that a client is said to trust. Raises ``LimitExceeded``, ``HeightInvalid``."""
+    if len(heights) > MAX_HEIGHTS:
+        raise LimitExceeded(what="trusted heights", count=len(heights), limit=MAX_HEIGHTS)
+    return [height_from_proto(height) for height in heights]
 
 
 def _step(trusted: Height | None, validators: bytes, header: Header) -> pb.UpdateStep:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from hub.core.errors import FieldInvalid
 
@@ -24,7 +25,7 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class RelayerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A relayer's configuration."""
 
-    name: str
+    name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]{1,40}$")]
     """Its name in leases, logs and its SPIFFE identity ``/relayers/{name}``."""
     listen: str
     """Where adapters dial, host:port."""
@@ -33,12 +34,12 @@ class RelayerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     trust_domain: str
     """Of the SPIFFE identities that it believes."""
     tls: Tls
-    metrics_port: int = 0
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """Loopback port of the Prometheus metrics; 0 serves none."""
-    verification_threads: int = 2
+    verification_threads: Annotated[int, Meta(ge=1, le=64)] = 2
     """Threads of the verification pool; the signature libraries release the interpreter."""
-    log_format: str = "json"
-    """``json``, or ``console`` for people."""
+    log_format: Literal["json", "console"] = "json"
+    """``console`` is for people."""
 
 
 def load(path: str | os.PathLike[str]) -> RelayerConfig:

@@ -8,7 +8,6 @@ Source: design section 5 ("delivers [updates, packets] in order") and section 3 
 
 from __future__ import annotations
 
-import asyncio
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -16,21 +15,25 @@ from typing import TYPE_CHECKING
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.commitment import commit_packet
+from hub.core.errors import RecordCorrupt
 from hub.core.paths import commitment_key
-from hub.core.ranges import EMPTY, RangeSet
+from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, PacketException
 from hub.wire.frames import height_to_proto
 from hub.wire.packet import decode_packet
 from relayer.failpoints import Failpoint, hit
+from relayer.parts import Part, carry_parts
 from relayer.reports import read_report
 from relayer.reproof import fresh_batch
+from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hub.core.record import FrameProof, Refusal, StoredPacket
+    from hub.core.record import FrameProof, StoredPacket, StoredProof
     from hub.ports.leases import Fence
+    from hub.ports.registry import Registry
     from relayer.switchboard import LaneDesk, Switchboard
 
 
@@ -49,23 +52,11 @@ class Delivery:
         by_proof = sorted(packets, key=attrgetter("proof_id", "sequence"))
         groups = [list(group) for _, group in groupby(by_proof, key=attrgetter("proof_id"))]
         hit(Failpoint.DELIVERY_PLANNED)
-        executions = [
-            await self._execution(group, possible_duplicate=send.possible_duplicate)
-            for group in groups
-        ]
         session = self._board.session(self._desk.key.destination_peer)
-        sent = [
-            session.execute(execution, lambda: hit(Failpoint.DELIVERY_SENT))
-            for execution in executions
-        ]
-        reports = await asyncio.gather(*sent)
+        plans = (self._part(group, again=send.possible_duplicate) for group in groups)
+        executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT)
         hit(Failpoint.DELIVERY_REPORTED)
-        executed, refused = EMPTY, []
-        for group, report in zip(groups, reports, strict=True):
-            done, refusals = self._read(group, report)
-            executed |= done
-            refused += [Refused(sequence, refusal) for sequence, refusal in refusals]
-        chance = self._board.randomness.below(1 << 16)
+        chance = self._board.randomness.below(CHANCES)
         return Reported(send.number, executed, tuple(refused), chance)
 
     async def record(self, effect: Done | Park | Wait) -> None:
@@ -83,55 +74,69 @@ class Delivery:
     def _lane_id(self) -> int:
         return self._desk.view.lane.lane_id
 
-    async def _execution(
-        self, packets: list[StoredPacket], *, possible_duplicate: bool
-    ) -> pb.Execution:
-        proof_id = packets[0].proof_id
-        stored = (await self._board.registry.packets.proofs([proof_id]))[proof_id]
+    async def _part(self, packets: list[StoredPacket], *, again: bool) -> Part:
+        """The execution that delivers *packets*, all of one proof; *again* if it may have been."""
+        key = self._desk.key
+        clients = self._board.clients_of(key.destination_peer)
+        source = await self._board.keeper(key.source_peer)
+        stored = await stored_proof(self._board.registry, packets[0].proof_id)
         proof = stored.proof
-        whole = len(packets) + len(proof.skipped) == proof.leaf_count
-        if whole and stored.gate == self._desk.view.source.gate:
+        is_whole = len(packets) + len(proof.skipped) == proof.leaf_count
+        is_current = stored.gate == self._desk.view.source.gate
+        reaches = await clients.reaches(key.destination_client, proof.height)
+        if is_whole and is_current and reaches:
             receive = _receive(packets, proof)
         else:
-            receive = await self._prove_afresh(packets)
-        key = self._desk.key
-        source = await self._board.keeper(key.source_peer)
+            packets, receive = await self._prove_afresh(packets)
         state = await source.state(receive.proof_height.number)
         receive.proof_height.CopyFrom(height_to_proto(state.height))
-        clients = self._board.chain_clients[key.destination_peer]
         updates = await clients.updates(
             key.destination_client, source, state.height.number, self._board.clock.now()
         )
-        return pb.Execution(
+        execution = pb.Execution(
             lane=key.name,
             client=key.destination_client,
             updates=updates,
-            possible_duplicate=possible_duplicate,
+            possible_duplicate=again,
             receive=receive,
         )
+        sequences = RangeSet.of([packet.sequence for packet in packets])
+        return Part(execution, lambda report: self._read(sequences, report))
 
-    async def _prove_afresh(self, packets: list[StoredPacket]) -> pb.Receive:
-        """The packets with a new proof batch from the source's adapter, checked here first."""
+    async def _prove_afresh(
+        self, packets: list[StoredPacket]
+    ) -> tuple[list[StoredPacket], pb.Receive]:
+        """The packets that still stand, with a new proof batch from the source's adapter."""
         key = self._desk.key
-        decoded = [decode_packet(packet.content) for packet in packets]
-        leaves = [
-            (commitment_key(key.source_client, packet.sequence), commit_packet(packet))
-            for packet in decoded
-        ]
-        height, batch = await fresh_batch(self._board, key.source_peer, leaves)
-        return pb.Receive(
-            packets=[packet.content for packet in packets],
-            proof_height=height_to_proto(height),
-            proof_batch=batch,
+        by_leaf = {
+            (commitment_key(key.source_client, packet.sequence), commit_packet(decoded)): packet
+            for packet in packets
+            for decoded in [decode_packet(packet.content)]
+        }
+        fresh = await fresh_batch(self._board, key.source_peer, list(by_leaf))
+        standing = [by_leaf[leaf] for leaf in fresh.leaves]
+        receive = pb.Receive(
+            packets=[packet.content for packet in standing],
+            proof_height=height_to_proto(fresh.height),
+            proof_batch=fresh.content,
         )
+        return standing, receive
 
     def _read(
-        self, packets: list[StoredPacket], report: pb.ExecutionReport
-    ) -> tuple[RangeSet, list[tuple[int, Refusal]]]:
+        self, sequences: RangeSet, report: pb.ExecutionReport
+    ) -> tuple[RangeSet, list[Refused]]:
         key = self._desk.key
         clients = self._board.chain_clients.get(key.destination_peer)
-        sequences = RangeSet.of([packet.sequence for packet in packets])
-        return read_report(clients, key.destination_client, report, sequences)
+        executed, refusals = read_report(clients, key.destination_client, report, sequences)
+        return executed, [Refused(sequence, refusal) for sequence, refusal in refusals]
+
+
+async def stored_proof(registry: Registry, proof_id: int) -> StoredProof:
+    """The proof of a frame. Raises ``RecordCorrupt`` where its packets are kept without it."""
+    found = (await registry.packets.proofs([proof_id])).get(proof_id)
+    if found is None:
+        raise RecordCorrupt(what=f"proof {proof_id}", stored="nothing", computed="a proof")
+    return found
 
 
 def exceptions(

@@ -6,17 +6,19 @@ Source: design section 5; reliability notes section 9 (limits of the listener).
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 from uuid import uuid4
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 from ydhub.relay.v1 import relay_pb2 as pb
 from ydhub.relay.v1 import relay_service_pb2_grpc as service
 
 from hub.core.errors import (
     AdapterOffline,
+    AnswerOverdue,
     ChainIdMismatch,
     FrameInvalid,
     HubError,
@@ -29,13 +31,15 @@ from hub.core.peer import PeerState
 from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire.identity.spiffe import caller
 from hub.wire.status import to_status
+from relayer.deadline import within
 from relayer.owner import LEASE, PeerOwner
 from relayer.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from hub.core.ids import PeerId
+    from hub.ports.clock import Clock
     from hub.ports.leases import Fence
     from relayer.switchboard import Switchboard
     from relayer.telemetry import Telemetry
@@ -43,7 +47,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 PROTOCOL_VERSIONS: Final = frozenset({1})
-HELLO_WITHIN_S: Final = 5
+MAX_NAME: Final = 128
+"""Characters of an adapter's own name that are logged."""
+HELLO_WITHIN: Final = Duration(5 * SECOND)
+WRITE_WITHIN: Final = Duration(10 * SECOND)
+"""An adapter that does not take a frame for that long has missed every heartbeat, and is gone."""
 LEASE_RETRY: Final = Duration(200 * MILLISECOND)
 LEASE_WITHIN: Final = Duration(7 * SECOND)
 """How long a session waits for another process's lease to end."""
@@ -69,10 +77,15 @@ class RelayGateway(service.RelayServiceServicer):
     def __init__(self, board: Switchboard, telemetry: Telemetry, trust_domain: str) -> None:
         """A gateway without sessions."""
         self.owners: dict[PeerId, PeerOwner] = {}
+        """Those whose adapter is welcomed."""
         self._board = board
         self._telemetry = telemetry
         self._trust_domain = trust_domain
+        self._newest: dict[PeerId, Session] = {}
+        """By peer the session that dialled last, welcomed or waiting."""
         self._locks: dict[PeerId, asyncio.Lock] = {}
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
         self._draining = False
 
     async def Attach(  # type: ignore[override]  # grpc.aio's other form: writes, yields nothing
@@ -81,25 +94,36 @@ class RelayGateway(service.RelayServiceServicer):
         context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
     ) -> None:
         """One adapter's session, from its hello to its end."""
+        cause: Exception
         try:
             await self._attach(request_iterator, context)
         except HubError as error:
             _log.info("session_ended", reason=error.reason, detail=str(error))
-            status = rpc_status.to_status(to_status(error, uuid4().hex))
-            await context.abort_with_status(status)
+            cause = error
+        except Exception as error:  # noqa: BLE001 - a bug ends one session; its text stays here
+            _log.exception("session_failed")
+            cause = error
+        await context.abort_with_status(rpc_status.to_status(to_status(cause, uuid4().hex)))
 
-    def drain(self) -> None:
-        """Every adapter is told to dial another relayer; no session begins any more."""
+    async def drain(self, limit: Duration) -> None:
+        """Every adapter is told to dial another relayer; no session begins any more.
+
+        Returns when all have gone, or *limit* (ns) later.
+        """
         self._draining = True
-        for owner in self.owners.values():
-            owner.session.send(pb.RelayerFrame(drain=pb.Drain()))
+        for session in self._newest.values():
+            session.drain()
+        try:
+            await within(self._board.clock, limit, "drain", self._is_empty.wait())
+        except AnswerOverdue:
+            _log.warning("drain_overdue", sessions=len(self._newest))
 
     async def stop(self) -> None:
         """Every session has ended and every lease is given back."""
         self._draining = True
-        for owner in list(self.owners.values()):
-            owner.session.end(ShuttingDown())
-        for lock in self._locks.values():
+        for session in self._newest.values():
+            session.end(ShuttingDown())
+        for lock in list(self._locks.values()):
             async with lock:  # held by a session until it has closed
                 pass
 
@@ -107,41 +131,73 @@ class RelayGateway(service.RelayServiceServicer):
         self,
         frames: AsyncIterator[pb.AdapterFrame],
         context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
-    ) -> None:
+    ) -> NoReturn:
         if self._draining:
             raise ShuttingDown
         peer = caller(context, self._trust_domain).peer()
-        hello = await _hello(frames)
-        await self._check(peer, hello)
-        session = Session(peer, hello, self._board.clock)
-        before = self.owners.get(peer)
+        first = await self._hello(frames)
+        await self._check(peer, first.hello)
+        session = Session(peer, first, self._board.clock)
+        before = self._newest.get(peer)
         if before is not None:
-            before.session.end(AdapterOffline(peer=peer))
-        async with self._locks.setdefault(peer, asyncio.Lock()):
-            fence = await self._lease(peer)
-            owner = PeerOwner(self._board, session, fence, self._telemetry)
-            self.owners[peer] = owner
-            self._telemetry.sessions.set(len(self.owners))
-            _log.info("session_begins", peer=peer, adapter=hello.adapter, epoch=fence.epoch)
-            try:
-                await self._serve(owner, frames, context)
-            finally:
-                await asyncio.shield(self._close(owner))
+            before.end(AdapterOffline(peer=peer))
+        self._newest[peer] = session
+        self._is_empty.clear()
+        try:
+            async with self._locks.setdefault(peer, asyncio.Lock()):
+                await self._own(session, frames, context)
+        finally:
+            if self._newest.get(peer) is session:
+                del self._newest[peer]
+            if not self._newest:
+                self._is_empty.set()
         raise session.end_cause
 
+    async def _own(
+        self,
+        session: Session,
+        frames: AsyncIterator[pb.AdapterFrame],
+        context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
+    ) -> None:
+        """The session from its lease to its end, unless it has ended while it waited."""
+        fence = await self._lease(session)
+        if fence is None:
+            return
+        owner = PeerOwner(self._board, session, fence, self._telemetry)
+        try:
+            await owner.start()
+            self.owners[session.peer] = owner
+            self._telemetry.sessions.set(len(self.owners))
+            name = session.hello.adapter[:MAX_NAME]
+            _log.info("session_begins", peer=session.peer, adapter=name, epoch=fence.epoch)
+            await _serve(session, frames, context, self._board.clock)
+        finally:
+            await _to_its_end(self._close(owner))
+
     async def _close(self, owner: PeerOwner) -> None:
+        self.owners.pop(owner.peer, None)
+        self._telemetry.sessions.set(len(self.owners))
         try:
             await owner.stop()
         except HubError as error:
             _log.warning("close_failed", peer=owner.peer, reason=error.reason)
-        finally:
-            del self.owners[owner.peer]
-            self._telemetry.sessions.set(len(self.owners))
+
+    async def _hello(self, frames: AsyncIterator[pb.AdapterFrame]) -> pb.AdapterFrame:
+        try:
+            clock = self._board.clock
+            first = await within(clock, HELLO_WITHIN, "hello", anext(aiter(frames)))
+        except (AnswerOverdue, StopAsyncIteration, DecodeError) as error:
+            raise FrameInvalid(frame="hello", problem="did not come first") from error
+        kind = first.WhichOneof("body")
+        if kind != "hello":
+            raise FrameInvalid(frame=str(kind), problem="came before the hello")
+        return first
 
     async def _check(self, peer: PeerId, hello: pb.Hello) -> None:
         if not PROTOCOL_VERSIONS.intersection(hello.protocol_versions):
             raise ProtocolUnsupported(
-                offered=str(list(hello.protocol_versions)[:8]), supported=str(PROTOCOL_VERSIONS)
+                offered=str(list(hello.protocol_versions)[:8]),
+                supported=str(sorted(PROTOCOL_VERSIONS)),
             )
         found = await self._board.registry.peers.get(peer)
         if found.state is not PeerState.ACTIVE:
@@ -149,60 +205,72 @@ class RelayGateway(service.RelayServiceServicer):
         if hello.chain_id != found.anchor.chain_id:
             raise ChainIdMismatch(got=hello.chain_id[:64], expected=found.anchor.chain_id)
 
-    async def _lease(self, peer: PeerId) -> Fence:
-        """The peer's lease, waited for where another process holds it. Raises ``LeaseLost``."""
-        clock = self._board.clock
+    async def _lease(self, session: Session) -> Fence | None:
+        """The peer's lease, waited for where another process holds it; None if the session ended.
+
+        Raises ``LeaseLost``.
+        """
+        clock, peer = self._board.clock, session.peer
         deadline = clock.monotonic() + LEASE_WITHIN
-        while True:
+        while not session.ended.is_set():
             fence = await self._board.registry.leases.acquire(peer, self._board.name, LEASE)
             if fence is not None:
                 return fence
             if clock.monotonic() >= deadline:
                 raise LeaseLost(peer=peer, epoch=0)
             await clock.sleep(LEASE_RETRY)
-
-    async def _serve(
-        self,
-        owner: PeerOwner,
-        frames: AsyncIterator[pb.AdapterFrame],
-        context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
-    ) -> None:
-        session = owner.session
-        await owner.start()
-        reader = asyncio.ensure_future(_read(session, frames))
-        ended = asyncio.ensure_future(session.ended.wait())
-        try:
-            while not session.ended.is_set():
-                frame = asyncio.ensure_future(session.outbound.get())
-                await asyncio.wait([frame, ended], return_when=asyncio.FIRST_COMPLETED)
-                if frame.done():
-                    await context.write(frame.result())
-                else:
-                    frame.cancel()
-        finally:
-            reader.cancel()
-            ended.cancel()
+        return None
 
 
-async def _hello(frames: AsyncIterator[pb.AdapterFrame]) -> pb.Hello:
+async def _serve(
+    session: Session,
+    frames: AsyncIterator[pb.AdapterFrame],
+    context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
+    clock: Clock,
+) -> None:
+    """Frames go both ways until the session ends."""
+    reader = asyncio.ensure_future(_read(session, frames))
+    ended = asyncio.ensure_future(session.ended.wait())
     try:
-        async with asyncio.timeout(HELLO_WITHIN_S):
-            first = await anext(aiter(frames))
-    except (TimeoutError, StopAsyncIteration) as error:
-        raise FrameInvalid(frame="hello", problem="did not come first") from error
-    if first.WhichOneof("body") != "hello":
-        raise FrameInvalid(frame=str(first.WhichOneof("body")), problem="came before the hello")
-    return first.hello
+        while not session.ended.is_set():
+            frame = asyncio.ensure_future(session.next_frame())
+            await asyncio.wait((frame, ended), return_when=asyncio.FIRST_COMPLETED)
+            if frame.done():
+                await within(clock, WRITE_WITHIN, "frame", context.write(frame.result()))
+            else:
+                frame.cancel()
+    except AnswerOverdue as error:
+        session.end(error)
+    finally:
+        reader.cancel()
+        ended.cancel()
 
 
 async def _read(session: Session, frames: AsyncIterator[pb.AdapterFrame]) -> None:
     """Frames go to the session until either ends."""
+    cause: HubError = AdapterOffline(peer=session.peer)
     try:
         async for frame in frames:
             session.receive(frame)
     except HubError as error:
-        session.end(error)
-    except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.CancelledError):
-        session.end(AdapterOffline(peer=session.peer))
-    else:
-        session.end(AdapterOffline(peer=session.peer))
+        cause = error
+    except DecodeError:
+        cause = FrameInvalid(frame="bytes", problem="are no frame")
+    except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError):
+        pass  # the stream is broken
+    finally:
+        session.end(cause)
+
+
+async def _to_its_end(work: Coroutine[object, object, None]) -> None:
+    """*work* ends before this does, also where this is cancelled again and again."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

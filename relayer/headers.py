@@ -24,10 +24,10 @@ from hub.core.errors import (
     ConsensusStateMissing,
     FrameInvalid,
     Reason,
+    TrustExpired,
 )
 from hub.light_clients.bisection import HeaderNeeded, bisect
 from hub.light_clients.router import light_client
-from hub.ports.caller import Caller
 from hub.wire.frames import header_to_proto, headers_from_proto
 from relayer.failpoints import Failpoint, hit
 
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from hub.core.client import ConsensusState, Header, HubClient
+    from hub.core.height import Height
     from hub.core.ids import PeerId
+    from hub.ports.caller import Caller
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
     from hub.ports.registry import Registry
@@ -46,29 +48,31 @@ K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
 
-_CACHED: Final = 512
+STATES_KEPT: Final = 512
+HEADERS_KEPT: Final = 64
+SETS_KEPT: Final = 8
+"""Of one chain, in memory; a header with its set may be a hundred times as large as its state."""
 
 
 class HeaderKeeper:
     """Verified headers of one peer's chain."""
 
     def __init__(
-        self, registry: Registry, hub_client: HubClient, clock: Clock, pool: Executor
+        self, registry: Registry, hub_client: HubClient, clock: Clock, pool: Executor, by: Caller
     ) -> None:
-        """A keeper that starts from *hub_client* as stored."""
+        """A keeper that starts from *hub_client* as stored, and freezes it in the name of *by*."""
         self.hub_client = hub_client
         self.light_client = light_client(hub_client.anchor.client_type)
         self._registry = registry
         self._clock = clock
         self._pool = pool
+        self._by = by
         self._lock = asyncio.Lock()
         self._writer: tuple[Fence, Session] | None = None
         self._latest: ConsensusState | None = hub_client.latest
         self._states: OrderedDict[int, ConsensusState] = OrderedDict()
         self._headers: OrderedDict[int, Header] = OrderedDict()
         self._sets: OrderedDict[bytes, bytes] = OrderedDict()
-        self.on_frozen: Callable[[PeerId], None] = lambda _: None
-        """Called after this client was frozen."""
 
     @property
     def peer(self) -> PeerId:
@@ -79,6 +83,12 @@ class HeaderKeeper:
     def latest(self) -> ConsensusState | None:
         """The newest verified state; None before the anchor's header."""
         return self._latest
+
+    @property
+    def expires_at(self) -> int:
+        """When this client's trust ends unless a header comes (ns); 0 before the anchor's."""
+        period = self.hub_client.anchor.options.trusting_period
+        return self._latest.time + period if self._latest is not None else 0
 
     def attach(self, fence: Fence, session: Session) -> None:
         """From now on headers may be added, and missing ones are asked of *session*."""
@@ -103,8 +113,30 @@ class HeaderKeeper:
             known = await self._registry.clients.consensus_state(self.peer, height)
             if known is None:
                 raise ConsensusStateMissing(client=self.hub_client.name, height=height)
-            _remember(self._states, height, known)
+            _remember(self._states, height, known, STATES_KEPT)
         return known
+
+    async def root_at(self, height: Height) -> ConsensusState:
+        """The verified state at exactly *height*, whose root may be built on now.
+
+        Raises ``ConsensusStateMissing``, or as ``check_active``.
+        """
+        self.check_active()
+        state = await self.state(height.number)
+        if state.height != height:
+            raise ConsensusStateMissing(client=self.hub_client.name, height=height.number)
+        return state
+
+    def check_active(self) -> None:
+        """What this client verified counts now. Raises ``ClientFrozen`` or ``TrustExpired``.
+
+        Source: ibc-go 02-client, VerifyMembership: by an active client only.
+        """
+        client, now = self.hub_client, self._clock.now()
+        if client.is_frozen:
+            raise ClientFrozen(client=client.name, cause=client.frozen_cause)
+        if self._latest is not None and now >= self.expires_at:
+            raise TrustExpired(expires_at=self.expires_at, now=now)
 
     async def header(self, height: int) -> Header:
         """The verified header of *height*; the adapter is asked for it where none is stored.
@@ -116,10 +148,10 @@ class HeaderKeeper:
             return known
         stored = await self._registry.clients.header(self.peer, height)
         if stored is not None:
-            _remember(self._headers, height, stored.header)
+            _remember(self._headers, height, stored.header, HEADERS_KEPT)
             return stored.header
-        [header] = await self._fetch([height])
-        await self.add([header])
+        header = await self._fetch(height)
+        _check_height(await self.add([header]), height)
         return header
 
     async def claimed(self, height: int) -> tuple[Header, ConsensusState]:
@@ -131,8 +163,10 @@ class HeaderKeeper:
         stored = await self._registry.clients.header(self.peer, height)
         if stored is not None:
             return stored.header, stored.state
-        [header] = await self._fetch([height])
-        return header, await self._run(self.light_client.read_header, header)
+        header = await self._fetch(height)
+        state = await self._run(self.light_client.read_header, header)
+        _check_height([state.height.number], height)
+        return header, state
 
     async def validators_after(self, state: ConsensusState) -> bytes:
         """The bytes of the set that *state* names for the next block. Raises as ``header``."""
@@ -148,10 +182,15 @@ class HeaderKeeper:
         async with self._lock:
             return [await self._add(header) for header in headers]
 
-    async def latest_verified(self) -> ConsensusState:
-        """The newest verified state. Raises ``ClientPending`` before the anchor's header."""
+    def latest_verified(self) -> ConsensusState:
+        """The newest verified state, whose root may be built on now.
+
+        Raises ``ClientPending`` before the anchor's header, or as ``check_active``.
+        """
         if self._latest is None:
-            raise self._pending()
+            height = self.hub_client.anchor.height.number
+            raise ClientPending(client=self.hub_client.name, height=height)
+        self.check_active()
         return self._latest
 
     async def freeze(self, cause: str, first: Header, second: Header) -> None:
@@ -161,10 +200,8 @@ class HeaderKeeper:
             header_to_proto(first).SerializeToString(deterministic=True),
             header_to_proto(second).SerializeToString(deterministic=True),
         )
-        by = Caller(identity="relayer")
-        await self._registry.clients.freeze(self.peer, cause, evidence, by)
+        await self._registry.clients.freeze(self.peer, cause, evidence, self._by)
         await self.refresh()
-        self.on_frozen(self.peer)
 
     async def _add(self, header: Header) -> int:
         claimed = await self._run(self.light_client.read_header, header)
@@ -208,7 +245,11 @@ class HeaderKeeper:
 
         Raises ``ConsensusStateDiffers``.
         """
-        first = await self.header(stored.height.number)
+        number = stored.height.number
+        first = self._headers.get(number)
+        if first is None:
+            kept = await self._registry.clients.header(self.peer, number)
+            first = kept.header if kept is not None else header
         await self.freeze(f"two truths at height {claimed.height.number}", first, header)
         raise ConsensusStateDiffers(
             client=self.hub_client.name,
@@ -230,7 +271,7 @@ class HeaderKeeper:
             if isinstance(event, HeaderNeeded):
                 found = header
                 if event.height != height:
-                    [found] = await self._fetch([event.height])
+                    found = await self._fetch(event.height)
                 event = await self._run(steps.send, found)
             else:
                 verified.append(VerifiedHeader(header=event.header, state=event.state))
@@ -264,38 +305,40 @@ class HeaderKeeper:
         hit(Failpoint.HEADER_VERIFIED)
         for entry in verified:
             number = entry.state.height.number
-            _remember(self._states, number, entry.state)
-            _remember(self._headers, number, entry.header)
+            _remember(self._states, number, entry.state, STATES_KEPT)
+            _remember(self._headers, number, entry.header, HEADERS_KEPT)
             if self._latest is None or entry.state.height > self._latest.height:
                 self._latest = entry.state
 
     async def _known_set(self, digest: bytes) -> bytes | None:
         known = self._sets.get(digest) or await self._registry.clients.validators(digest)
         if known is not None:
-            _remember(self._sets, digest, known)
+            _remember(self._sets, digest, known, SETS_KEPT)
         return known
 
-    async def _fetch(self, heights: Sequence[int]) -> tuple[Header, ...]:
+    async def _fetch(self, height: int) -> Header:
+        """What the adapter says is the header of *height*, unread."""
         if self._writer is None:
             raise AdapterOffline(peer=self.peer)
-        request = pb.Request(headers=pb.HeaderRequest(heights=heights))
-        answer = await self._writer[1].request(request)
-        headers = headers_from_proto(answer.headers)
-        if len(headers) != len(heights):
-            raise FrameInvalid(frame="answer", problem="has another number of headers")
-        return headers
-
-    def _pending(self) -> ClientPending:
-        height = self.hub_client.anchor.height.number
-        return ClientPending(client=self.hub_client.name, height=height)
+        request = pb.Request(headers=pb.HeaderRequest(heights=[height]))
+        headers = headers_from_proto((await self._writer[1].request(request)).headers)
+        if len(headers) != 1:
+            raise FrameInvalid(frame="answer", problem=f"has {len(headers)} headers, not one")
+        return headers[0]
 
     async def _run(self, function: Callable[..., T], *args: object) -> T:
         """*function* in the verification pool: the signature libraries release the interpreter."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 
 
-def _remember(cache: OrderedDict[K, V], key: K, value: V) -> None:
+def _check_height(got: list[int], expected: int) -> None:
+    if got != [expected]:
+        problem = f"has a header of height {got[0]}, asked for {expected}"
+        raise FrameInvalid(frame="answer", problem=problem)
+
+
+def _remember(cache: OrderedDict[K, V], key: K, value: V, limit: int) -> None:
     cache[key] = value
     cache.move_to_end(key)
-    while len(cache) > _CACHED:
+    while len(cache) > limit:
         cache.popitem(last=False)

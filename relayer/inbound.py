@@ -15,9 +15,9 @@ import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.errors import (
-    ClientFrozen,
     HubError,
     IdentityNotAllowed,
+    LeaseLost,
     OutcomeDiffers,
     PacketDiffers,
     PacketNotFound,
@@ -26,8 +26,6 @@ from hub.core.ids import parse_peer_id
 from hub.core.ranges import RangeSet
 from hub.exchange import outcomes, packets
 from hub.exchange.packets import Judgement
-from hub.ports.caller import Caller
-from hub.ports.registry import Change, Topic
 from hub.wire.frames import (
     AbsenceFrame,
     AcknowledgementsFrame,
@@ -39,12 +37,13 @@ from hub.wire.frames import (
 )
 from relayer.failpoints import Failpoint, hit
 from relayer.steps.flow import Added, Ended
-from relayer.verdicts import verdict
+from relayer.verdicts import broken, verdict
 from relayer.verification import Root, prove_absence, prove_acknowledgements, prove_packets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hub.core.height import Height
     from hub.core.ids import PeerId
     from hub.core.lane import LaneKey
     from hub.exchange.outcomes import ProvenOutcomes
@@ -76,24 +75,15 @@ class Inbound:
             frame = await self._session.work.get()
             hit(Failpoint.FRAME_RECEIVED)
             kind = str(frame.WhichOneof("body"))
-            try:
-                answer = await self._work(frame)
-            except HubError as error:
-                answer = verdict(frame.frame_id, Judgement(refused=((0, error),)))
-                _log.warning(
-                    "frame_refused",
-                    peer=self._session.peer,
-                    kind=kind,
-                    frame=frame.frame_id,
-                    reason=error.reason,
-                    detail=str(error),
-                )
+            answer = await self._answer(frame, kind)
             self._telemetry.frame(self._session.peer, kind, answer)
             self._session.answered(frame, answer)
             hit(Failpoint.VERDICT_SENT)
 
-    async def record_outcomes(self, desk: LaneDesk, proven: ProvenOutcomes) -> Judgement:
-        """What became of proven outcomes, durable, and told to both ways of the lane.
+    async def record_outcomes(
+        self, desk: LaneDesk, proven: ProvenOutcomes, shown: pb.AdapterFrame
+    ) -> Judgement:
+        """What became of the outcomes that *shown* proves, durable, and told to the lane's ways.
 
         Two outcomes proven for one packet freeze the destination's client. Raises as
         ``outcomes.record``.
@@ -105,9 +95,8 @@ class Inbound:
             )
             hit(Failpoint.OUTCOMES_COMMITTED)
             indexes = desk.settled(view, judgement.accepted)
-        await self._keep_conflicts(desk, judgement, proven.proof)
+        await self._keep_conflict(desk, judgement, shown)
         if judgement.accepted:
-            self._announce(Topic.OUTCOMES, desk)
             if desk.delivery is not None:
                 desk.delivery.feed(Ended(judgement.accepted))
             if desk.settlement is not None:
@@ -115,15 +104,34 @@ class Inbound:
             self._telemetry.outcomes(desk.key, len(judgement.accepted))
         return judgement
 
+    async def _answer(self, frame: pb.AdapterFrame, kind: str) -> pb.Verdict:
+        try:
+            return await self._work(frame)
+        except HubError as error:
+            _log.warning(
+                "frame_refused",
+                peer=self._session.peer,
+                kind=kind,
+                frame=frame.frame_id,
+                reason=error.reason,
+                detail=str(error),
+            )
+            if isinstance(error, LeaseLost):
+                self._session.end(error)
+            return verdict(frame.frame_id, Judgement(refused=((0, error),)))
+        except Exception:  # noqa: BLE001 - a bug costs one frame, not the session
+            _log.exception("frame_broke", peer=self._session.peer, frame=frame.frame_id, kind=kind)
+            return broken(frame.frame_id)
+
     async def _work(self, frame: pb.AdapterFrame) -> pb.Verdict:
         decoded = decode_frame(frame)
         match decoded:
             case PacketsFrame():
-                return verdict(frame.frame_id, await self._packets(decoded))
+                return verdict(frame.frame_id, await self._packets(decoded, frame))
             case AcknowledgementsFrame():
-                return verdict(frame.frame_id, await self._acknowledgements(decoded))
+                return verdict(frame.frame_id, await self._acknowledgements(decoded, frame))
             case AbsenceFrame():
-                return verdict(frame.frame_id, await self._absence(decoded))
+                return verdict(frame.frame_id, await self._absence(decoded, frame))
             case HeadersFrame(headers=headers):
                 keeper = await self._board.keeper(self._session.peer)
                 accepted = ranges_to_proto(RangeSet.of(await keeper.add(headers)))
@@ -134,10 +142,10 @@ class Inbound:
             case _:
                 assert_never(decoded)
 
-    async def _packets(self, frame: PacketsFrame) -> Judgement:
+    async def _packets(self, frame: PacketsFrame, shown: pb.AdapterFrame) -> Judgement:
         desk = await self._desk(frame.lane, frame.lane.source_peer)
         packets.check_accepts(desk.view)
-        root = await self._root(frame.proof_height.number)
+        root = await self._root(frame.proof_height)
         proven = await self._run(prove_packets, root, frame)
         hit(Failpoint.PACKETS_VERIFIED)
         async with desk.accepting:
@@ -146,38 +154,41 @@ class Inbound:
             )
             hit(Failpoint.PACKETS_COMMITTED)
             desk.accepted(view, judgement.accepted)
-        await self._keep_conflicts(desk, judgement, proven.proof_batch)
+        await self._keep_conflict(desk, judgement, shown)
         taken = judgement.accepted
         if taken:
-            self._announce(Topic.ACCEPTED, desk)
             if desk.delivery is not None:
-                desk.delivery.feed(Added(taken - judgement.denied))
+                open_ones = taken - desk.view.destination.done
+                desk.delivery.feed(Added(open_ones - judgement.denied))
             self._telemetry.accepted(desk.key, len(taken), len(judgement.denied))
         return judgement
 
-    async def _acknowledgements(self, frame: AcknowledgementsFrame) -> Judgement:
+    async def _acknowledgements(
+        self, frame: AcknowledgementsFrame, shown: pb.AdapterFrame
+    ) -> Judgement:
         desk = await self._desk(frame.lane, frame.lane.destination_peer)
         outcomes.check_takes_outcomes(desk.view)
-        root = await self._root(frame.proof_height.number)
+        root = await self._root(frame.proof_height)
         proven = await self._run(prove_acknowledgements, root, frame)
-        return await self.record_outcomes(desk, proven)
+        return await self.record_outcomes(desk, proven, shown)
 
-    async def _absence(self, frame: AbsenceFrame) -> Judgement:
+    async def _absence(self, frame: AbsenceFrame, shown: pb.AdapterFrame) -> Judgement:
         desk = await self._desk(frame.lane, frame.lane.destination_peer)
         outcomes.check_takes_outcomes(desk.view)
-        root = await self._root(frame.proof_height.number)
+        root = await self._root(frame.proof_height)
         wanted = RangeSet.of([frame.sequence])
         stored = await self._board.registry.packets.read(desk.view.lane.lane_id, wanted)
         if not stored:
             raise PacketNotFound(name=f"{desk.key.name}/packets/{frame.sequence}")
         timeout = stored[0].timeout_timestamp
         proven = await self._run(prove_absence, root, frame, timeout)
-        return await self.record_outcomes(desk, proven)
+        return await self.record_outcomes(desk, proven, shown)
 
     async def _misbehaviour(self, frame: MisbehaviourFrame) -> None:
         """Two headers that contradict each other freeze the hub's client of their chain."""
         peer = parse_peer_id(frame.peer) if frame.peer else self._session.peer
         keeper = await self._board.keeper(peer)
+        keeper.check_active()
         sides = []
         for header, height in (
             (frame.first, frame.first_trusted_height),
@@ -196,37 +207,40 @@ class Inbound:
             raise IdentityNotAllowed(identity=identity, action=f"speak for {lane.name} here")
         return await self._board.desk(lane)
 
-    async def _root(self, height: int) -> Root:
+    async def _root(self, height: Height) -> Root:
         keeper = await self._board.keeper(self._session.peer)
-        if keeper.hub_client.is_frozen:
-            cause = keeper.hub_client.frozen_cause
-            raise ClientFrozen(client=keeper.hub_client.name, cause=cause)
-        prefix = keeper.hub_client.anchor.prefix
-        return Root(keeper.light_client, prefix, await keeper.state(height))
+        state = await keeper.root_at(height)
+        return Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
 
-    async def _keep_conflicts(self, desk: LaneDesk, judgement: Judgement, proof: bytes) -> None:
-        """Two proven truths under one identity are evidence, and freeze the client that proved."""
+    async def _keep_conflict(
+        self, desk: LaneDesk, judgement: Judgement, shown: pb.AdapterFrame
+    ) -> None:
+        """Two proven truths under one identity are evidence, and freeze the client that proved.
+
+        One is enough: what was *shown* proves all of them.
+        """
         for sequence, error in judgement.refused:
             if not isinstance(error, PacketDiffers | OutcomeDiffers):
                 continue
             cause = f"two truths for {desk.key.name}/packets/{sequence}"
-            evidence = (error.reason, error.stored.encode(), error.got.encode() + b" " + proof)
-            peer, by = self._session.peer, Caller(identity=f"relayers/{self._board.name}")
-            await self._board.registry.clients.freeze(peer, cause, evidence, by)
-            await (await self._board.keeper(peer)).refresh()
-            self._announce(Topic.PEERS, desk)
-            _log.error(
-                "misbehaviour",
-                peer=peer,
-                lane=desk.key.name,
-                sequence=sequence,
-                reason=error.reason,
-            )
+            stored = await self._stored(desk, sequence, error)
+            evidence = (error.reason, stored, shown.SerializeToString(deterministic=True))
+            peer = self._session.peer
+            _log.error("misbehaviour", peer=peer, cause=cause, reason=error.reason)
+            await self._board.registry.clients.freeze(peer, cause, evidence, self._board.caller)
+            await self._board.refresh(peer)
+            return
 
-    def _announce(self, topic: Topic, desk: LaneDesk) -> None:
-        lane = str(desk.view.lane.lane_id)
-        key = self._session.peer if topic is Topic.PEERS else lane
-        self._board.registry.changes.announce(Change(topic, key))
+    async def _stored(self, desk: LaneDesk, sequence: int, error: HubError) -> bytes:
+        """What *error* contradicts: a packet's canonical bytes, or an outcome's kind and bytes."""
+        registry, lane_id = self._board.registry, desk.view.lane.lane_id
+        one = RangeSet.of([sequence])
+        if isinstance(error, PacketDiffers):
+            return b"".join(
+                [packet.content for packet in await registry.packets.read(lane_id, one)]
+            )
+        found = await registry.outcomes.find(lane_id, one)
+        return b"".join([f"{outcome.kind} ".encode() + outcome.content for outcome in found])
 
     async def _run(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._board.pool, function, *args)

@@ -8,30 +8,30 @@ Source: design section 3, "lane open"; ICS-02 v2 (CreateClient, RegisterCounterp
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.errors import (
-    AdapterOffline,
     ChainIdMismatch,
     ChainUnreachable,
     ClientFrozen,
-    ClientNotFound,
     Conflict,
-    FrameInvalid,
+    FieldInvalid,
     HubError,
     LaneExists,
     Malformed,
     NotFound,
 )
 from hub.core.lane import LaneKey, Order
+from hub.core.packet import MAX_SEQUENCE
 from hub.core.paths import next_sequence_send_key
 from hub.ports.registry import Change, Topic
 from relayer.failpoints import Failpoint, hit
-from relayer.reports import read_refusal
+from relayer.refusals import read_refusal
 from relayer.reproof import ask
 
 if TYPE_CHECKING:
@@ -40,10 +40,13 @@ if TYPE_CHECKING:
     from hub.core.ids import ClientId, PeerId
     from hub.ports.lanes import Opening
     from hub.ports.leases import Fence
-    from relayer.chain_clients import ChainClients, Mirror
+    from relayer.chain_clients import Mirror
     from relayer.switchboard import Switchboard
 
 _log = structlog.get_logger()
+
+SEQUENCE_BYTES: Final = 8
+"""Of a stored next sequence. Source: ibc-go v10, sdk.Uint64ToBigEndian."""
 
 _FINAL = (Malformed, NotFound, Conflict, ChainIdMismatch)
 """Errors that trying again cannot mend."""
@@ -67,13 +70,27 @@ class Openings:
         self._fences = fences
 
     async def run_all(self) -> None:
-        """Every running opening whose two adapters are attached here is taken as far as it goes."""
-        for opening in await self._board.registry.lanes.running_openings():
-            plan = opening.plan
-            if plan.source in self._fences and plan.destination in self._fences:
-                await self._run(opening)
+        """Every running opening whose two adapters are attached here is taken as far as it goes.
+
+        They do not wait for each other: an adapter that is slow to answer holds up its own alone.
+        """
+        here = [
+            opening
+            for opening in await self._board.registry.lanes.running_openings()
+            if {opening.plan.source, opening.plan.destination} <= self._fences.keys()
+        ]
+        async with asyncio.TaskGroup() as tasks:
+            for opening in here:
+                tasks.create_task(self._run(opening))
 
     async def _run(self, opening: Opening) -> None:
+        """One try, whose end is noted; what the registry does not take is tried again."""
+        try:
+            await self._try(opening)
+        except HubError as error:
+            _log.warning("opening_not_noted", opening=opening.name, reason=error.reason)
+
+    async def _try(self, opening: Opening) -> None:
         lanes = self._board.registry.lanes
         try:
             await self._open(opening)
@@ -100,6 +117,8 @@ class Openings:
         await self._note(opening, "binding clients to each other")
         here = await self._bind(source, destination, here, there)
         there = await self._bind(destination, source, there, here)
+        for mirror in (here, there):
+            _check_order(mirror, ordered=ordered)
         await self._note(opening, "updating clients")
         here = await self._teach(source, destination, here)
         there = await self._teach(destination, source, there)
@@ -123,13 +142,11 @@ class Openings:
 
     async def _client(self, opening: Opening, end: _End, other: _End, *, ordered: bool) -> Mirror:
         """The client on *end*'s chain that verifies *other*'s: adopted, found again, or new."""
-        clients = self._clients(end.peer)
+        clients = self._board.clients_of(end.peer)
         keeper = await self._board.keeper(other.peer)
         chain_id = keeper.hub_client.anchor.chain_id
         if end.wanted is not None:
-            mirrors = await clients.query(pb.ClientQuery(client=end.wanted))
-            if not mirrors:
-                raise ClientNotFound(name=f"peers/{end.peer}/clients/{end.wanted}")
+            mirror = await clients.query(end.wanted)
         else:
             create = pb.CreateClient(
                 peer=f"peers/{other.peer}",
@@ -139,10 +156,7 @@ class Openings:
             )
             session = self._board.session(end.peer)
             answer = await session.request(pb.Request(create_client=create))
-            mirrors = await clients.take(answer.clients)
-        if len(mirrors) != 1:
-            raise FrameInvalid(frame="answer", problem=f"names {len(mirrors)} clients, not one")
-        mirror = mirrors[0]
+            mirror = await clients.take(answer.clients)
         if mirror.state.chain_id != chain_id:
             raise ChainIdMismatch(got=mirror.state.chain_id, expected=chain_id)
         if mirror.state.is_frozen:
@@ -161,7 +175,7 @@ class Openings:
             )
             session = self._board.session(end.peer)
             answer = await session.request(pb.Request(register_counterparty=register))
-            [client] = await self._clients(end.peer).take(answer.clients)
+            client = await self._board.clients_of(end.peer).take(answer.clients, client.client)
         bound = client.counterparty
         if bound is None or (bound.client, bound.prefix) != (there.client, prefix):
             other_end = bound.client if bound else "none"
@@ -173,8 +187,8 @@ class Openings:
         """*client*, active: one that waits for its anchor's header is given it, and the newest."""
         if not client.pending_height:
             return client
-        clients, keeper = self._clients(end.peer), await self._board.keeper(other.peer)
-        latest = await keeper.latest_verified()
+        clients, keeper = self._board.clients_of(end.peer), await self._board.keeper(other.peer)
+        latest = keeper.latest_verified()
         now = self._board.clock.now()
         updates = await clients.updates(client.client, keeper, latest.height.number, now)
         execution = pb.Execution(client=client.client, updates=updates)
@@ -184,12 +198,12 @@ class Openings:
             refusal = read_refusal(report.refused[0])
             problem = f"{refusal.reason}: {refusal.detail}"
             raise ChainUnreachable(chain=f"peers/{end.peer}", problem=problem)
-        return await clients.mirror(client.client)
+        return await clients.query(client.client)
 
     async def _next_sequence(self, peer: PeerId, client: ClientId) -> int:
         """The proven next sequence of *client* on *peer*'s chain; 1 if it gave out none yet."""
         keeper = await self._board.keeper(peer)
-        state = await keeper.latest_verified()
+        state = keeper.latest_verified()
         key = next_sequence_send_key(client)
         answer = await ask(self._board, keeper, state, [key], batch=False)
         value, proof = answer.values[0], answer.proofs[0]
@@ -198,15 +212,26 @@ class Openings:
             keeper.light_client.verify_non_membership(state.root, prefix, key, proof)
             return 1
         keeper.light_client.verify_membership(state.root, prefix, key, value, proof)
-        return int.from_bytes(value, "big")
+        return _sequence(value)
 
     async def _mirror(self, peer: PeerId, mirror: Mirror) -> None:
         record = mirror.record(peer)
         if record is not None:
             await self._board.registry.clients.put_chain_client(self._fences[peer], record)
 
-    def _clients(self, peer: PeerId) -> ChainClients:
-        clients = self._board.chain_clients.get(peer)
-        if clients is None:
-            raise AdapterOffline(peer=peer)
-        return clients
+
+def _check_order(mirror: Mirror, *, ordered: bool) -> None:
+    """The client's gateway enforces order just where it shall. Raises ``FieldInvalid``."""
+    bound = mirror.counterparty
+    if bound is not None and bound.ordered != ordered:
+        does = "enforces" if bound.ordered else "does not enforce"
+        raise FieldInvalid(field="order", problem=f"is another: {mirror.client} {does} it")
+
+
+def _sequence(value: bytes) -> int:
+    """The next sequence as a chain stores it. Raises ``FieldInvalid``."""
+    number = int.from_bytes(value, "big")
+    if len(value) != SEQUENCE_BYTES or not 1 <= number <= MAX_SEQUENCE:
+        problem = f"is no sequence: {value.hex()[:64]}"
+        raise FieldInvalid(field="nextSequenceSend", problem=problem)
+    return number

@@ -19,8 +19,8 @@ from hub.core.lane import LaneState, Order
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind
 from hub.core.time import SECOND, Duration
-from hub.wire.frames import ranges_to_proto
 from relayer.chain_clients import ChainClients
+from relayer.cursors import cursor, in_frames
 from relayer.delivery import Delivery
 from relayer.failpoints import Failpoint, hit
 from relayer.inbound import Inbound
@@ -28,14 +28,17 @@ from relayer.refresh import ClientRefresh
 from relayer.runner import FlowRunner
 from relayer.session import ITEM_CREDITS
 from relayer.settlement import Settlement
-from relayer.steps.flow import Added, Ended, Flow, Gate
+from relayer.steps.flow import Added, Ended, Flow, Gate, backlog
 from relayer.timeouts import TimeoutSweep
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable, Sequence
 
     from hub.core.ids import PeerId
+    from hub.core.lane import LaneView
     from hub.ports.leases import Fence
+    from relayer.headers import HeaderKeeper
+    from relayer.runner import Carrier
     from relayer.session import Session
     from relayer.switchboard import LaneDesk, Switchboard
     from relayer.telemetry import Telemetry
@@ -48,6 +51,9 @@ POLL_EVERY: Final = Duration(5 * SECOND)
 """The slow poll behind the hints."""
 WINDOW: Final = 4
 """Attempts of a lane without order that may be in flight."""
+
+ROUTES_AT_ONCE: Final = 64
+"""Lanes whose routes one poll reads again."""
 
 _EXCLUDED = frozenset({ExceptionKind.DENIED, ExceptionKind.HOLE, ExceptionKind.PARKED})
 
@@ -62,9 +68,13 @@ class PeerOwner:
         self.session = session
         self.fence = fence
         self._board = board
+        self._telemetry = telemetry
         self._inbound = Inbound(board, session, fence, telemetry)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lanes: dict[int, LaneDesk] = {}
+        self._runners: list[FlowRunner] = []
+        self._keeper: HeaderKeeper | None = None
+        self._next_routes = 0
 
     @property
     def peer(self) -> PeerId:
@@ -74,7 +84,7 @@ class PeerOwner:
     async def start(self) -> None:
         """The adapter is welcomed and everything runs. Raises ``HubError``."""
         hit(Failpoint.LEASE_TAKEN)
-        keeper = await self._board.keeper(self.peer)
+        keeper = self._keeper = await self._board.keeper(self.peer)
         await keeper.refresh()
         keeper.attach(self.fence, self.session)
         self._board.sessions[self.peer] = self.session
@@ -82,21 +92,23 @@ class PeerOwner:
         views = await self._board.registry.lanes.views(self.peer)
         desks = [await self._board.read_desk(view) for view in views]
         latest = keeper.latest
+        first, *rest = in_frames([cursor(desk.view, self.peer) for desk in desks])
         self.session.send(
             pb.RelayerFrame(
                 welcome=pb.Welcome(
                     protocol_version=1,
                     relayer=self._board.name,
-                    cursors=[self._cursor(desk) for desk in desks],
+                    cursors=first,
                     client_height=latest.height.number if latest else 0,
                     anchor_height=keeper.hub_client.anchor.height.number,
                     item_credits=ITEM_CREDITS,
                 )
             )
         )
+        self._tell(rest)
         for desk in desks:
             self._own(desk)
-            await self.sync(desk)
+            await self.sync(desk, desk.view)
         self._spawn(self._inbound.run())
         self._spawn(self.session.beat())
         self._spawn(self._renew())
@@ -107,99 +119,96 @@ class PeerOwner:
     async def stop(self) -> None:
         """Nothing of it runs any more; the lease is given back."""
         self.session.end(LeaseLost(peer=self.peer, epoch=self.fence.epoch))
-        runners = [self._runner(desk) for desk in self._lanes.values()]
-        for runner in runners:
-            if runner is not None:
-                await runner.stop()
+        board = self._board
+        if board.sessions.get(self.peer) is self.session:
+            del board.sessions[self.peer]
+            del board.chain_clients[self.peer]
+        if self._keeper is not None:
+            self._keeper.detach(self.session)
         for desk in self._lanes.values():
-            if desk.key.destination_peer == self.peer:
+            if desk.delivery in self._runners:
                 desk.delivery = None
-            else:
+            if desk.settlement in self._runners:
                 desk.settlement = None
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        (await self._board.keeper(self.peer)).detach(self.session)
-        if self._board.sessions.get(self.peer) is self.session:
-            del self._board.sessions[self.peer]
-            del self._board.chain_clients[self.peer]
-        await self._board.registry.leases.release(self.fence)
+        stops = [runner.stop() for runner in self._runners]
+        await asyncio.gather(*self._tasks, *stops, return_exceptions=True)
+        await board.registry.leases.release(self.fence)
 
-    async def lanes_changed(self) -> None:
-        """Lanes and routes are read again; lanes new here are owned and told to the adapter."""
-        cursors: list[pb.LaneCursor] = []
-        for view in await self._board.registry.lanes.views(self.peer):
-            desk = await self._board.read_desk(view)
-            if view.lane.lane_id not in self._lanes:
-                self._own(desk)
-                cursors.append(self._cursor(desk))
-            await self.sync(desk)
-        if cursors:
-            self.session.send(pb.RelayerFrame(lanes=pb.LaneCursors(cursors=cursors)))
+    async def find_lanes(self) -> None:
+        """Lanes that are new here are owned, and told to the adapter."""
+        await self._read_lanes(await self._board.registry.lanes.views(self.peer), again=False)
 
-    async def sync(self, desk: LaneDesk) -> None:
-        """The lane's way out knows everything that the registry holds now."""
-        registry = self._board.registry
-        view = await registry.lanes.view(desk.view.lane.lane_id)
+    async def lane_changed(self, lane_id: int) -> None:
+        """The lane, if it is owned, and its routes are as the registry holds them now."""
+        desk = self._lanes.get(lane_id)
+        if desk is not None:
+            view = await self._board.registry.lanes.view(lane_id)
+            await self._board.read_routes(desk)
+            await self.sync(desk, view)
+
+    async def sync(self, desk: LaneDesk, view: LaneView) -> None:
+        """The lane's way out knows everything that *view*, just read, and the registry hold."""
+        was_stopped = _is_stopped(desk.view)
         desk.refreshed(view)
-        view = desk.view
-        lane, runner = view.lane, self._runner(desk)
+        view, runner = desk.view, self._runner(desk)
         if runner is None:
             return
-        if lane.key.destination_peer == self.peer:
-            stopped = lane.state is not LaneState.OPEN
-            stopped = stopped or bool(view.source_stopped or view.destination_stopped)
-            runner.feed(Gate(is_stopped=stopped))
-            excluded = RangeSet.of(
-                [
-                    found.sequence
-                    for found in await registry.exceptions.of_lane(lane.lane_id)
-                    if found.kind in _EXCLUDED
-                ]
-            )
+        if view.lane.key.destination_peer == self.peer:
+            runner.feed(Gate(is_stopped=_is_stopped(view)))
             runner.feed(Ended(view.destination.done))
-            runner.feed(Added(view.source.done - view.destination.done - excluded))
+            open_ones = view.source.done - view.destination.done
+            if open_ones:
+                runner.feed(Added(open_ones - await self._excluded(view.lane.lane_id)))
         else:
             runner.feed(Gate(is_stopped=bool(view.destination_stopped)))
             outcomes = RangeSet.span(0, view.destination.outcome_count)
             runner.feed(Added(outcomes - view.source.progress))
+        if was_stopped and not _is_stopped(view):
+            self._tell([[cursor(view, self.peer)]])
 
     def lane(self, lane_id: int) -> LaneDesk | None:
         """The desk of an owned lane."""
         return self._lanes.get(lane_id)
 
-    def _own(self, desk: LaneDesk) -> None:
+    async def _excluded(self, lane_id: int) -> RangeSet:
+        """Sequences that are not delivered, though they are open."""
+        found = await self._board.registry.exceptions.of_lane(lane_id)
+        return RangeSet.of([entry.sequence for entry in found if entry.kind in _EXCLUDED])
+
+    def _own(self, desk: LaneDesk) -> bool:
+        """Whether the lane's way out from here runs from now on; not twice, and not after all."""
         lane = desk.view.lane
+        if self.session.ended.is_set() or lane.lane_id in self._lanes:
+            return False
         self._lanes[lane.lane_id] = desk
-        clock, chance = self._board.clock, self._board.randomness
         if lane.key.destination_peer == self.peer:
             in_order = lane.order is not Order.UNORDERED
             flow = Flow(window=1 if in_order else WINDOW, in_order=in_order)
-            carrier = Delivery(self._board, desk, self.fence)
-            desk.delivery = FlowRunner(flow, carrier, clock, chance, f"{lane.key}>")
-            desk.delivery.start()
+            carrier: Carrier = Delivery(self._board, desk, self.fence)
+            desk.delivery = self._run(flow, carrier, f"{lane.key}>")
         else:
             flow = Flow(window=WINDOW, awaits_proof=False)
-            settle = Settlement(self._board, desk, self.fence)
-            desk.settlement = FlowRunner(flow, settle, clock, chance, f"{lane.key}<")
-            desk.settlement.start()
+            carrier = Settlement(self._board, desk, self.fence)
+            desk.settlement = self._run(flow, carrier, f"{lane.key}<")
+        return True
+
+    def _run(self, flow: Flow, carrier: Carrier, name: str) -> FlowRunner:
+        clock, chance = self._board.clock, self._board.randomness
+        runner = FlowRunner(flow, carrier, clock, chance, name)
+        runner.on_fault = self._fault
+        self._runners.append(runner)
+        runner.start()
+        return runner
 
     def _runner(self, desk: LaneDesk) -> FlowRunner | None:
         is_destination = desk.key.destination_peer == self.peer
         return desk.delivery if is_destination else desk.settlement
 
-    def _cursor(self, desk: LaneDesk) -> pb.LaneCursor:
-        view, key = desk.view, desk.key
-        is_source = key.source_peer == self.peer
-        own, other = key.source_client, key.destination_client
-        return pb.LaneCursor(
-            lane=key.name,
-            is_source=is_source,
-            first_sequence=view.lane.first_sequence,
-            done=ranges_to_proto(view.source.done if is_source else view.destination.done),
-            client=own if is_source else other,
-            counterparty_client=other if is_source else own,
-        )
+    def _tell(self, frames: Iterable[Sequence[pb.LaneCursor]]) -> None:
+        for cursors in frames:
+            self.session.send(pb.RelayerFrame(lanes=pb.LaneCursors(cursors=cursors)))
 
     async def _renew(self) -> None:
         leases = self._board.registry.leases
@@ -209,6 +218,7 @@ class PeerOwner:
                 await leases.renew(self.fence, LEASE, attached=True)
             except LeaseLost as error:
                 self.session.end(error)
+                return
             except HubError as error:
                 _log.warning("renewal_failed", peer=self.peer, reason=error.reason)
             hit(Failpoint.LEASE_RENEWED)
@@ -217,11 +227,36 @@ class PeerOwner:
         while True:
             await self._board.clock.sleep(POLL_EVERY)
             try:
-                keeper = await self._board.keeper(self.peer)
-                await keeper.refresh()
-                await self.lanes_changed()
+                await self._look_again()
             except HubError as error:
                 _log.warning("poll_failed", peer=self.peer, reason=error.reason)
+
+    async def _look_again(self) -> None:
+        keeper = await self._board.keeper(self.peer)
+        await keeper.refresh()
+        self._telemetry.client(self.peer, keeper.expires_at)
+        await self._read_lanes(await self._board.registry.lanes.views(self.peer), again=True)
+        desks = list(self._lanes.values())
+        start = self._next_routes if self._next_routes < len(desks) else 0
+        for desk in desks[start : start + ROUTES_AT_ONCE]:
+            await self._board.read_routes(desk)
+        self._next_routes = start + ROUTES_AT_ONCE
+
+    async def _read_lanes(self, views: Sequence[LaneView], *, again: bool) -> None:
+        """The lanes of *views* are owned; those that were before are only looked at *again*."""
+        new: list[pb.LaneCursor] = []
+        for view in views:
+            desk = self._lanes.get(view.lane.lane_id)
+            if desk is not None and not again:
+                continue
+            if desk is None:
+                desk = await self._board.read_desk(view)
+                if self._own(desk):
+                    new.append(cursor(desk.view, self.peer))
+            await self.sync(desk, view)
+            if view.lane.key.destination_peer == self.peer and desk.delivery is not None:
+                self._telemetry.lane(desk.key, backlog(desk.delivery.flow))
+        self._tell(in_frames(new) if new else [])
 
     def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -229,8 +264,18 @@ class PeerOwner:
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        """A part that ends by a fault of ours ends the session: the adapter comes again."""
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("owner_task_failed", peer=self.peer, exc_info=task.exception())
-            self.session.end(LeaseLost(peer=self.peer, epoch=self.fence.epoch))
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fault(error)
+
+    def _fault(self, error: BaseException) -> None:
+        """A part that ends by a fault of ours ends the session: the adapter comes again."""
+        _log.error("owner_task_failed", peer=self.peer, exc_info=error)
+        self.session.end(LeaseLost(peer=self.peer, epoch=self.fence.epoch))
+
+
+def _is_stopped(view: LaneView) -> bool:
+    """Whether the lane delivers nothing now."""
+    is_open = view.lane.state is LaneState.OPEN
+    return not is_open or bool(view.source_stopped or view.destination_stopped)

@@ -51,13 +51,13 @@ class ClientRefresh:
 
     async def refresh(self, client: ClientId, other: PeerId) -> bool:
         """Whether *client* was over half of its period and is updated now. Raises ``HubError``."""
-        clients = self._board.chain_clients[self._peer]
+        clients = self._board.clients_of(self._peer)
         mirror = await clients.mirror(client)
         keeper = await self._board.keeper(other)
-        latest = await keeper.latest_verified()
+        latest = keeper.latest_verified()
         if not mirror.trusted or mirror.trusted[-1] >= latest.height.number:
             return False
-        trusted = await keeper.state(mirror.trusted[-1])
+        _, trusted = await keeper.claimed(mirror.trusted[-1])
         now = self._board.clock.now()
         if now < trusted.time + mirror.state.options.trusting_period // 2:
             return False

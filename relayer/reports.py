@@ -1,24 +1,21 @@
-"""Read what an adapter says of an execution or refuses: its words, as typed records."""
+"""Read what an adapter says of an execution: its words, as typed records."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.core.errors import Reason
-from hub.core.record import Refusal
-from hub.wire.frames import height_from_proto, ranges_from_proto
+from hub.core.errors import LimitExceeded
+from hub.wire.frames import MAX_ITEMS, ranges_from_proto
+from relayer.chain_clients import read_heights
+from relayer.refusals import read_refusal
 
 if TYPE_CHECKING:
     from ydhub.relay.v1 import relay_pb2 as pb
 
     from hub.core.ids import ClientId
     from hub.core.ranges import RangeSet
+    from hub.core.record import Refusal
     from relayer.chain_clients import ChainClients
-
-MAX_DETAIL = 512
-"""Characters of an adapter's own words that are kept."""
-
-_REASONS = {reason.value: reason for reason in Reason}
 
 
 def read_report(
@@ -27,25 +24,25 @@ def read_report(
     report: pb.ExecutionReport,
     sequences: RangeSet,
 ) -> tuple[RangeSet, list[tuple[int, Refusal]]]:
-    """Which of *sequences* are executed, by whomever, and why others are not.
+    """Which of *sequences* are executed, by whomever, and why others of them are not.
 
-    What the chain's *client* trusts now is noted. Raises ``Malformed``.
+    What else the report names is nobody's. What the chain's *client* trusts now is noted. Raises
+    ``Malformed``.
     """
+    if len(report.refused) > MAX_ITEMS + 1:
+        raise LimitExceeded(what="refusals of a report", count=len(report.refused), limit=MAX_ITEMS)
     executed = ranges_from_proto(report.executed) | ranges_from_proto(report.already_done)
-    refused: list[tuple[int, Refusal]] = []
+    heights = read_heights(report.trusted_heights)
+    executed &= sequences
+    owed = sequences - executed
+    refused: dict[int, Refusal] = {}
     for entry in report.refused:
         refusal = read_refusal(entry)
-        named = [entry.sequence] if entry.sequence else list(sequences - executed)
-        refused += [(sequence, refusal) for sequence in named]
+        for sequence in [entry.sequence] if entry.sequence else owed:
+            if sequence in owed:
+                refused.setdefault(sequence, refusal)
         if not entry.sequence and clients is not None:
             clients.forget(client)
-    if clients is not None and report.trusted_heights:
-        clients.reported(client, [height_from_proto(entry) for entry in report.trusted_heights])
-    return executed & sequences, refused
-
-
-def read_refusal(entry: pb.Refusal) -> Refusal:
-    """The refusal; an unknown reason is INTERNAL with the adapter's word in the detail."""
-    reason = _REASONS.get(entry.reason)
-    detail = entry.detail if reason is not None else f"{entry.reason}: {entry.detail}"
-    return Refusal(reason or Reason.INTERNAL, detail[:MAX_DETAIL], not entry.retryable)
+    if clients is not None and heights:
+        clients.reported(client, heights)
+    return executed, list(refused.items())

@@ -29,7 +29,7 @@ from relayer.steps.flow import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from hub.ports.clock import Clock, Randomness
 
@@ -63,6 +63,10 @@ class FlowRunner:
         self._woken = asyncio.Event()
         self._records: asyncio.Queue[Done | Park | Wait] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._attempts: dict[int, asyncio.Task[None]] = {}
+        self._is_stopped = False
+        self.on_fault: Callable[[BaseException], None] = lambda _: None
+        """Called when one of its tasks ends by a fault of ours."""
 
     def start(self) -> None:
         """Its tasks run from now on."""
@@ -71,7 +75,8 @@ class FlowRunner:
         self.feed(Tick())
 
     async def stop(self) -> None:
-        """All of its tasks are over."""
+        """All of its tasks are over; nothing that happens counts any more."""
+        self._is_stopped = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -79,20 +84,31 @@ class FlowRunner:
 
     def feed(self, event: Event) -> None:
         """*event* happened."""
+        if self._is_stopped:
+            return
         self.flow, effects = step(self.flow, event, self._clock.monotonic())
         for effect in effects:
             self._carry_out(effect)
+        self._give_up_overdue()
         self._woken.set()
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Send):
-            self._spawn(self._attempt(effect))
+            self._attempts[effect.number] = self._spawn(self._attempt(effect))
         else:
             self._records.put_nowait(effect)
 
+    def _give_up_overdue(self) -> None:
+        """An attempt that the flow has given up takes no more of the chain's credits."""
+        if len(self._attempts) > len(self.flow.in_flight):
+            alive = {attempt.number for attempt in self.flow.in_flight}
+            for number in self._attempts.keys() - alive:
+                self._attempts.pop(number).cancel()
+
     async def _attempt(self, send: Send) -> None:
+        event: Failed | Reported
         try:
-            reported = await self._carrier.carry(send)
+            event = await self._carrier.carry(send)
         except HubError as error:
             _log.info(
                 "attempt_failed",
@@ -101,9 +117,18 @@ class FlowRunner:
                 reason=error.reason,
                 detail=str(error),
             )
-            self.feed(Failed(send.number, self._randomness.below(CHANCES)))
-        else:
-            self.feed(reported)
+            event = self._failed(send)
+        except Exception:  # noqa: BLE001 - a bug costs one attempt, not the peer's session
+            _log.exception("attempt_broke", flow=self._name, number=send.number)
+            event = self._failed(send)
+        self._end(event)
+
+    def _failed(self, send: Send) -> Failed:
+        return Failed(send.number, self._randomness.below(CHANCES))
+
+    def _end(self, event: Failed | Reported) -> None:
+        self._attempts.pop(event.number, None)
+        self.feed(event)
 
     async def _record(self) -> None:
         while True:
@@ -114,6 +139,8 @@ class FlowRunner:
                 _log.warning(
                     "record_failed", flow=self._name, reason=error.reason, detail=str(error)
                 )
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("record_broke", flow=self._name)
 
     async def _wake(self) -> None:
         """Feeds a tick whenever the flow waits for a time that has come."""
@@ -139,12 +166,14 @@ class FlowRunner:
             sleep.cancel()
             woken.cancel()
 
-    def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
+    def _spawn(self, coroutine: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("flow_task_failed", flow=self._name, exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.on_fault(error)

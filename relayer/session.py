@@ -1,16 +1,17 @@
 """One adapter session: frames in and out, heartbeats, credits, requests and their answers.
 
 The session knows nothing of lanes. It keeps both directions bounded: the adapter may have only so
-many items unanswered, the relayer only so many executions and requests outstanding, so no queue
-grows without end.
+many items and bytes unanswered, and an answer counts once it has left; the relayer only so many
+executions and requests outstanding. So no queue grows without end, whoever stops reading.
 
-Source: design section 5.
+Source: design section 5; reliability notes section 4, "slow stream reader".
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ydhub.relay.v1 import relay_pb2 as pb
 
@@ -21,9 +22,12 @@ from hub.core.errors import (
     CreditsSpent,
     FrameInvalid,
     HubError,
+    ShuttingDown,
 )
 from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire.frames import item_count
+from relayer.deadline import within
+from relayer.refusals import read_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,33 +43,56 @@ SILENCE: Final = Duration(3 * SECOND)
 ITEM_CREDITS: Final = 8192
 MAX_FRAMES: Final = 2048
 """Frames of any kind that the adapter may have unanswered."""
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Of frames that the adapter may have unanswered."""
 MAX_EXECUTIONS: Final = 64
 ANSWER_WITHIN: Final = Duration(15 * SECOND)
 REPORT_WITHIN: Final = Duration(25 * SECOND)
+
+_ANSWERS: Final = {
+    "headers": "headers",
+    "proofs": "proofs",
+    "client": "clients",
+    "create_client": "clients",
+    "register_counterparty": "clients",
+}
+"""What answers each kind of request."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Charge:
+    """What a frame of the adapter counts until its verdict has left."""
+
+    items: int
+    frames: int
+    bytes: int
+
+
+_NOTHING: Final = _Charge(0, 0, 0)
 
 
 class Session:
     """The stream of one adapter; lives as long as the stream does."""
 
-    def __init__(self, peer: PeerId, hello: pb.Hello, clock: Clock) -> None:
-        """A session of *peer* whose adapter has said *hello*."""
+    def __init__(self, peer: PeerId, first: pb.AdapterFrame, clock: Clock) -> None:
+        """A session of *peer* whose *first* frame was its hello."""
         self.peer = peer
-        self.hello = hello
-        self.outbound: asyncio.Queue[pb.RelayerFrame] = asyncio.Queue()
+        self.hello = first.hello
         self.work: asyncio.Queue[pb.AdapterFrame] = asyncio.Queue()
-        """Frames that a verdict answers, in order; bounded by the item credits."""
+        """Frames that a verdict answers, in order; bounded by the credits."""
         self.ended = asyncio.Event()
         self.end_cause: HubError = AdapterOffline(peer=peer)
         self._clock = clock
         self._heard_at = clock.monotonic()
-        self._unanswered = 0
-        self._unanswered_frames = 0
+        self._outbound: asyncio.Queue[tuple[pb.RelayerFrame, _Charge]] = asyncio.Queue()
+        self._charged = _NOTHING
         self._next_id = 1
-        self._last_frame_id = 0
+        self._last_frame_id = first.frame_id
         self._answers: dict[int, asyncio.Future[pb.Answer]] = {}
         self._reports: dict[int, asyncio.Future[pb.ExecutionReport]] = {}
-        granted = min(hello.execution_credits or 1, MAX_EXECUTIONS)
+        granted = min(first.hello.execution_credits or 1, MAX_EXECUTIONS)
         self._executions = asyncio.Semaphore(granted)
+        self._is_draining = False
 
     def end(self, cause: HubError) -> None:
         """The session is over because of *cause*; everything that waits on it fails."""
@@ -81,10 +108,20 @@ class Session:
             if not report.done():
                 report.set_exception(offline)
 
+    def drain(self) -> None:
+        """The adapter is told to dial another relayer; nothing more is handed to it to execute."""
+        self._is_draining = True
+        self.send(pb.RelayerFrame(drain=pb.Drain()))
+
     def send(self, frame: pb.RelayerFrame) -> None:
         """*frame* goes out after those before it."""
-        if not self.ended.is_set():
-            self.outbound.put_nowait(frame)
+        self._put(frame, _NOTHING)
+
+    async def next_frame(self) -> pb.RelayerFrame:
+        """The next frame that goes out, as soon as there is one."""
+        frame, charge = await self._outbound.get()
+        self._charge(_Charge(-charge.items, -charge.frames, -charge.bytes))
+        return frame
 
     def receive(self, frame: pb.AdapterFrame) -> None:
         """*frame* came in. Raises ``FrameInvalid`` or ``CreditsSpent``: the session must end."""
@@ -100,74 +137,75 @@ class Session:
             case "answer":
                 self._resolve(self._answers, frame.answer.request_id, frame.answer)
             case "headers" | "packets" | "acknowledgements" | "absence" | "misbehaviour":
-                self._charge(frame)
+                self._charge(_charge_of(frame))
+                self._check_credits()
                 self.work.put_nowait(frame)
             case other:
                 raise FrameInvalid(frame=str(other), problem="is not expected here")
 
     def answered(self, frame: pb.AdapterFrame, verdict: pb.Verdict) -> None:
-        """*verdict* answers *frame*: it goes out, and the items' credits are free again."""
-        self._unanswered -= item_count(frame)
-        self._unanswered_frames -= 1
-        self.send(pb.RelayerFrame(verdict=verdict))
+        """*verdict* answers *frame*; the frame's credits are free again once it has left."""
+        self._put(pb.RelayerFrame(verdict=verdict), _charge_of(frame))
 
     async def request(self, request: pb.Request) -> pb.Answer:
-        """The adapter's answer.
+        """The adapter's answer, of the kind that was asked for.
 
-        Raises ``AdapterOffline``, ``AnswerOverdue``, or ``ChainUnreachable`` with its refusal.
+        Raises ``AdapterOffline``, ``AnswerOverdue``, ``FrameInvalid``, or ``ChainUnreachable`` with
+        the adapter's refusal.
         """
         request.request_id = self._take_id()
+        kind = str(request.WhichOneof("body"))
         future: asyncio.Future[pb.Answer] = asyncio.get_running_loop().create_future()
         self._answers[request.request_id] = future
         try:
             self._check_live()
             self.send(pb.RelayerFrame(request=request))
-            what = str(request.WhichOneof("body"))
-            answer = await self._within(future, ANSWER_WITHIN, what)
+            answer = await within(self._clock, ANSWER_WITHIN, kind, future)
         finally:
             del self._answers[request.request_id]
-        if answer.WhichOneof("body") == "refusal":
-            problem = f"{answer.refusal.reason}: {answer.refusal.detail}"
+        found = answer.WhichOneof("body")
+        if found == "refusal":
+            refusal = read_refusal(answer.refusal)
+            problem = f"{refusal.reason}: {refusal.detail}"
             raise ChainUnreachable(chain=f"peers/{self.peer}", problem=problem)
+        if found != _ANSWERS[kind]:
+            raise FrameInvalid(frame="answer", problem=f"holds {found}, asked for {kind}")
         return answer
 
     async def execute(
         self, execution: pb.Execution, sent: Callable[[], None] | None = None
     ) -> pb.ExecutionReport:
-        """What became of *execution* on the chain. Raises ``AdapterOffline``, ``AnswerOverdue``."""
+        """What became of *execution* on the chain.
+
+        Raises ``AdapterOffline``, ``ShuttingDown`` or ``AnswerOverdue``.
+        """
         async with self._executions:
             execution.execution_id = self._take_id()
             future: asyncio.Future[pb.ExecutionReport] = asyncio.get_running_loop().create_future()
             self._reports[execution.execution_id] = future
             try:
                 self._check_live()
+                if self._is_draining:
+                    raise ShuttingDown
                 self.send(pb.RelayerFrame(execution=execution))
                 if sent is not None:
                     sent()
-                return await self._within(future, REPORT_WITHIN, "execution")
+                return await within(self._clock, REPORT_WITHIN, "execution", future)
             finally:
                 del self._reports[execution.execution_id]
 
     async def beat(self) -> None:
         """Heartbeats go out until the session ends; silence from the other side ends it."""
         while not self.ended.is_set():
-            self.send(pb.RelayerFrame(heartbeat=pb.Heartbeat()))
+            if self._outbound.empty():  # whatever waits there shows as much
+                self.send(pb.RelayerFrame(heartbeat=pb.Heartbeat()))
             await self._clock.sleep(HEARTBEAT)
             if self._clock.monotonic() - self._heard_at > SILENCE:
                 self.end(AnswerOverdue(what="heartbeat", waited_ms=SILENCE // MILLISECOND))
 
-    async def _within(self, future: asyncio.Future[T], limit: Duration, what: str) -> T:
-        """The future's result, if it comes within *limit* (ns). Raises ``AnswerOverdue``."""
-        timer: asyncio.Future[Any] = asyncio.ensure_future(self._clock.sleep(limit))
-        try:
-            await asyncio.wait(
-                [cast("asyncio.Future[Any]", future), timer], return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            timer.cancel()
-        if not future.done():
-            raise AnswerOverdue(what=what, waited_ms=limit // MILLISECOND)
-        return future.result()
+    def _put(self, frame: pb.RelayerFrame, charge: _Charge) -> None:
+        if not self.ended.is_set():
+            self._outbound.put_nowait((frame, charge))
 
     def _resolve(self, waiting: dict[int, asyncio.Future[T]], number: int, value: T) -> None:
         """Whoever waits for *number* gets *value*; a late or surplus one is dropped."""
@@ -175,13 +213,23 @@ class Session:
         if future is not None and not future.done():
             future.set_result(value)
 
-    def _charge(self, frame: pb.AdapterFrame) -> None:
-        self._unanswered += item_count(frame)
-        self._unanswered_frames += 1
-        if self._unanswered > ITEM_CREDITS:
-            raise CreditsSpent(sent=self._unanswered, credits=ITEM_CREDITS)
-        if self._unanswered_frames > MAX_FRAMES:
-            raise CreditsSpent(sent=self._unanswered_frames, credits=MAX_FRAMES)
+    def _charge(self, charge: _Charge) -> None:
+        self._charged = _Charge(
+            self._charged.items + charge.items,
+            self._charged.frames + charge.frames,
+            self._charged.bytes + charge.bytes,
+        )
+
+    def _check_credits(self) -> None:
+        """Raises ``CreditsSpent``."""
+        charged = self._charged
+        for sent, limit in (
+            (charged.items, ITEM_CREDITS),
+            (charged.frames, MAX_FRAMES),
+            (charged.bytes, MAX_BYTES),
+        ):
+            if sent > limit:
+                raise CreditsSpent(sent=sent, credits=limit)
 
     def _take_id(self) -> int:
         taken = self._next_id
@@ -191,3 +239,7 @@ class Session:
     def _check_live(self) -> None:
         if self.ended.is_set():
             raise AdapterOffline(peer=self.peer)
+
+
+def _charge_of(frame: pb.AdapterFrame) -> _Charge:
+    return _Charge(item_count(frame), 1, frame.ByteSize())

@@ -7,8 +7,6 @@ Source: design section 3 ("completed", "refunded"), section 5 ("outcome_index").
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -18,31 +16,25 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from hub.core.commitment import commit_acknowledgement
 from hub.core.errors import MembershipNotProven, RecordCorrupt
 from hub.core.paths import acknowledgement_key, receipt_key
-from hub.core.ranges import EMPTY, RangeSet
+from hub.core.ranges import RangeSet
 from hub.core.record import OutcomeKind
 from hub.wire.frames import height_to_proto
 from hub.wire.packet import decode_acknowledgement
-from relayer.delivery import exceptions
+from relayer.delivery import exceptions, stored_proof
 from relayer.failpoints import Failpoint, hit
+from relayer.parts import Part, carry_parts
 from relayer.reports import read_report
 from relayer.reproof import ask, fresh_batch
+from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
     from hub.core.height import Height
     from hub.core.record import StoredOutcome, StoredPacket, StoredProof
     from hub.ports.leases import Fence
     from relayer.switchboard import LaneDesk, Switchboard
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One execution and the outcomes that it carries."""
-
-    outcomes: tuple[StoredOutcome, ...]
-    execution: pb.Execution
 
 
 class Settlement:
@@ -56,26 +48,18 @@ class Settlement:
 
     async def carry(self, send: Send) -> Reported:
         """What the source's chain made of the outcomes. Raises ``HubError``."""
-        registry = self._board.registry
-        outcomes = await registry.outcomes.read(self._lane_id, send.items)
+        outcomes = await self._board.registry.outcomes.read(self._lane_id, send.items)
         elsewhere = [o for o in outcomes if o.kind is OutcomeKind.SETTLED_ELSEWHERE]
         owed = [o for o in outcomes if o.kind is not OutcomeKind.SETTLED_ELSEWHERE]
-        parts = await self._parts(owed, possible_duplicate=send.possible_duplicate)
-        session = self._board.session(self._desk.key.source_peer)
-        reports = await asyncio.gather(
-            *[
-                session.execute(part.execution, lambda: hit(Failpoint.SETTLEMENT_SENT))
-                for part in parts
-            ]
-        )
-        hit(Failpoint.SETTLEMENT_REPORTED)
         executed = RangeSet.of([outcome.outcome_index for outcome in elsewhere])
         refused: list[Refused] = []
-        for part, report in zip(parts, reports, strict=True):
-            done, refusals = self._read(part, report)
+        if owed:
+            session = self._board.session(self._desk.key.source_peer)
+            plans = await self._plans(owed, again=send.possible_duplicate)
+            done, refused = await carry_parts(session, plans, Failpoint.SETTLEMENT_SENT)
             executed |= done
-            refused += refusals
-        chance = self._board.randomness.below(1 << 16)
+        hit(Failpoint.SETTLEMENT_REPORTED)
+        chance = self._board.randomness.below(CHANCES)
         return Reported(send.number, executed, tuple(refused), chance)
 
     async def record(self, effect: Done | Park | Wait) -> None:
@@ -98,11 +82,10 @@ class Settlement:
     def _lane_id(self) -> int:
         return self._desk.view.lane.lane_id
 
-    async def _parts(
-        self, outcomes: Sequence[StoredOutcome], *, possible_duplicate: bool
-    ) -> list[_Part]:
-        if not outcomes:
-            return []
+    async def _plans(
+        self, outcomes: Sequence[StoredOutcome], *, again: bool
+    ) -> Iterable[Awaitable[Part]]:
+        """One part for each proof of *outcomes*. Raises ``RecordCorrupt``."""
         registry = self._board.registry
         sequences = RangeSet.of([outcome.sequence for outcome in outcomes])
         packets = {p.sequence: p for p in await registry.packets.read(self._lane_id, sequences)}
@@ -110,53 +93,56 @@ class Settlement:
         if missing:
             name = f"{self._desk.key.name}/packets/{missing.first}"
             raise RecordCorrupt(what=name, stored="an outcome", computed="no packet")
-        proofs = await registry.packets.proofs(sorted({o.proof_id for o in outcomes}))
         by_proof = sorted(outcomes, key=attrgetter("proof_id", "sequence"))
-        parts: list[_Part] = []
-        for proof_id, group in groupby(by_proof, key=attrgetter("proof_id")):
-            members = tuple(group)
-            stored = proofs[proof_id]
-            if members[0].kind is OutcomeKind.ABSENCE:
-                execution = await self._time_out(members[0], packets, stored)
-            else:
-                execution = await self._acknowledge(members, packets, stored)
-            execution.possible_duplicate = possible_duplicate
-            parts.append(_Part(members, execution))
-        return parts
+        groups = [list(group) for _, group in groupby(by_proof, key=attrgetter("proof_id"))]
+        return (self._part(group, packets, again=again) for group in groups)
+
+    async def _part(
+        self, outcomes: list[StoredOutcome], packets: Mapping[int, StoredPacket], *, again: bool
+    ) -> Part:
+        """The execution that brings *outcomes*, all of one proof; *again* if it may have been."""
+        stored = await stored_proof(self._board.registry, outcomes[0].proof_id)
+        if outcomes[0].kind is OutcomeKind.ABSENCE:
+            execution = await self._time_out(outcomes[0], packets, stored)
+        else:
+            outcomes, execution = await self._acknowledge(outcomes, packets, stored)
+        execution.possible_duplicate = again
+        indexes = {outcome.sequence: outcome.outcome_index for outcome in outcomes}
+        return Part(execution, lambda report: self._read(indexes, report))
 
     async def _acknowledge(
         self,
-        outcomes: tuple[StoredOutcome, ...],
+        outcomes: list[StoredOutcome],
         packets: Mapping[int, StoredPacket],
         stored: StoredProof,
-    ) -> pb.Execution:
+    ) -> tuple[list[StoredOutcome], pb.Execution]:
+        """Those of *outcomes* that still stand at the destination, on their way."""
         proof = stored.proof
-        acknowledge = pb.Acknowledge(
-            packets=[packets[outcome.sequence].content for outcome in outcomes],
-            acknowledgements=[outcome.content for outcome in outcomes],
-        )
-        whole = len(outcomes) + len(proof.skipped) == proof.leaf_count
-        if whole and stored.gate == self._desk.view.destination.gate:
+        is_whole = len(outcomes) + len(proof.skipped) == proof.leaf_count
+        acknowledge = pb.Acknowledge()
+        if is_whole and await self._is_usable(stored):
+            height = await self._height(proof.height)
             acknowledge.proof_batch = proof.content
             for leaf in proof.skipped:
                 acknowledge.skipped.add(sequence=leaf.sequence, commitment=leaf.commitment)
-            height = await self._height(proof.height)
         else:
             client = self._desk.key.destination_client
-            leaves = [
-                (
-                    acknowledgement_key(client, outcome.sequence),
-                    commit_acknowledgement(decode_acknowledgement(outcome.content)),
+            by_leaf = {
+                (acknowledgement_key(client, outcome.sequence), commit_acknowledgement(decoded)): (
+                    outcome
                 )
                 for outcome in outcomes
-            ]
-            height, acknowledge.proof_batch = await fresh_batch(
-                self._board, self._desk.key.destination_peer, leaves
-            )
+                for decoded in [decode_acknowledgement(outcome.content)]
+            }
+            fresh = await fresh_batch(self._board, self._desk.key.destination_peer, list(by_leaf))
+            outcomes = [by_leaf[leaf] for leaf in fresh.leaves]
+            height, acknowledge.proof_batch = fresh.height, fresh.content
+        acknowledge.packets.extend([packets[outcome.sequence].content for outcome in outcomes])
+        acknowledge.acknowledgements.extend([outcome.content for outcome in outcomes])
         acknowledge.proof_height.CopyFrom(height_to_proto(height))
         execution = await self._execution(height)
         execution.acknowledge.CopyFrom(acknowledge)
-        return execution
+        return outcomes, execution
 
     async def _time_out(
         self,
@@ -164,7 +150,7 @@ class Settlement:
         packets: Mapping[int, StoredPacket],
         stored: StoredProof,
     ) -> pb.Execution:
-        if stored.gate == self._desk.view.destination.gate:
+        if await self._is_usable(stored):
             height, proof = await self._height(stored.proof.height), stored.proof.content
         else:
             height, proof = await self._fresh_absence(outcome.sequence)
@@ -180,7 +166,7 @@ class Settlement:
 
     async def _fresh_absence(self, sequence: int) -> tuple[Height, bytes]:
         keeper = await self._board.keeper(self._desk.key.destination_peer)
-        state = await keeper.latest_verified()
+        state = keeper.latest_verified()
         key = receipt_key(self._desk.key.destination_client, sequence)
         answer = await ask(self._board, keeper, state, [key], batch=False)
         if answer.values[0]:
@@ -188,6 +174,14 @@ class Settlement:
         prefix, proof = keeper.hub_client.anchor.prefix, answer.proofs[0]
         keeper.light_client.verify_non_membership(state.root, prefix, key, proof)
         return state.height, proof
+
+    async def _is_usable(self, stored: StoredProof) -> bool:
+        """Whether the proof goes on as it came: no freeze since, and the source can follow."""
+        if stored.gate != self._desk.view.destination.gate:
+            return False
+        key = self._desk.key
+        clients = self._board.clients_of(key.source_peer)
+        return await clients.reaches(key.source_client, stored.proof.height)
 
     async def _height(self, number: int) -> Height:
         keeper = await self._board.keeper(self._desk.key.destination_peer)
@@ -197,21 +191,18 @@ class Settlement:
         """An execution on the source's chain, after the updates that *height* needs."""
         key = self._desk.key
         destination = await self._board.keeper(key.destination_peer)
-        clients = self._board.chain_clients[key.source_peer]
+        clients = self._board.clients_of(key.source_peer)
         updates = await clients.updates(
             key.source_client, destination, height.number, self._board.clock.now()
         )
         return pb.Execution(lane=key.name, client=key.source_client, updates=updates)
 
-    def _read(self, part: _Part, report: pb.ExecutionReport) -> tuple[RangeSet, list[Refused]]:
-        """What *report* says of the part's outcomes, by outcome index."""
+    def _read(
+        self, indexes: Mapping[int, int], report: pb.ExecutionReport
+    ) -> tuple[RangeSet, list[Refused]]:
+        """What *report* says of outcomes, by index; *indexes* are those of their sequences."""
         key = self._desk.key
-        indexes = {outcome.sequence: outcome.outcome_index for outcome in part.outcomes}
         clients = self._board.chain_clients.get(key.source_peer)
-        done, refusals = read_report(clients, key.source_client, report, RangeSet.of(list(indexes)))
-        executed = RangeSet.of([indexes[sequence] for sequence in done]) if done else EMPTY
-        return executed, [
-            Refused(indexes[sequence], refusal)
-            for sequence, refusal in refusals
-            if sequence in indexes
-        ]
+        done, refusals = read_report(clients, key.source_client, report, RangeSet.of(indexes))
+        executed = RangeSet.of([indexes[sequence] for sequence in done])
+        return executed, [Refused(indexes[sequence], refusal) for sequence, refusal in refusals]

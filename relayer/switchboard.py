@@ -10,9 +10,10 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hub.core.errors import AdapterOffline, LaneNotFound
+from hub.core.errors import AdapterOffline
 from hub.core.lane import LaneSide
 from hub.core.ranges import RangeSet
+from hub.ports.caller import Caller
 from relayer.headers import HeaderKeeper
 
 if TYPE_CHECKING:
@@ -52,12 +53,15 @@ class LaneDesk:
     def refreshed(self, view: LaneView) -> None:
         """The lane was read again; what this process has done since stays noted.
 
-        Ranges and counters only grow, so the union of two readings is the newest one.
+        Ranges and counters only grow, so the union of two readings is the newest one. Whether the
+        lane is stopped, the reading with the higher gates knows.
         """
+        known = self.view
+        newer = view if _gates(view) >= _gates(known) else known
         self.view = replace(
-            view,
-            source=_newest(self.view.source, view.source),
-            destination=_newest(self.view.destination, view.destination),
+            newer,
+            source=_newest(known.source, view.source),
+            destination=_newest(known.destination, view.destination),
         )
 
     def accepted(self, view: LaneView, taken: RangeSet) -> None:
@@ -80,6 +84,8 @@ class Switchboard:
         self, registry: Registry, clock: Clock, randomness: Randomness, pool: Executor, name: str
     ) -> None:
         """An empty board of the relayer *name*."""
+        self.caller = Caller(identity=f"relayers/{name}")
+        """Who changes what this process changes by itself: it freezes a client on evidence."""
         self.registry = registry
         self.clock = clock
         self.randomness = randomness
@@ -97,15 +103,29 @@ class Switchboard:
             raise AdapterOffline(peer=peer)
         return session
 
+    def clients_of(self, peer: PeerId) -> ChainClients:
+        """The clients on *peer*'s chain, behind its living session. Raises ``AdapterOffline``."""
+        clients = self.chain_clients.get(peer)
+        if clients is None:
+            raise AdapterOffline(peer=peer)
+        return clients
+
     async def keeper(self, peer: PeerId) -> HeaderKeeper:
         """The keeper of *peer*'s headers. Raises ``ClientNotFound``."""
         keeper = self._keepers.get(peer)
         if keeper is None:
             hub_client = await self.registry.clients.hub_client(peer)
             keeper = self._keepers.setdefault(
-                peer, HeaderKeeper(self.registry, hub_client, self.clock, self.pool)
+                peer,
+                HeaderKeeper(self.registry, hub_client, self.clock, self.pool, self.caller),
             )
         return keeper
+
+    async def refresh(self, peer: PeerId) -> None:
+        """What is known here of *peer*'s client is as the registry holds it now."""
+        keeper = self._keepers.get(peer)
+        if keeper is not None:
+            await keeper.refresh()
 
     async def desk(self, key: LaneKey) -> LaneDesk:
         """The lane's desk, read from the registry where it is new here. Raises ``LaneNotFound``."""
@@ -116,25 +136,25 @@ class Switchboard:
         return desk
 
     async def read_desk(self, view: LaneView) -> LaneDesk:
-        """The desk of the lane of *view*, up to date with it and with the lane's routes."""
-        key = view.lane.key
-        routes = await self.registry.lanes.routes(key)
-        table: dict[tuple[str, str], Route] = {
-            (route.key.source_port, route.key.destination_port): route for route in routes
-        }
-        desk = self.desks.get(key)
+        """The desk of the lane of *view*, up to date with it; with its routes where it is new."""
+        desk = self.desks.get(view.lane.key)
         if desk is None:
-            desk = self.desks.setdefault(key, LaneDesk(view, table))
+            routes = await self._routes(view.lane.key)
+            desk = self.desks.setdefault(view.lane.key, LaneDesk(view, routes))
         desk.refreshed(view)
-        desk.routes = table
         return desk
 
-    def desk_by_id(self, lane_id: int) -> LaneDesk:
-        """The known desk of that lane. Raises ``LaneNotFound``."""
-        for desk in self.desks.values():
-            if desk.view.lane.lane_id == lane_id:
-                return desk
-        raise LaneNotFound(name=str(lane_id))
+    async def read_routes(self, desk: LaneDesk) -> None:
+        """*desk* judges by the routes that the registry holds now."""
+        desk.routes = await self._routes(desk.key)
+
+    async def _routes(self, key: LaneKey) -> Mapping[tuple[str, str], Route]:
+        routes = await self.registry.lanes.routes(key)
+        return {(route.key.source_port, route.key.destination_port): route for route in routes}
+
+
+def _gates(view: LaneView) -> tuple[int, int]:
+    return view.source.gate, view.destination.gate
 
 
 def _newest(known: LaneSide, read: LaneSide) -> LaneSide:

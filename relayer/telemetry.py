@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from hub.core.time import SECOND
+
 if TYPE_CHECKING:
     from ydhub.relay.v1 import relay_pb2 as pb
 
@@ -22,7 +24,9 @@ TABLE = {
     "ydhub_outcomes_total": "Outcomes recorded, by lane.",
     "ydhub_sessions": "Adapter sessions attached now.",
     "ydhub_backlog_packets": "Packets accepted and not handed to the destination, by lane.",
-    "ydhub_client_remaining_seconds": "Seconds until a hub client expires, by peer.",
+    "ydhub_client_expires_timestamp_seconds": (
+        "Unix time at which a hub client expires unless a header comes, by peer; 0 before any."
+    ),
 }
 """Name to meaning."""
 
@@ -39,8 +43,8 @@ class Telemetry:
         self._denied = self._counter("ydhub_packets_denied_total", "lane")
         self._outcomes = self._counter("ydhub_outcomes_total", "lane")
         self.sessions = self._gauge("ydhub_sessions")
-        self.backlog = self._gauge("ydhub_backlog_packets", "lane")
-        self.client_remaining = self._gauge("ydhub_client_remaining_seconds", "peer")
+        self._backlog = self._gauge("ydhub_backlog_packets", "lane")
+        self._expires = self._gauge("ydhub_client_expires_timestamp_seconds", "peer")
 
     def frame(self, peer: str, kind: str, verdict: pb.Verdict) -> None:
         """A frame of *kind* was answered by *verdict*."""
@@ -57,6 +61,14 @@ class Telemetry:
     def outcomes(self, lane: LaneKey, count: int) -> None:
         """*count* outcomes were recorded."""
         self._outcomes.labels(str(lane)).inc(count)
+
+    def lane(self, lane: LaneKey, backlog: int) -> None:
+        """*backlog* packets of the lane wait to be handed to its destination."""
+        self._backlog.labels(str(lane)).set(backlog)
+
+    def client(self, peer: str, expires_at: int) -> None:
+        """The hub's client of *peer* expires at that time (ns)."""
+        self._expires.labels(peer).set(expires_at // SECOND)
 
     def _counter(self, name: str, *labels: str) -> Counter:
         return Counter(name, TABLE[name], labels, registry=self.collection)

@@ -13,6 +13,7 @@ from hub.core.errors import (
     HubError,
     Malformed,
     NotAllowed,
+    Reason,
     SequenceRetired,
     Unsupported,
 )
@@ -44,6 +45,13 @@ def verdict(frame_id: int, judgement: Judgement) -> pb.Verdict:
         already_done=ranges_to_proto(judgement.already_done),
         refused=[refusal(sequence, error) for sequence, error in judgement.refused],
     )
+
+
+def broken(frame_id: int) -> pb.Verdict:
+    """The verdict on a frame that met a bug of ours, whose text stays here."""
+    detail = "the relayer failed; its log says how"
+    refused = pb.Refusal(reason=Reason.INTERNAL, detail=detail, retryable=True)
+    return pb.Verdict(frame_id=frame_id, refused=[refused])
 
 
 def refusal(sequence: int, error: HubError) -> pb.Refusal:

@@ -1,7 +1,8 @@
 """Record proven outcomes: acknowledgements and absences, one for each packet, never both.
 
 An outcome is taken only for a packet that was accepted. The same outcome again is success; another
-one is misbehaviour of the destination's chain: both are kept and its client freezes.
+one is misbehaviour of the destination's chain: both are kept, its client freezes, and nothing that
+came with it is taken.
 
 Source: design section 3 (executed XOR refunded); ICS-04 v2 (acknowledge, time out).
 """
@@ -22,7 +23,7 @@ from hub.core.errors import (
 from hub.core.lane import LaneState
 from hub.core.ranges import RangeSet
 from hub.core.record import FrameProof, NewOutcome, OutcomeKind, Settlement, SkippedLeaf
-from hub.exchange.packets import JUDGE_ATTEMPTS, Judgement
+from hub.exchange.packets import JUDGE_ATTEMPTS, Judgement, against_conflicts
 
 if TYPE_CHECKING:
     from hub.core.lane import LaneView
@@ -77,10 +78,14 @@ def check_takes_outcomes(view: LaneView) -> None:
 async def _judge(
     registry: Registry, view: LaneView, proven: ProvenOutcomes
 ) -> tuple[Judgement, Settlement | None]:
-    lane_id = view.lane.lane_id
     sequences = RangeSet.of([outcome.sequence for outcome in proven.outcomes])
     again = sequences & view.destination.done
     known = await _compare(registry, view, again, proven) if again else {}
+    for sequence in against_conflicts(sequences, known):
+        known[sequence] = ClientFrozen(
+            client=f"peers/{view.lane.key.destination_peer}/client",
+            cause=f"the same frame shows another outcome on {view.lane.key.name}",
+        )
     accepted = await _accepted(registry, view, sequences - again)
     new: list[NewOutcome] = []
     skipped: list[SkippedLeaf] = []
@@ -102,18 +107,26 @@ async def _judge(
         already_done=RangeSet.of([s for s, error in known.items() if error is None]),
         refused=tuple(refused),
     )
+    return judgement, _settlement(view, proven, new, skipped)
+
+
+def _settlement(
+    view: LaneView, proven: ProvenOutcomes, new: list[NewOutcome], skipped: list[SkippedLeaf]
+) -> Settlement | None:
+    """What is to be recorded; None if nothing is new."""
     if not new:
-        return judgement, None
-    proof = FrameProof(
-        height=proven.proof_height,
-        content=proven.proof,
-        leaf_count=len(proven.outcomes),
-        skipped=tuple(skipped),
+        return None
+    return Settlement(
+        lane_id=view.lane.lane_id,
+        gate=view.destination.gate,
+        outcomes=tuple(new),
+        proof=FrameProof(
+            height=proven.proof_height,
+            content=proven.proof,
+            leaf_count=len(proven.outcomes),
+            skipped=tuple(skipped),
+        ),
     )
-    settlement = Settlement(
-        lane_id=lane_id, gate=view.destination.gate, outcomes=tuple(new), proof=proof
-    )
-    return judgement, settlement
 
 
 async def _accepted(registry: Registry, view: LaneView, sequences: RangeSet) -> RangeSet:

@@ -2,7 +2,9 @@
 
 The proof is checked before (relayer/verification.py). Here it is decided what a proven packet
 becomes: new, denied by policy, a duplicate, or refused. A denied packet takes its place in the
-lane, so that it ends by a proven timeout and nothing stays locked.
+lane, so that it ends by a proven timeout and nothing stays locked. Where a frame shows another
+packet under a sequence that was proven before, its chain contradicts itself: nothing of it is
+taken.
 
 Source: design section 3, "Identity of a packet" and "Life".
 """
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 from hub.core.errors import (
     BelowFirstSequence,
     ClientFrozen,
+    Conflict,
     GateChanged,
     LaneNotOpen,
     LanePaused,
@@ -142,6 +145,11 @@ async def _judge(
         known[sequence] = BelowFirstSequence(
             lane=view.lane.key.name, first=view.lane.first_sequence, sequence=sequence
         )
+    for sequence in against_conflicts(sequences, known):
+        known[sequence] = ClientFrozen(
+            client=f"peers/{view.lane.key.source_peer}/client",
+            cause=f"the same frame shows another truth for {view.lane.key.name}",
+        )
     new: list[NewPacket] = []
     denials: list[Denial] = []
     skipped: list[SkippedLeaf] = []
@@ -162,6 +170,16 @@ async def _judge(
         denied=RangeSet.of([denied.sequence for denied in denials]),
     )
     return _Judged(judgement, _acceptance(view, proven, new, denials, skipped))
+
+
+def against_conflicts(sequences: RangeSet, known: Mapping[int, HubError | None]) -> RangeSet:
+    """Those of *sequences* that are not *known*, if one that is known contradicts what is stored.
+
+    Evidence that its chain contradicts itself proves nothing else.
+    """
+    if any(isinstance(error, Conflict) for error in known.values()):
+        return sequences - RangeSet.of(known)
+    return EMPTY
 
 
 def _acceptance(

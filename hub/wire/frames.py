@@ -175,6 +175,17 @@ def header_to_proto(header: Header) -> client_pb2.Header:
     return client_pb2.Header(content=header.content, validators=header.validators)
 
 
+def absence_to_proto(frame: AbsenceFrame) -> pb.AdapterFrame:
+    """The frame as an adapter would send it."""
+    absence = pb.Absence(
+        lane=frame.lane.name,
+        sequence=frame.sequence,
+        proof_height=height_to_proto(frame.proof_height),
+        proof=frame.proof,
+    )
+    return pb.AdapterFrame(frame_id=frame.frame_id, absence=absence)
+
+
 def ranges_from_proto(ranges: Sequence[pb.SequenceRange]) -> RangeSet:
     """The set of sequences. Raises ``FrameInvalid`` or ``LimitExceeded``."""
     if len(ranges) > MAX_RANGES:

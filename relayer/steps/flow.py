@@ -257,7 +257,8 @@ def _take_attempt(flow: Flow, number: int) -> tuple[Flow, RangeSet]:
 def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]) -> Flow:
     flow, items = _take_attempt(flow, event.number)
     executed = event.executed & items
-    refused = {entry.item: entry for entry in event.refused if entry.item in items}
+    owed = items - executed
+    refused = {entry.item: entry for entry in event.refused if entry.item in owed}
     if executed:
         effects.append(Done(executed))
         if flow.awaits_proof:
@@ -266,7 +267,7 @@ def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]
         flow = replace(flow, tries=0)
     final = RangeSet.of([item for item, entry in refused.items() if entry.refusal.is_final])
     effects.extend(Park(item, refused[item].refusal) for item in final)
-    again = items - executed - final
+    again = owed - final
     flow = replace(flow, parked=flow.parked | final)
     first = next((entry.refusal for entry in refused.values() if not entry.refusal.is_final), None)
     if again:

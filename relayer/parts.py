@@ -1,0 +1,72 @@
+"""An attempt in parts: one execution for each proof, so that what fails in one part stays there.
+
+Parts are planned one after the other, for each may count on the updates of those before it, and
+are executed together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from hub.core.errors import HubError
+from hub.core.ranges import EMPTY, RangeSet
+from relayer.failpoints import Failpoint, hit
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from ydhub.relay.v1 import relay_pb2 as pb
+
+    from relayer.session import Session
+    from relayer.steps.flow import Refused
+
+_log = structlog.get_logger()
+
+Found = tuple[RangeSet, list["Refused"]]
+"""Items executed, and items refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One execution, and how its report is read."""
+
+    execution: pb.Execution
+    read: Callable[[pb.ExecutionReport], Found]
+    """May raise ``Malformed``."""
+
+
+async def carry_parts(session: Session, plans: Iterable[Awaitable[Part]], sent: Failpoint) -> Found:
+    """What became of every part that could be planned and was reported.
+
+    What a failed part holds is in neither. Raises the first ``HubError`` where every part failed.
+    """
+    parts: list[Part] = []
+    failures: list[HubError] = []
+    for plan in plans:
+        try:
+            parts.append(await plan)
+        except HubError as error:
+            failures.append(error)
+    found = await asyncio.gather(*[_execute(session, part, sent) for part in parts])
+    failures += [result for result in found if isinstance(result, HubError)]
+    results = [result for result in found if not isinstance(result, HubError)]
+    for failure in failures:
+        _log.info("part_failed", peer=session.peer, reason=failure.reason, detail=str(failure))
+    if failures and not results:
+        raise failures[0]
+    executed, refused = EMPTY, []
+    for done, refusals in results:
+        executed |= done
+        refused += refusals
+    return executed, refused
+
+
+async def _execute(session: Session, part: Part, sent: Failpoint) -> Found | HubError:
+    try:
+        return part.read(await session.execute(part.execution, lambda: hit(sent)))
+    except HubError as error:
+        return error
