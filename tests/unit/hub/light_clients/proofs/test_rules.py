@@ -170,3 +170,66 @@ def test_longest_prefix_of_the_spec_is_allowed_and_no_longer_one() -> None:
             else:
                 with pytest.raises(ProofSpecViolated):
                     check_existence(IAVL_SPEC, _existence(op))
+
+
+PREFIX = zigzag(1) + zigzag(2) + b"\x02"
+"""Height, size and version of a node, before the length of its child."""
+
+LEFT_SUFFIX = b"\x20" + HASH
+
+RULES: list[tuple[ProofSpec, InnerOp, str]] = [
+    (IAVL_SPEC, replace(_left(), hash=2), "inner hash is 2"),
+    (IAVL_SPEC, InnerOp(1, b"\x00\x02\x02\x20", LEFT_SUFFIX), "inner prefix begins as a leaf's"),
+    (TENDERMINT_SPEC, InnerOp(1, b"\x00", HASH), "inner prefix begins as a leaf's"),
+    (IAVL_SPEC, InnerOp(1, b"\x02\x04\x20", LEFT_SUFFIX), "inner prefix is too short"),
+    (IAVL_SPEC, InnerOp(1, PREFIX + bytes(43), b""), "inner prefix is too long"),
+    (IAVL_SPEC, InnerOp(1, PREFIX + b"\x20", bytes(32)), "suffix is no whole number of children"),
+    (IAVL_SPEC, InnerOp(1, PREFIX + bytes(20), b""), "node does not have two children"),
+    (IAVL_SPEC, InnerOp(1, PREFIX + b"\x20", b""), "node does not have two children"),
+    (IAVL_SPEC, InnerOp(1, PREFIX + b"\x20\x20", LEFT_SUFFIX), "inner prefix leaves 2 bytes"),
+    (
+        IAVL_SPEC,
+        InnerOp(1, PREFIX + b"\x20" + HASH + b"\x20\x20", b""),
+        "inner prefix leaves 35 bytes",
+    ),
+    (IAVL_SPEC, _left(0, size=2), "inner prefix begins as a leaf's"),
+    (IAVL_SPEC, _left(128), "height 128 is below the layer or over 127"),
+    (IAVL_SPEC, InnerOp(1, b"\x01" + PREFIX, LEFT_SUFFIX), "prefix has a negative number"),
+    (
+        IAVL_SPEC,
+        InnerOp(1, PREFIX + b"\x1f", LEFT_SUFFIX),
+        "child in the prefix is not of 32 bytes",
+    ),
+    (
+        IAVL_SPEC,
+        InnerOp(1, PREFIX + b"\x20", b"\x1f" + HASH),
+        "child in the suffix is not of 32 bytes",
+    ),
+    (TENDERMINT_SPEC, InnerOp(1, b"\x02", HASH), "inner prefix does not begin with 1"),
+    (TENDERMINT_SPEC, InnerOp(1, b"\x01", HASH * 2), "node does not have two children"),
+]
+
+
+@pytest.mark.parametrize(("spec", "op", "rule"), RULES)
+def test_each_rule_of_a_node_is_the_one_that_refuses_it(
+    spec: ProofSpec, op: InnerOp, rule: str
+) -> None:
+    """Several rules forbid most forgeries; each is shown to stand by itself."""
+    proof = replace(upper() if spec == TENDERMINT_SPEC else lower(), path=(op,))
+    with pytest.raises(ProofSpecViolated) as caught:
+        check_existence(spec, proof)
+    assert (caught.value.at, caught.value.rule) == (1, rule)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        replace(TENDERMINT_SPEC, max_depth=1000),
+        replace(TENDERMINT_SPEC, name="mine"),
+        replace(TENDERMINT_SPEC, inner=replace(TENDERMINT_SPEC.inner, max_prefix=33)),
+    ],
+)
+def test_spec_of_a_peer_is_refused_even_where_the_proof_would_keep_to_it(spec: ProofSpec) -> None:
+    with pytest.raises(ProofSpecViolated) as caught:
+        check_existence(spec, upper())
+    assert caught.value.rule == "the spec is not a pinned one"
