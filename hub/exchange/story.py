@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from hub.ports.registry import Registry
 
 SCAN_LIMIT: Final = 5_000
-"""Packets that one page looks at when it is narrowed to a state; it may then be short."""
-_SCAN_AT_ONCE: Final = 1_000
+"""Packets that one page looks at; where it is narrowed to a state, it may then be short."""
+MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
+"""Of packets and answers; a page ends with the one that goes beyond."""
+_SCAN_AT_ONCE: Final = 100
+"""A packet may have 256 KiB, its answer too."""
 _LAST_SECOND: Final = 253_402_300_799
 """The end of the year 9999, s."""
 
@@ -52,27 +55,26 @@ async def get(registry: Registry, key: LaneKey, sequence: int) -> PacketStanding
 async def page(
     registry: Registry, key: LaneKey, state: PacketState | None, after: int, limit: int
 ) -> PacketPage:
-    """At most *limit* accepted packets above *after*; only those in *state* if given.
+    """At most *limit* accepted packets above *after*, and 4 MiB; only those in *state* if given.
 
     Raises ``LaneNotFound``.
     """
     view = await _view(registry, key)
     found: list[PacketStanding] = []
-    scanned = 0
-    while True:
-        size = limit + 1 if state is None else _SCAN_AT_ONCE
-        stored = await registry.packets.page(view.lane.lane_id, after, size)
+    scanned = size = 0
+    while scanned < SCAN_LIMIT:
+        stored = await registry.packets.page(view.lane.lane_id, after, _SCAN_AT_ONCE)
         for standing in await _standings(registry, view, stored):
-            if len(found) == limit:
+            if len(found) == limit or size > MAX_PAGE_BYTES:
                 return PacketPage(tuple(found), after, more=True)
             after = standing.sequence
             if state is None or standing.state is state:
                 found.append(standing)
+                size += _size(standing)
         scanned += len(stored)
-        if len(stored) < size:
+        if len(stored) < _SCAN_AT_ONCE:
             return PacketPage(tuple(found), after, more=False)
-        if scanned >= SCAN_LIMIT:
-            return PacketPage(tuple(found), after, more=True)
+    return PacketPage(tuple(found), after, more=True)
 
 
 async def explain(registry: Registry, key: LaneKey, sequence: int) -> PacketStory:
@@ -182,6 +184,12 @@ def _outcome_events(
         what = "acknowledgement" if execution is PacketEvent.COMPLETE else "refund"
         detail = f"{source} reports the {what} executed"
         yield StoryEvent(event=execution, detail=detail, at=None, proof_height=0)
+
+
+def _size(standing: PacketStanding) -> int:
+    """Bytes of the packet and of its answer."""
+    facts = (standing.stored, standing.outcome)
+    return sum(len(fact.content) for fact in facts if fact is not None)
 
 
 async def _view(registry: Registry, key: LaneKey) -> LaneView:

@@ -95,6 +95,13 @@ async def test_a_message_over_the_limit_is_refused(admin: Stubs) -> None:
     assert found.code == "RESOURCE_EXHAUSTED"
 
 
+async def test_metadata_over_the_limit_is_refused(admin: Stubs) -> None:
+    many = tuple((f"x-key-{number}", "x" * 40) for number in range(400))
+    for metadata in ((("x-long", "x" * 9000),), many):
+        found = await failure(admin.peers.GetPeer(GET, timeout=10, metadata=metadata))
+        assert found.code == "RESOURCE_EXHAUSTED"
+
+
 async def test_health_tells_of_the_process_and_of_each_service(served: Served) -> None:
     async with served.channel("/relayers/east-1") as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)

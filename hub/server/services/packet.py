@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
 
 from ydhub.packet.v1 import packet_service_pb2 as pb
 from ydhub.packet.v1.packet_service_pb2_grpc import PacketServiceServicer
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from hub.server.hub import Hub
 
+MAX_BUNDLES: Final = 2
+"""Proof bundles that are made at once: their headers are verified here, and that is work."""
+
 _DECODERS = proofs.Decoders(packet=decode_packet, acknowledgement=decode_acknowledgement)
 
 
@@ -33,6 +37,7 @@ class PacketService(PacketServiceServicer):
     def __init__(self, hub: Hub) -> None:
         """Over *hub*."""
         self._hub = hub
+        self._bundles = asyncio.Semaphore(MAX_BUNDLES)
 
     async def ListPackets(
         self, request: pb.ListPacketsRequest, context: ServicerContext[Any, Any]
@@ -68,5 +73,6 @@ class PacketService(PacketServiceServicer):
         """As the contract says."""
         key, sequence = parse_packet_name(request.name)
         starts = starts_from_proto(request.starts)
-        found = await proofs.fetch(self._hub.registry, key, sequence, starts, _DECODERS)
+        async with self._bundles:
+            found = await proofs.fetch(self._hub.registry, key, sequence, starts, _DECODERS)
         return bundle_to_proto(found)

@@ -185,3 +185,22 @@ async def test_a_page_may_be_narrowed_to_a_state(
     monkeypatch.setattr(story, "_SCAN_AT_ONCE", 2)
     short = await story.page(exchange.registry, exchange.key, PacketState.REFUNDED, 0, 5)
     assert (short.standings, short.after, short.more) == ((), 2, True)
+
+
+async def test_a_page_is_bounded_in_bytes(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packets = exchange.send(5)
+    await exchange.accept(packets)
+    monkeypatch.setattr(story, "MAX_PAGE_BYTES", 300)
+    seen: list[int] = []
+    after, pages = 0, 0
+    while True:
+        page = await story.page(exchange.registry, exchange.key, None, after, 100)
+        assert page.standings
+        seen += [standing.sequence for standing in page.standings]
+        after, pages = page.after, pages + 1
+        if not page.more:
+            break
+    assert seen == [1, 2, 3, 4, 5]
+    assert 1 < pages < 5
