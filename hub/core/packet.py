@@ -19,8 +19,8 @@ MAX_TIMEOUT = 2**63 - 1
 
 MAX_SEQUENCE = 2**63 - 1
 MAX_TEXT = 32 * 1024
-"""Bytes, in UTF-8, of a payload's version and of its encoding. Chains set no limit of their own, and
-a committed packet that the hub cannot read would stand in its lane's way; so this is only a bound."""
+"""Bytes, in UTF-8, of a payload's version and of its encoding. Chains set no limit of their own,
+and a committed packet that cannot be read stands in its lane's way; so this is a bound alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,11 +69,17 @@ def test_a_packet_within_its_bounds_passes(packet: Packet) -> None:
         ),
         pytest.param(_with_payload(version=""), "payload.version", id="version-empty"),
         pytest.param(_with_payload(version=" \t"), "payload.version", id="version-blank"),
-        pytest.param(_with_payload(version="v" * 129), "payload.version", id="version-over"),
+        pytest.param(
+            _with_payload(version="v" * (MAX_TEXT + 1)), "payload.version", id="version-over"
+        ),
         pytest.param(_with_payload(version="v\udc80"), "payload.version", id="version-surrogate"),
         pytest.param(_with_payload(encoding=""), "payload.encoding", id="encoding-empty"),
         pytest.param(_with_payload(encoding="\n"), "payload.encoding", id="encoding-blank"),
-        pytest.param(_with_payload(encoding="é" * 65), "payload.encoding", id="encoding-over"),
+        pytest.param(
+            _with_payload(encoding="é" * (MAX_TEXT // 2 + 1)),
+            "payload.encoding",
+            id="encoding-over",
+        ),
         pytest.param(_with_payload(encoding="\ud800"), "payload.encoding", id="encoding-surrogate"),
         pytest.param(_with_payload(value=b""), "payload.value", id="value-empty"),
     ],
