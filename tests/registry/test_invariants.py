@@ -90,7 +90,7 @@ PLANTS = {
     ],
     "ranges_bounded": [
         "ALTER TABLE lane_sides DROP CONSTRAINT ck_lane_sides_progress",
-        f"UPDATE lane_sides SET progress = '{{{MANY_RANGES}}}'",
+        f"UPDATE lane_sides SET progress = '{{{MANY_RANGES}}}'",  # noqa: S608
     ],
 }
 
