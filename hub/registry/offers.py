@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hub.core.ranges import EMPTY, RangeSet
-from hub.core.record import OutcomeKind
+from hub.core.record import OutcomeKind, StoredOutcome, StoredPacket, StoredProof
+from hub.registry.moments import timestamp
 from hub.registry.multirange import to_text
+from hub.registry.recent import PROOFS
 from hub.registry.skipped import encode_skipped
 
 if TYPE_CHECKING:
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
     from hub.core.record import Acceptance, Settlement
     from hub.ports.leases import Fence
+    from hub.registry.recent import RecentFacts
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class AcceptOffer:
 
     def arguments(self, fence: Fence) -> tuple[Any, ...]:
         """The parameters of ``ACCEPT`` and ``ACCEPT_LOCKED``."""
-        frames = [part for parts in self.lanes.values() for part in parts]
+        frames = _frames(self.lanes)
         packets = [(at, packet) for at, part in enumerate(frames, 1) for packet in part.packets]
         denials = [(part.lane_id, denial) for part in frames for denial in part.denials]
         return (
@@ -61,6 +67,24 @@ class AcceptOffer:
             [denial.sequence for _, denial in denials],
             [denial.detail for _, denial in denials],
         )
+
+    def remember(self, rows: Iterable[Any], recent: RecentFacts) -> None:
+        """The offer is stored as *rows*, the answer of the statement, tell: *recent* knows it."""
+        for part, row in zip(_frames(self.lanes), rows, strict=True):
+            at = timestamp(row["at"])
+            facts = {
+                packet.sequence: StoredPacket(
+                    sequence=packet.sequence,
+                    content=packet.content,
+                    timeout_timestamp=packet.timeout_timestamp,
+                    proof_id=row["proof_id"],
+                    accepted_at=at,
+                )
+                for packet in part.packets
+            }
+            size = sum([len(packet.content) for packet in part.packets])
+            recent.packets.keep(part.lane_id, facts, size)
+            _remember_proof(part, row["proof_id"], recent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +115,7 @@ class RecordOffer:
 
     def arguments(self, fence: Fence) -> tuple[Any, ...]:
         """The parameters of ``RECORD`` and ``RECORD_LOCKED``."""
-        frames = [part for parts in self.lanes.values() for part in parts]
+        frames = _frames(self.lanes)
         outcomes = [(at, outcome) for at, part in enumerate(frames, 1) for outcome in part.outcomes]
         return (
             fence.peer,
@@ -106,6 +130,27 @@ class RecordOffer:
             [outcome.content for _, outcome in outcomes],
         )
 
+    def remember(self, rows: Iterable[Any], recent: RecentFacts) -> None:
+        """The offer is stored as *rows*, the answer of the statement, tell: *recent* knows it."""
+        taken: Counter[int] = Counter()
+        for part, row in zip(_frames(self.lanes), rows, strict=True):
+            at, first = timestamp(row["at"]), row["first_index"] + taken[part.lane_id]
+            facts = {
+                index: StoredOutcome(
+                    outcome_index=index,
+                    sequence=outcome.sequence,
+                    kind=outcome.kind,
+                    content=outcome.content,
+                    proof_id=row["proof_id"],
+                    recorded_at=at,
+                )
+                for index, outcome in enumerate(part.outcomes, first)
+            }
+            taken[part.lane_id] += len(facts)
+            size = sum([len(outcome.content) for outcome in part.outcomes])
+            recent.outcomes.keep(part.lane_id, facts, size)
+            _remember_proof(part, row["proof_id"], recent)
+
 
 def proven_sequences(parts: Sequence[Settlement]) -> RangeSet:
     """The sequences whose outcome only an accepted packet can have."""
@@ -117,6 +162,16 @@ def proven_sequences(parts: Sequence[Settlement]) -> RangeSet:
             if outcome.kind is not OutcomeKind.SETTLED_ELSEWHERE
         ]
     )
+
+
+def _frames(lanes: Mapping[int, list[P]]) -> list[P]:
+    """All parts in the order in which a statement takes them."""
+    return [part for parts in lanes.values() for part in parts]
+
+
+def _remember_proof(part: Acceptance | Settlement, proof_id: int, recent: RecentFacts) -> None:
+    stored = StoredProof(proof_id=proof_id, gate=part.gate, proof=part.proof)
+    recent.proofs.keep(PROOFS, {proof_id: stored}, len(part.proof.content))
 
 
 def _by_lane(parts: Iterable[Any]) -> dict[int, list[Any]]:

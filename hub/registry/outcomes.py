@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hub.ports.leases import Fence
     from hub.ports.registry import Changes
     from hub.registry.engine import Database
+    from hub.registry.recent import RecentFacts
 
 _BY: Final = """
 SELECT o.* FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
@@ -40,24 +41,24 @@ _FIND: Final = FactQuery(_BY.replace("{column}", "sequence"))
 class PostgresOutcomes:
     """``hub.ports.packets.Outcomes`` in Postgres."""
 
-    def __init__(self, database: Database, changes: Changes) -> None:
-        """The outcomes of *database*."""
+    def __init__(self, database: Database, changes: Changes, recent: RecentFacts) -> None:
+        """The outcomes of *database*; those written here are in *recent* for a while."""
         self._database = database
         self._changes = changes
+        self._recent = recent
 
     async def record(self, fence: Fence, settlements: Sequence[Settlement]) -> None:
         """As the port says."""
         offer = RecordOffer.of(settlements)
 
-        async def attempt() -> None:
+        async def attempt() -> list[Any]:
             async with self._database.line() as line:
-                taken = 0
+                stored: list[Any] = []
                 if offer.is_plain:
-                    taken = await line.fetchval(RECORD, *offer.arguments(fence))
-                if taken == 0:
-                    await _record_locked(line, fence, offer)
+                    stored = await line.fetch(RECORD, *offer.arguments(fence))
+                return stored or await _record_locked(line, fence, offer)
 
-        await with_partitions(self._database, attempt)
+        offer.remember(await with_partitions(self._database, attempt), self._recent)
         for lane_id in offer.lanes:
             self._changes.announce(Change(Topic.OUTCOMES, str(lane_id)))
 
@@ -81,6 +82,9 @@ class PostgresOutcomes:
 
     async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
         """As the port says."""
+        recent = self._recent.outcomes.among(lane_id, indexes)
+        if recent is not None:
+            return recent
         return await self._among(_READ, lane_id, indexes, "outcome_index", "indexes")
 
     async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:
@@ -100,8 +104,11 @@ class PostgresOutcomes:
         return [_outcome(row) for row in rows]
 
 
-async def _record_locked(line: Any, fence: Fence, offer: RecordOffer) -> None:
-    """The offer is stored after looking at each row under lock. Raises as ``record``."""
+async def _record_locked(line: Any, fence: Fence, offer: RecordOffer) -> list[Any]:
+    """The offer is stored after looking at each row under lock; a row for each frame.
+
+    Raises as ``record``.
+    """
     async with line.transaction():
         for lane_id, parts in offer.lanes.items():
             row = await lock_side(line, fence, lane_id, Side.DESTINATION)
@@ -116,7 +123,7 @@ async def _record_locked(line: Any, fence: Fence, offer: RecordOffer) -> None:
                     raise PacketNotFound(name=f"{row.lane}/packets/{unknown.first}")
                 new |= added
             await write_set(line, row, "DONE", new, EMPTY)
-        await line.fetchval(RECORD_LOCKED, *offer.arguments(fence))
+        return list(await line.fetch(RECORD_LOCKED, *offer.arguments(fence)))
 
 
 async def _deliver_locked(line: Any, fence: Fence, lane_id: int, sequences: RangeSet) -> None:

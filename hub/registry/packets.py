@@ -21,6 +21,7 @@ from hub.registry.narrow import MAX_HOLES, NarrowSet
 from hub.registry.narrow_rows import lock_side, read_closed, write_set
 from hub.registry.offers import AcceptOffer
 from hub.registry.partitions import with_partitions
+from hub.registry.recent import PROOFS
 from hub.registry.skipped import decode_skipped
 from hub.registry.statements import ACCEPT, ACCEPT_LOCKED, HOLES, MOVE_TIMEOUTS, check_fenced
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hub.ports.leases import Fence
     from hub.ports.registry import Changes
     from hub.registry.engine import Database
+    from hub.registry.recent import RecentFacts
 
 _COLUMNS: Final = "sequence, content, timeout_timestamp, proof_id, accepted_at"
 _READ: Final = FactQuery(
@@ -60,31 +62,32 @@ WHERE lane_id = $1 AND earliest <= $2 ORDER BY earliest, first LIMIT $3
 class PostgresPackets:
     """``hub.ports.packets.Packets`` in Postgres."""
 
-    def __init__(self, database: Database, changes: Changes) -> None:
-        """The packets of *database*."""
+    def __init__(self, database: Database, changes: Changes, recent: RecentFacts) -> None:
+        """The packets of *database*; those written here are in *recent* for a while."""
         self._database = database
         self._changes = changes
+        self._recent = recent
 
     async def accept(self, fence: Fence, acceptances: Sequence[Acceptance]) -> None:
         """As the port says."""
         offer = AcceptOffer.of(acceptances)
 
-        async def attempt() -> None:
+        async def attempt() -> list[Any]:
             async with self._database.line() as line:
-                taken = 0
+                stored: list[Any] = []
                 if offer.is_plain:
-                    taken = await line.fetchval(ACCEPT, *offer.arguments(fence))
-                if taken == 0:
-                    await _accept_locked(line, fence, offer)
+                    stored = await line.fetch(ACCEPT, *offer.arguments(fence))
+                return stored or await _accept_locked(line, fence, offer)
 
-        await with_partitions(self._database, attempt)
+        offer.remember(await with_partitions(self._database, attempt), self._recent)
         for lane_id in offer.lanes:
             self._changes.announce(Change(Topic.ACCEPTED, str(lane_id)))
 
     async def read(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredPacket]:
         """As the port says."""
-        if not sequences:
-            return []
+        recent = self._recent.packets.among(lane_id, sequences)
+        if recent is not None:
+            return recent
         async with self._database.line() as line:
             rows = await _READ.by_range(line, lane_id, sequences, "sequence")
             if len(rows) < len(sequences):
@@ -99,8 +102,9 @@ class PostgresPackets:
 
     async def proofs(self, proof_ids: Sequence[int]) -> Mapping[int, StoredProof]:
         """As the port says."""
-        if not proof_ids:
-            return {}
+        recent = self._recent.proofs.among(PROOFS, RangeSet.of(proof_ids))
+        if recent is not None:
+            return {proof.proof_id: proof for proof in recent}
         async with self._database.line() as line:
             rows = await _PROOFS.by_id(line, proof_ids, "proof_id")
         return {row["proof_id"]: _proof(row) for row in rows}
@@ -139,12 +143,15 @@ class PostgresPackets:
             await check_fenced(line, fence, lanes, fenced)
 
 
-async def _accept_locked(line: Any, fence: Fence, offer: AcceptOffer) -> None:
-    """The offer is stored after looking at each row under lock. Raises as ``accept``."""
+async def _accept_locked(line: Any, fence: Fence, offer: AcceptOffer) -> list[Any]:
+    """The offer is stored after looking at each row under lock; a row for each frame.
+
+    Raises as ``accept``.
+    """
     async with line.transaction():
         for lane_id, parts in offer.lanes.items():
             await _add_to_lane(line, fence, lane_id, parts)
-        await line.fetchval(ACCEPT_LOCKED, *offer.arguments(fence))
+        return list(await line.fetch(ACCEPT_LOCKED, *offer.arguments(fence)))
 
 
 async def _add_to_lane(line: Any, fence: Fence, lane_id: int, parts: Sequence[Acceptance]) -> None:

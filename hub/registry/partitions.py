@@ -11,7 +11,7 @@ Source: design section 5.
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import asyncpg
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from hub.registry.engine import Database
+
+T = TypeVar("T")
 
 DAYS_AHEAD: Final = 7
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('ydhub:partitions', 0))"
@@ -112,15 +114,15 @@ async def retire(database: Database, keep_days: int) -> list[date]:
     return gone
 
 
-async def with_partitions(database: Database, attempt: Callable[[], Awaitable[None]]) -> None:
-    """*attempt* is done; once more if the day had no partition, as after a jump of the clock."""
+async def with_partitions(database: Database, attempt: Callable[[], Awaitable[T]]) -> T:
+    """What *attempt* returns; made again if the day had no partition, as after a clock's jump."""
     try:
-        await attempt()
+        return await attempt()
     except asyncpg.CheckViolationError as error:
         if error.constraint_name:
             raise
         await make_partitions(database)
-        await attempt()
+        return await attempt()
 
 
 def partition(table: str, day: date) -> str:

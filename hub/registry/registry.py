@@ -19,6 +19,7 @@ from hub.registry.outcomes import PostgresOutcomes
 from hub.registry.packets import PostgresPackets
 from hub.registry.partitions import make_partitions
 from hub.registry.peers import PostgresPeers
+from hub.registry.recent import RecentFacts
 from hub.registry.trail import forget_requests
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _UPKEEP_RETRY_SECONDS: Final = 30
 class PostgresRegistry:
     """``hub.ports.registry.Registry`` in Postgres."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, recent: RecentFacts | None = None) -> None:
         """The registry in *database*; ``connect`` makes one that runs."""
         self.database = database
         self._changes = PostgresChanges(database)
@@ -46,21 +47,24 @@ class PostgresRegistry:
         self.clients: Clients = PostgresClients(database, self._changes)
         self.leases: Leases = PostgresLeases(database)
         self.lanes: Lanes = PostgresLanes(database, self._changes)
-        self.packets: Packets = PostgresPackets(database, self._changes)
-        self.outcomes: Outcomes = PostgresOutcomes(database, self._changes)
+        self._recent = recent if recent is not None else RecentFacts()
+        self.packets: Packets = PostgresPackets(database, self._changes, self._recent)
+        self.outcomes: Outcomes = PostgresOutcomes(database, self._changes, self._recent)
         self.exceptions: Exceptions = PostgresExceptions(database)
         self.changes: Changes = self._changes
         self.audit: Audit = PostgresAudit(database)
         self._upkeep: asyncio.Task[None] | None = None
 
     @classmethod
-    async def connect(cls, url: str, *, name: str = "ydhub") -> Self:
+    async def connect(
+        cls, url: str, *, name: str = "ydhub", recent: RecentFacts | None = None
+    ) -> Self:
         """The registry in the database at *url*, checked and kept up until ``close``.
 
-        *name* is the program's in the database's list of sessions. Raises ``RegistryUnreachable``,
-        ``SchemaVersionMismatch``.
+        *name* is the program's in the database's list of sessions; *recent* bounds what it keeps
+        of its own facts. Raises ``RegistryUnreachable``, ``SchemaVersionMismatch``.
         """
-        registry = cls(Database(url, name))
+        registry = cls(Database(url, name), recent)
         try:
             async with registry.database.transaction() as connection:
                 await schema.check(connection)

@@ -86,11 +86,11 @@ _PACKETS: Final = """, frames AS MATERIALIZED (
             SELECT FROM denied d WHERE d.lane_id = e.lane_id AND d.sequence = e.sequence
         )
 )
-SELECT count(*) FROM updated
+SELECT proof_id, now() AS at FROM frames ORDER BY frame
 """
 
 ACCEPT: Final = _JUDGED_SOURCE + _PACKETS
-"""Stores an ``AcceptOffer``; answers the number of lanes, or 0 and has done nothing."""
+"""Stores an ``AcceptOffer``; answers a row for each frame, or none and has done nothing."""
 ACCEPT_LOCKED: Final = _LOCKED_SOURCE + _PACKETS
 """Stores the facts of an ``AcceptOffer``, whose rows are locked and updated."""
 
@@ -156,11 +156,11 @@ _OUTCOMES: Final = """, frames AS MATERIALIZED (
     WHERE e.lane_id = o.lane_id AND e.sequence >= lower(o.added) AND e.sequence < upper(o.added)
         AND o.added @> e.sequence
 )
-SELECT count(*) FROM updated
+SELECT proof_id, first_index, now() AS at FROM frames ORDER BY frame
 """
 
 RECORD: Final = _JUDGED_DESTINATION + _OUTCOMES
-"""Stores a ``RecordOffer``; answers the number of lanes, or 0 and has done nothing."""
+"""Stores a ``RecordOffer``; answers a row for each frame, or none and has done nothing."""
 RECORD_LOCKED: Final = _LOCKED_DESTINATION + _OUTCOMES
 """Stores the facts of a ``RecordOffer``, whose rows are locked and hold its sequences."""
 

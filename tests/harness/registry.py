@@ -37,6 +37,7 @@ from hub.light_clients.cometbft.codec import encode_validators
 from hub.ports.caller import Caller
 from hub.ports.lanes import OpeningPlan
 from hub.registry.memory import MemoryRegistry
+from hub.registry.recent import RecentFacts
 from hub.registry.registry import PostgresRegistry
 from tests.harness.cometbft import members, validator_set
 
@@ -62,7 +63,7 @@ async def registry(request: pytest.FixtureRequest) -> AsyncIterator[Registry]:
         yield MemoryRegistry()
         return
     databases: Databases = request.getfixturevalue("databases")
-    async with await PostgresRegistry.connect(await databases.fresh()) as made:
+    async with await connect(await databases.fresh()) as made:
         yield made
     await databases.drop()
 
@@ -70,9 +71,14 @@ async def registry(request: pytest.FixtureRequest) -> AsyncIterator[Registry]:
 @pytest.fixture
 async def postgres(databases: Databases) -> AsyncIterator[PostgresRegistry]:
     """An empty registry in Postgres."""
-    async with await PostgresRegistry.connect(await databases.fresh()) as made:
+    async with await connect(await databases.fresh()) as made:
         yield made
     await databases.drop()
+
+
+async def connect(url: str) -> PostgresRegistry:
+    """The registry at *url*; it keeps nothing of what it wrote, so that it reads the database."""
+    return await PostgresRegistry.connect(url, recent=RecentFacts(0))
 
 
 def digest(text: str) -> bytes:
