@@ -1,8 +1,9 @@
 """The adapter's own evidence: what the relayer said is accepted, appended and synced to disk.
 
-One line of JSON for each answer, for an audit against the chains and the registry. A line that a
-crash cut is dropped when the log is opened again; nothing but evidence depends on the log, so an
-answer that was not written yet is only missing from it.
+It says so by a verdict, or by a lane's cursor where a verdict was lost. Each answer is one line
+of JSON, for an audit against the chains and the registry. A line that a crash cut is dropped when
+the log is opened again; nothing but evidence depends on the log, so an answer that was not written
+yet is only missing from it.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from adapters.sdk.submission import LaneCursor, Submission, Verdict
     from hub.core.height import Height
     from hub.core.ids import ClientId
+    from hub.core.lane import LaneKey
     from hub.core.ranges import RangeSet
 
 HEADER_INTERVAL: Final = Duration(SECOND)
@@ -59,7 +60,7 @@ class Pump:
         stream: Stream,
         clock: Clock,
         randomness: Randomness,
-        accepted: Callable[[Lane, RangeSet], None],
+        accepted: Callable[[LaneKey, Side, RangeSet], None],
     ) -> None:
         """A pump that tells *accepted* what the relayer says is accepted."""
         self._chain = chain
@@ -130,7 +131,7 @@ class Pump:
             for effect in effects:
                 match effect:
                     case Record(sequences):
-                        self._accepted(lane, sequences)
+                        self._accepted(lane.key, lane.side, sequences)
                     case GiveUp(sequences, refusal):
                         _log.error(
                             "items_refused",

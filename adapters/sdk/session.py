@@ -33,15 +33,15 @@ from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire.status import RemoteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from adapters.sdk.accepted_log import AcceptedLog
     from adapters.sdk.anchors import Anchors
     from adapters.sdk.chain import ChainAdapter
     from adapters.sdk.clock import Clock, Randomness
-    from adapters.sdk.steps import Lane
     from adapters.sdk.stream import Stream
     from hub.core.height import Height
+    from hub.core.lane import LaneKey, Side
     from hub.core.ranges import RangeSet
 
 PROTOCOL_VERSIONS: Final = (1,)
@@ -128,8 +128,8 @@ class Session:
             anchor_height=welcome.anchor_height,
             item_credits=welcome.item_credits,
         )
-        self.pump.tell([cursor_from_proto(cursor) for cursor in welcome.cursors])
         self._relayer = welcome.relayer
+        self._tell(welcome.cursors)
         self.is_welcome = True
         _log.info(
             "session_opened",
@@ -171,7 +171,7 @@ class Session:
                 case "credits":
                     self.pump.grant(frame.credits.count)
                 case "lanes":
-                    self.pump.tell([cursor_from_proto(one) for one in frame.lanes.cursors])
+                    self._tell(frame.lanes.cursors)
                 case "drain":
                     self._drain(executions)
                 case "welcome" | None as other:
@@ -220,15 +220,24 @@ class Session:
                 await self._city.clock.sleep(HEARTBEAT)
                 self._recorded.set()
 
-    def _record(self, lane: Lane, sequences: RangeSet) -> None:
-        self._city.log.append(
-            relayer=self._relayer,
-            lane=lane.key,
-            side=lane.side,
-            sequences=sequences,
-            at=self._city.clock.now(),
-        )
-        self._recorded.set()
+    def _tell(self, messages: Iterable[pb.LaneCursor]) -> None:
+        """The pump knows where the lanes stand, and the log what the registry says it has."""
+        cursors = [cursor_from_proto(message) for message in messages]
+        self.pump.tell(cursors)
+        for cursor in cursors:
+            self._record(cursor.lane, cursor.side, cursor.done)
+
+    def _record(self, lane: LaneKey, side: Side, accepted: RangeSet) -> None:
+        new = accepted - self._city.log.accepted(lane, side)
+        if new:
+            self._city.log.append(
+                relayer=self._relayer,
+                lane=lane,
+                side=side,
+                sequences=new,
+                at=self._city.clock.now(),
+            )
+            self._recorded.set()
 
     def _drain(self, executions: Executions) -> None:
         if self._tasks is not None:

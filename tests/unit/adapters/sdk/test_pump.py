@@ -171,6 +171,16 @@ class TestVerdicts:
         both.chain.send(range(4, 5))
         assert sequences(await shown(session)) == [4]
 
+    async def test_what_a_cursor_says_is_done_is_noted_as_accepted_once(
+        self, both: Attached, tmp_path: Path
+    ) -> None:
+        log = tmp_path / "accepted.jsonl"
+        session = await both.session(cursor(done=((1, 4),)))
+        await until(lambda: b'"accepted":[[1,4]]' in log.read_bytes())
+        session.say(lanes=pb.LaneCursors(cursors=[cursor(done=((1, 6),))]))
+        await until(lambda: b'"accepted":[[5,6]]' in log.read_bytes())
+        assert both.log.count(Side.SOURCE) == 6
+
     async def test_items_refused_for_now_come_again_with_a_newer_proof(
         self, both: Attached
     ) -> None:
