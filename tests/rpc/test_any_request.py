@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from tests.harness.hub_server import Served
 
 REQUESTS = 120
-METHODS = [
-    (f"/{service.full_name}/{method.name}", method.input_type)
+METHODS = {
+    f"/{service.full_name}/{method.name}": method.input_type
     for service in SERVICES
     for method in service.methods
     if service.full_name.startswith("ydhub.")
-]
+}
 DIGESTS = (b"", b"\x00" * 32, b"\x01" * 32, b"ibc", b"\xff" * 40)
 NUMBERS = (0, 1, 2, 3, 7, 50, 1000, 2**31 - 1)
 WIDE = (0, 1, 2, 5, 2**31, 2**53, 2**63 - 1)
@@ -84,10 +84,8 @@ class Source:
         return self._random.choice(choices)
 
 
-@pytest.mark.parametrize(("name", "descriptor"), METHODS, ids=lambda value: str(value)[-40:])
-async def test_no_request_is_a_bug_of_ours(
-    served: Served, exchange: Exchange, name: str, descriptor: Any
-) -> None:
+@pytest.mark.parametrize("name", METHODS)
+async def test_no_request_is_a_bug_of_ours(served: Served, exchange: Exchange, name: str) -> None:
     packets = exchange.send(2)
     await exchange.accept(packets)
     source = Source(7, exchange)
@@ -95,7 +93,7 @@ async def test_no_request_is_a_bug_of_ours(
     async with served.channel() as channel:
         call: Any = channel.unary_unary(name)
         for _ in range(REQUESTS):
-            request = source.message(descriptor)
+            request = source.message(METHODS[name])
             try:
                 await call(request.SerializeToString(), timeout=20)
             except grpc.aio.AioRpcError as error:
