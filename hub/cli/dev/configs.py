@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from hub.cli.dev.layout import CHAINS, HUB, RELAYER, RELAYER_NAME, TRUST_DOMAIN
+from hub.core.time import MILLISECOND, Duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,8 @@ ACCOUNTS: Final = {"alice": 1_000_000_000, "bob": 1_000_000_000}
 """Units of the chain's own token that each account holds at the beginning."""
 PORTS: Final = ("transfer", "archive")
 """Applications of each chain."""
+BLOCK_INTERVAL: Final = Duration(500 * MILLISECOND)
+"""From one block of a chain to its next (ns)."""
 
 
 def token(peer: str) -> str:
@@ -31,12 +34,17 @@ def chain_id(peer: str) -> str:
     return f"{peer}-1"
 
 
-def write_configs(layout: Layout, addresses: Addresses, database_url: str) -> None:
+def write_configs(
+    layout: Layout,
+    addresses: Addresses,
+    database_url: str,
+    block_interval: Duration = BLOCK_INTERVAL,
+) -> None:
     """Every process's file says what the network is now."""
     write(layout.config(HUB), hub_config(layout, addresses, database_url))
     write(layout.config(RELAYER), relayer_config(layout, addresses, database_url))
     for peer in CHAINS:
-        write(layout.config(peer), chain_config(layout, addresses, peer))
+        write(layout.config(peer), chain_config(layout, addresses, peer, block_interval))
     write(layout.dev_file, dev_file(addresses))
 
 
@@ -65,7 +73,9 @@ def relayer_config(layout: Layout, addresses: Addresses, database_url: str) -> d
     }
 
 
-def chain_config(layout: Layout, addresses: Addresses, peer: PeerId) -> dict[str, object]:
+def chain_config(
+    layout: Layout, addresses: Addresses, peer: PeerId, block_interval: Duration = BLOCK_INTERVAL
+) -> dict[str, object]:
     """See adapters/simchain/config.py."""
     others = [other for other in CHAINS if other != peer]
     return {
@@ -76,7 +86,7 @@ def chain_config(layout: Layout, addresses: Addresses, peer: PeerId) -> dict[str
         "listen": addresses.chains[peer],
         "relayers": [addresses.relayer],
         "trust_domain": TRUST_DOMAIN,
-        "block_interval_ms": 500,
+        "block_interval_ms": block_interval // MILLISECOND,
         "ports": list(PORTS),
         "tls": _tls(layout, f"peer-{peer}"),
         "counterparties": {other: str(layout.anchor(peer, other)) for other in others},

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from hub.cli.clock import wall_clock
 from hub.cli.dev import addresses, readiness
 from hub.cli.dev.ca import is_fresh, issue, open_authority
-from hub.cli.dev.configs import write_configs
+from hub.cli.dev.configs import BLOCK_INTERVAL, write_configs
 from hub.cli.dev.layout import (
     CHAINS,
     DISPLAY_NAMES,
@@ -55,11 +55,14 @@ _PROGRAMS: Final[Mapping[str, tuple[str, ...]]] = {
 class Network:
     """The development network of one directory."""
 
-    def __init__(self, directory: Path, tell: Tell) -> None:
-        """Whatever is there; *tell* hears of progress."""
+    def __init__(
+        self, directory: Path, tell: Tell, *, block_interval: Duration = BLOCK_INTERVAL
+    ) -> None:
+        """Whatever is there; *tell* hears of progress; a block comes each *block_interval* (ns)."""
         self.layout = Layout(directory.absolute())
         self.processes = Processes(self.layout)
         self._tell = tell
+        self._block_interval = block_interval
 
     @property
     def addresses(self) -> Mapping[str, str]:
@@ -72,7 +75,7 @@ class Network:
         self._make_certificates()
         url = await self._start_database()
         chosen = addresses.choose(self.addresses, self.processes.is_running)
-        write_configs(self.layout, chosen, url)
+        write_configs(self.layout, chosen, url, self._block_interval)
         # They wait for each other by themselves, so they need not start in order.
         try:
             async with asyncio.TaskGroup() as group:
@@ -86,12 +89,16 @@ class Network:
     async def start(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         """The process runs and answers. Raises ``AnswerOverdue``."""
         if not self.processes.is_running(name):
-            module, *arguments = _PROGRAMS[name]
-            config = str(self.layout.config(name))
-            command = [sys.executable, "-m", module, *arguments, "--config", config]
-            self.processes.start(name, command, environment)
+            self.launch(name, environment)
         await self._wait_until_it_answers(name)
         self._tell(name, f"answers at {self.addresses[name]}")
+
+    def launch(self, name: str, environment: Mapping[str, str] | None = None) -> int:
+        """The process has begun, whether it answers or not; its number."""
+        module, *arguments = _PROGRAMS[name]
+        config = str(self.layout.config(name))
+        command = [sys.executable, "-m", module, *arguments, "--config", config]
+        return self.processes.start(name, command, environment)
 
     async def down(self) -> None:
         """Nothing of it runs any more. Raises ``AnswerOverdue`` or ``RegistryUnreachable``."""

@@ -9,9 +9,10 @@ import pytest
 from adapters.simchain import config as simchain
 from hub.cli.dev import addresses
 from hub.cli.dev.addresses import Addresses
-from hub.cli.dev.configs import PORTS, chain_id, render, token, write, write_configs
+from hub.cli.dev.configs import BLOCK_INTERVAL, PORTS, chain_id, render, token, write, write_configs
 from hub.cli.dev.layout import CHAINS, Layout
 from hub.cli.settings import Given, resolve
+from hub.core.time import MILLISECOND, Duration
 from hub.server import config as server
 from relayer import config as relayer
 
@@ -53,6 +54,12 @@ def test_each_chain_reads_its_own_file(layout: Layout, peer: str) -> None:
     assert all(
         file == str(layout.anchor(peer, other)) for other, file in chain.counterparties.items()
     )
+
+
+def test_chains_make_blocks_as_often_as_is_asked(layout: Layout) -> None:
+    assert simchain.load(layout.config("suzhou")).block_interval == BLOCK_INTERVAL
+    write_configs(layout, ADDRESSES, URL, Duration(40 * MILLISECOND))
+    assert simchain.load(layout.config("suzhou")).block_interval_ms == 40
 
 
 def test_the_command_line_finds_the_hub_and_the_chains(layout: Layout) -> None:
