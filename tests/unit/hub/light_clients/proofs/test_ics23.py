@@ -16,10 +16,13 @@ from hub.core.errors import (
 )
 from hub.light_clients.interface import Excluded, Included
 from hub.light_clients.proofs.ics23 import (
+    calculate_root,
+    non_existence_root,
     verify_membership,
     verify_non_membership,
 )
 from hub.light_clients.proofs.spec import (
+    IAVL_SPEC,
     ExistenceProof,
     InnerOp,
     NonExistenceProof,
@@ -263,6 +266,10 @@ def _side(side: str, edit: Callable[[ExistenceProof], ExistenceProof | None]) ->
 
 NON_MEMBERSHIP: dict[str, tuple[CommitmentProof, type[HubError]]] = {
     "proof is one of existence": (LOW, NonMembershipNotProven),
+    "proof is one of existence, of this key": (
+        replace(LOW, key=ABSENCE.key),
+        NonMembershipNotProven,
+    ),
     "proof is for another key": (
         replace(ABSENCE, key=KEY_PREFIX + key(ABSENT + 2)),
         NonMembershipNotProven,
@@ -365,3 +372,14 @@ def test_absence_in_another_store_says_nothing_of_this_one() -> None:
     proof = WORLD.non_membership("bank", KEY_PREFIX + key(MIDDLE))
     with pytest.raises(MembershipNotProven):
         verify_non_membership(ROOT, PREFIX, key(MIDDLE), proof)
+
+
+def test_without_neighbours_nothing_is_said() -> None:
+    with pytest.raises(NonMembershipNotProven) as caught:
+        non_existence_root(IAVL_SPEC, NonExistenceProof(b"p/x", None, None), b"p/x")
+    assert caught.value.problem == "both neighbours are missing"
+
+
+def test_root_of_a_proof_without_a_leaf_is_none() -> None:
+    with pytest.raises(ProofSpecViolated):
+        calculate_root(replace(LOW, leaf=None))

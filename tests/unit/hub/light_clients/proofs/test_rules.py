@@ -110,6 +110,16 @@ NEIGHBOURS = {
     "both are right": ([_right()], [_right(1, OTHER)], False),
     "same path": ([_left(1), _right(2)], [_left(1), _right(2)], False),
     "one is the tail of the other": ([_left(1), _left(2)], [_left(2)], False),
+    "tails differ in a left sibling": (
+        [_left(1), _right(2)],
+        [_right(1), _right(2, OTHER)],
+        False,
+    ),
+    "tails differ in a right sibling": (
+        [_left(1), _left(2)],
+        [_right(1), _left(2, OTHER)],
+        False,
+    ),
     "left path is empty": ([], [_right()], False),
     "right path is empty": ([_left()], [], False),
     "both paths are empty": ([], [], False),
