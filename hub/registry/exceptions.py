@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hub.core.errors import Reason
 from hub.core.record import ExceptionKind, PacketException
 from hub.core.time import Timestamp
+from hub.registry.multirange import bounds
 from hub.registry.statements import check_fenced
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class PostgresExceptions:
 
     async def remove(self, fence: Fence, lane_id: int, sequences: RangeSet) -> None:
         """As the port says."""
-        lows, highs = [low for low, _ in sequences.ranges], [high for _, high in sequences.ranges]
+        lows, highs = bounds(sequences)
         async with self._database.line() as line:
             fenced = await line.fetchval(_REMOVE, fence.peer, fence.epoch, lane_id, lows, highs)
             await check_fenced(line, fence, [lane_id], fenced)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hub.core.errors import SequenceRetired
 from hub.core.ranges import RangeSet
-from hub.registry.multirange import from_text, to_text
+from hub.registry.multirange import bounds, from_text, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,11 +40,11 @@ class FactQuery:
 
     async def by_range(self, line: Any, lane_id: int, numbers: RangeSet, column: str) -> list[Any]:
         """The rows whose *column* is among *numbers*, by it; parameters are lane, lows, highs."""
-        found = await line.fetch(self._recent, lane_id, *_bounds(numbers))
+        found = await line.fetch(self._recent, lane_id, *bounds(numbers))
         if len(found) == len(numbers):
             return list(found)
         missing = numbers - RangeSet.of([row[column] for row in found])
-        older = await line.fetch(self._older, lane_id, *_bounds(missing))
+        older = await line.fetch(self._older, lane_id, *bounds(missing))
         return sorted([*older, *found], key=lambda row: row[column])
 
     async def by_id(self, line: Any, numbers: Iterable[int], column: str) -> list[Any]:
@@ -67,7 +67,3 @@ async def check_kept(line: Any, lane_id: int, missing: RangeSet, kind: str) -> N
     gone = from_text(row[kind]) if row is not None else RangeSet()
     if gone:
         raise SequenceRetired(lane=f"lanes/{row['name']}", sequence=gone.first)
-
-
-def _bounds(numbers: RangeSet) -> tuple[list[int], list[int]]:
-    return [low for low, _ in numbers.ranges], [high for _, high in numbers.ranges]

@@ -22,6 +22,10 @@ MAX_HOLES: Final = 1024
 """Closed holes of accepted sequences, counted as sequences: each is an exception."""
 
 
+MAX_END: Final = 2**63 - 1
+"""What comes after a number of a set must be a 64-bit integer too."""
+
+
 @dataclass(frozen=True, slots=True)
 class NarrowSet:
     """A set as a row keeps it."""

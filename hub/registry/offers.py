@@ -10,6 +10,7 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind, StoredOutcome, StoredPacket, StoredProof
 from hub.registry.moments import timestamp
 from hub.registry.multirange import to_text
+from hub.registry.narrow import MAX_END
 from hub.registry.recent import PROOFS
 from hub.registry.skipped import encode_skipped
 
@@ -30,7 +31,7 @@ class AcceptOffer:
     lanes: Mapping[int, list[Acceptance]]
     added: Mapping[int, RangeSet]
     is_plain: bool
-    """Whether each lane's parts agree on the gate and share no sequence."""
+    """Whether one statement can judge it: gates agree, no sequence stands twice or is too high."""
 
     @classmethod
     def of(cls, acceptances: Iterable[Acceptance]) -> AcceptOffer:
@@ -43,8 +44,7 @@ class AcceptOffer:
                 count += len(part.packets)
                 sequences = RangeSet.of([packet.sequence for packet in part.packets])
                 added[lane_id] = added.get(lane_id, EMPTY) | sequences
-        is_plain = _gates_agree(lanes) and count == sum(map(len, added.values()))
-        return cls(lanes, added, is_plain)
+        return cls(lanes, added, _is_plain(lanes, added, count))
 
     def arguments(self, fence: Fence) -> tuple[Any, ...]:
         """The parameters of ``ACCEPT`` and ``ACCEPT_LOCKED``."""
@@ -96,7 +96,7 @@ class RecordOffer:
     proven: Mapping[int, RangeSet]
     """Those that only an accepted packet can have."""
     is_plain: bool
-    """Whether each lane's parts agree on the gate and share no sequence."""
+    """Whether one statement can judge it: gates agree, no sequence stands twice or is too high."""
 
     @classmethod
     def of(cls, settlements: Iterable[Settlement]) -> RecordOffer:
@@ -110,8 +110,7 @@ class RecordOffer:
             count += len(outcomes)
             added[lane_id] = RangeSet.of([outcome.sequence for outcome in outcomes])
             proven[lane_id] = proven_sequences(parts)
-        is_plain = _gates_agree(lanes) and count == sum(map(len, added.values()))
-        return cls(lanes, added, proven, is_plain)
+        return cls(lanes, added, proven, _is_plain(lanes, added, count))
 
     def arguments(self, fence: Fence) -> tuple[Any, ...]:
         """The parameters of ``RECORD`` and ``RECORD_LOCKED``."""
@@ -181,8 +180,15 @@ def _by_lane(parts: Iterable[Any]) -> dict[int, list[Any]]:
     return lanes
 
 
-def _gates_agree(lanes: Mapping[int, Sequence[Acceptance | Settlement]]) -> bool:
-    return all(part.gate == parts[0].gate for parts in lanes.values() for part in parts)
+def _is_plain(
+    lanes: Mapping[int, Sequence[Acceptance | Settlement]],
+    added: Mapping[int, RangeSet],
+    count: int,
+) -> bool:
+    """Whether the parts agree on gates, and their *count* numbers are distinct and storable."""
+    agree = all(part.gate == parts[0].gate for parts in lanes.values() for part in parts)
+    fit = all(numbers.end <= MAX_END for numbers in added.values())
+    return agree and fit and count == sum(map(len, added.values()))
 
 
 def _lane_arrays(

@@ -13,6 +13,7 @@ from hub.ports.registry import Change, Topic
 from hub.registry.facts import FactQuery, check_kept
 from hub.registry.moments import timestamp
 from hub.registry.multirange import to_text
+from hub.registry.narrow import MAX_END
 from hub.registry.narrow_rows import lock_side, read_closed, write_set
 from hub.registry.offers import RecordOffer, proven_sequences
 from hub.registry.partitions import with_partitions
@@ -115,6 +116,8 @@ async def _record_locked(line: Any, fence: Fence, offer: RecordOffer) -> list[An
             new = EMPTY
             for part in parts:
                 added = RangeSet.of([outcome.sequence for outcome in part.outcomes])
+                if added.end > MAX_END:
+                    raise PacketNotFound(name=f"{row.lane}/packets/{MAX_END}")
                 closed = await read_closed(line, row, "DONE", added)
                 if row.stopped or part.gate != row.gate or added & (new | (row.done - closed)):
                     raise GateChanged(lane=row.lane, gate=part.gate)

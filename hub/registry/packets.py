@@ -17,7 +17,7 @@ from hub.core.record import FrameProof, StoredPacket, StoredProof, TimeoutBatch
 from hub.ports.registry import Change, Topic
 from hub.registry.facts import FactQuery, check_kept
 from hub.registry.moments import timestamp
-from hub.registry.narrow import MAX_HOLES, NarrowSet
+from hub.registry.narrow import MAX_END, MAX_HOLES, NarrowSet
 from hub.registry.narrow_rows import lock_side, read_closed, write_set
 from hub.registry.offers import AcceptOffer
 from hub.registry.partitions import with_partitions
@@ -159,6 +159,8 @@ async def _add_to_lane(line: Any, fence: Fence, lane_id: int, parts: Sequence[Ac
     new = EMPTY
     for part in parts:
         added = RangeSet.of([packet.sequence for packet in part.packets])
+        if added.end > MAX_END:
+            raise GapTooWide(lane=row.lane, ranges=added.end, limit=MAX_HOLES)
         closed = await read_closed(line, row, "DONE", added)
         if row.stopped or part.gate != row.gate or added & (new | (row.done - closed)):
             raise GateChanged(lane=row.lane, gate=part.gate)

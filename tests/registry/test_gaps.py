@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.core.errors import GapTooWide, GateChanged, PacketNotFound, Reason
+from hub.core.errors import GapTooWide, GateChanged, IllegalMove, PacketNotFound, Reason
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, OutcomeKind
 from hub.registry.narrow import MAX_HOLES, MAX_RANGES, RANGES_AFTER_CLOSING
@@ -204,4 +204,29 @@ async def test_delivery_of_packets_that_ended_is_forgotten_first(registry: Regis
     assert delivered - RangeSet.of([1, 3]) == RangeSet.of(range(2, 2 * count + 1, 2))
     await registry.outcomes.record_delivered(lanes.destination, lanes.lane, RangeSet.of([5]))
     assert 5 in (await lanes.view()).destination.progress
+    assert await broken(registry) == {}
+
+
+async def test_the_highest_sequence_of_all_has_no_place(registry: Registry) -> None:
+    """A chain may prove it; what comes after it is no 64-bit integer."""
+    lanes = await opened(registry)
+    top = 2**63 - 1
+    await lanes.accept(1)
+    with pytest.raises(GapTooWide):
+        await lanes.accept(2, top)
+    for kind in OutcomeKind:
+        with pytest.raises(PacketNotFound):
+            await lanes.settle(1, top, kind=kind)
+    everything = RangeSet.span(1, top + 1)
+    with pytest.raises(PacketNotFound):
+        await registry.outcomes.record_delivered(lanes.destination, lanes.lane, everything)
+    with pytest.raises(IllegalMove):
+        await registry.outcomes.record_completed(lanes.source, lanes.lane, everything)
+    assert len(await registry.packets.read(lanes.lane, everything)) == 1
+    assert await registry.outcomes.read(lanes.lane, everything) == []
+    assert await registry.outcomes.find(lanes.lane, everything) == []
+    await registry.exceptions.remove(lanes.source, lanes.lane, everything)
+    await lanes.accept(top - 1)
+    await lanes.settle(top - 1)
+    assert top - 1 in (await lanes.view()).source.done
     assert await broken(registry) == {}

@@ -12,6 +12,7 @@ from hub.core.record import OutcomeKind, StoredOutcome, StoredProof
 from hub.ports.registry import Topic
 from hub.registry.memory.packets import among
 from hub.registry.memory.state import ProofRow
+from hub.registry.narrow import MAX_END
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +82,8 @@ class MemoryOutcomes:
         side = self._state.fenced_side(fence, part.lane_id, Side.DESTINATION)
         row = self._state.lane(part.lane_id)
         added = RangeSet.of([outcome.sequence for outcome in part.outcomes])
+        if added.end > MAX_END:
+            raise PacketNotFound(name=f"{row.lane.key.name}/packets/{MAX_END}")
         if side.stopped or part.gate != side.gate or added & (side.done.truth | before):
             raise GateChanged(lane=row.lane.key.name, gate=part.gate)
         proven = RangeSet.of([o.sequence for o in part.outcomes if needs_packet(o.kind)])

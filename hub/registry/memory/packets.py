@@ -18,7 +18,7 @@ from hub.core.record import (
 )
 from hub.ports.registry import Topic
 from hub.registry.memory.state import ProofRow
-from hub.registry.narrow import MAX_HOLES
+from hub.registry.narrow import MAX_END, MAX_HOLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -100,6 +100,8 @@ class MemoryPackets:
         new, truth = EMPTY, side.done.truth
         for part in parts:
             added = RangeSet.of([packet.sequence for packet in part.packets])
+            if added.end > MAX_END:
+                raise GapTooWide(lane=row.lane.key.name, ranges=added.end, limit=MAX_HOLES)
             if side.stopped or part.gate != side.gate or added & truth:
                 raise GateChanged(lane=row.lane.key.name, gate=part.gate)
             new, truth = new | added, truth | added

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.ranges import RangeSet
-from hub.registry.multirange import from_text, to_text
+from hub.registry.multirange import bounds, from_text, to_text
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,12 @@ def test_a_set_is_written_as_postgres_writes_it(
 ) -> None:
     assert to_text(RangeSet(ranges)) == literal
     assert from_text(literal) == RangeSet(ranges)
+
+
+def test_a_range_that_ends_too_high_is_written_without_end() -> None:
+    too_high = RangeSet(((1, 2), (5, 2**63)))
+    assert to_text(too_high) == "{[1,2),[5,)}"
+    assert bounds(too_high) == ([1, 5], [2, 2**63 - 1])
 
 
 @given(st.sets(st.integers(0, 300)))
