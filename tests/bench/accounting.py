@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hub.registry.embedded import EmbeddedPostgres
 
 _MICROSECONDS: Final = 1_000_000
-_FLUSHED_S: Final = 1.2
+FLUSHED_S: Final = 1.2
 """A backend publishes its counters at most once a second."""
 
 
@@ -102,7 +102,7 @@ class Postgres:
 
     async def use(self) -> DatabaseUse:
         """Its counters, with everything that was done before the call."""
-        await asyncio.sleep(_FLUSHED_S)
+        await asyncio.sleep(FLUSHED_S)
         row = await self._connection.fetchrow(
             "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn AS wal,"
             " xact_commit + xact_rollback AS transactions,"

@@ -135,7 +135,7 @@ class Generator:
         began = clock.monotonic()
         plan, loop = self._plan, asyncio.get_running_loop()
         timeout = clock.now() // SECOND + _TIMEOUT_AFTER_S
-        with ProcessPoolExecutor(BUILDERS, get_context("spawn"), max_tasks_per_child=1) as pool:
+        with ProcessPoolExecutor(BUILDERS, get_context("spawn")) as pool:
             loads = await asyncio.gather(
                 *[loop.run_in_executor(pool, build, plan, peer, timeout) for peer in plan.peers]
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hub.core.time import SECOND
+from tests.bench import accounting, micro
 from tests.bench.__main__ import BROKEN, GOOD, UNFINISHED, main
 from tests.bench.load import lane_slots
 from tests.bench.options import Options, check, parse
@@ -25,14 +26,16 @@ if TYPE_CHECKING:
 SMALL = Options(
     rates=(600,),
     seconds=1,
-    packets=1000,
+    packets=600,
     rounds=2,
-    window=512,
+    window=200,
     idle=3,
-    batch=64,
+    batch=30,
     payload=40,
-    lanes=3,
-    keys=6000,
+    peers=3,
+    lanes=5,
+    relayers=2,
+    keys=4000,
 )
 PHASE = PhaseResult(
     name="round 1",
@@ -72,7 +75,15 @@ RESULT = Result(
 )
 
 
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only makes figures steadier is left out."""
+    monkeypatch.setattr(accounting, "FLUSHED_S", 0)
+    monkeypatch.setattr(micro, "LOOP_NS", 1)
+
+
 async def test_a_small_run_loses_nothing_and_adds_up() -> None:
+    """Four of its lanes lie between two relayer processes, one within one of them."""
     heard: list[str] = []
     result = await run(SMALL, heard.append)
     assert result.problems == []
@@ -89,13 +100,6 @@ async def test_a_small_run_loses_nothing_and_adds_up() -> None:
     assert "FAILED" not in text(result)
 
 
-async def test_a_run_over_two_relayer_processes_loses_nothing() -> None:
-    options = replace(SMALL, relayers=2, peers=3, rounds=1, rates=())
-    result = await run(options, lambda _: None)
-    assert result.problems == []
-    assert result.sent == result.completed
-
-
 @pytest.mark.parametrize("options", [SMALL, Options(), Options(lanes=5, peers=4, batch=7)])
 def test_every_sequence_of_a_lane_is_sent_once_and_in_order(options: Options) -> None:
     plan = make_plan(options)
@@ -109,7 +113,7 @@ def test_every_sequence_of_a_lane_is_sent_once_and_in_order(options: Options) ->
 
 @pytest.mark.parametrize("rate", [1, 600, 1000, 5000, 30_000])
 def test_open_loop_offers_the_rate_that_was_asked_for(rate: int) -> None:
-    options = replace(SMALL, rates=(rate,), seconds=60)
+    options = replace(SMALL, rates=(rate,), seconds=60, lanes=3)
     phase = next(phase for phase in make_plan(options).phases if phase.rate)
     frames = len(phase.slots[0])
     offered = phase.packets * SECOND / (frames * phase.interval)
@@ -137,11 +141,11 @@ def test_a_packet_counts_once_however_often_it_is_handed_over() -> None:
     slots = lane_slots(plan, plan.lanes[0])
     traffic = LaneTraffic(plan.lanes[0], [Frame(slot, b"", b"") for slot in slots])
     frame = traffic.frame_of(70)
-    assert (frame.first, frame.end) == (65, 129)
+    assert (frame.first, frame.end) == (61, 91)
     traffic.sent(frame, due_at=1000)
-    traffic.acknowledged(frame, range(65, 75), now=1010)
-    traffic.acknowledged(frame, range(70, 129), now=1050)
-    assert traffic.latencies.entries == [(10, 10), (50, 54)]
+    traffic.acknowledged(frame, range(61, 75), now=1010)
+    traffic.acknowledged(frame, range(70, 91), now=1050)
+    assert traffic.latencies.entries == [(10, 14), (50, 16)]
     assert (traffic.under_way, traffic.resent) == (0, 5)
     with pytest.raises(LookupError):
         traffic.frame_of(slots[-1].first + slots[-1].count)
