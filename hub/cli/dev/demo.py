@@ -177,7 +177,7 @@ class Demo:
         self._report.note("their time, the relayer's death in it", took)
         state = await self._state(hub, HANGZHOU, SUZHOU, late.first_sequence)
         self._report.note(
-            "timeout proven by absence and refunded", _word(state), holds=state == _REFUNDED
+            "timeout proven by absence and refunded", word(state), holds=state == _REFUNDED
         )
 
     async def _deny(self, hub: Connection) -> None:
@@ -189,10 +189,10 @@ class Demo:
             state = await self._state(hub, HANGZHOU, SUZHOU, sent.first_sequence)
             if state not in states:
                 states.append(state)
-            return "" if state == _REFUNDED else f"packet {sent.first_sequence} {_word(state)}"
+            return "" if state == _REFUNDED else f"packet {sent.first_sequence} {word(state)}"
 
         await self._until("denied", refunded)
-        seen = ", ".join(_word(state) for state in states if state)
+        seen = ", ".join(word(state) for state in states if state)
         was_denied = packet_pb2.PACKET_STATE_DENIED in states
         self._report.note("denied by policy and refunded", seen, holds=was_denied)
 
@@ -240,7 +240,7 @@ class Demo:
         await self._until("others", others_go_on)
         self._report.note("completed beside the frozen client", "100")
         state = await self._state(hub, HANGZHOU, SHANGHAI, held.first_sequence)
-        self._report.note("packet to the frozen chain", f"held: {_word(state)}")
+        self._report.note("packet to the frozen chain", f"held: {word(state)}")
 
     async def _judge(self, hub: Connection) -> None:
         """By the chains' own ledgers, the adapters' logs, and the registry's invariants."""
@@ -361,7 +361,8 @@ class Demo:
             await asyncio.sleep(POLL_S)
 
 
-def _word(state: packet_pb2.PacketState.ValueType) -> str:
+def word(state: packet_pb2.PacketState.ValueType) -> str:
+    """The state's name, as everywhere."""
     return packet_pb2.PacketState.Name(state).removeprefix("PACKET_STATE_")
 
 
