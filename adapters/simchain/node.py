@@ -81,6 +81,7 @@ class Node:
                 problem = "the process stops"
                 error = ChainUnreachable(chain=self.chain.config.chain_id, problem=problem)
                 future.set_exception(error)
+                future.exception()  # seen, also where its waiter has given up
         self._waiting.clear()
 
     def _left(self, started: int, interval: Duration) -> Duration:
