@@ -82,8 +82,10 @@ class SimchainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ports: list[str] = msgspec.field(default_factory=lambda: ["transfer"])
     """Each has a transfer application of its own behind it."""
     execution_credits: int = 16
-    """Executions of the relayer that may run at once, and so stand in one block: a block with all of
-    them, 256 packets each, must be made well within the three seconds that a session may be silent.
+    """Executions of the relayer that may run at once, and so stand in one block.
+
+    A block of them all, 256 packets each, is made well within the three seconds of a session's
+    silence.
     """
     log_format: str = "json"
     """``json``, or ``console`` for people."""
