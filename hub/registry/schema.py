@@ -13,8 +13,6 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import text
 
 import hub
@@ -24,6 +22,7 @@ from hub.registry.engine import answering, open_engine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from alembic.config import Config
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,7 +51,7 @@ async def migrate(url: str) -> str:
 
     Waits while another program migrates. Raises ``RegistryUnreachable``.
     """
-    return await apply(url, lambda config: command.upgrade(config, "head"))
+    return await apply(url, _upgrade)
 
 
 async def apply(url: str, step: Callable[[Config], None]) -> str:
@@ -119,7 +118,15 @@ async def _check_server(connection: AsyncConnection) -> None:
             )
 
 
+def _upgrade(config: Config) -> None:
+    from alembic import command  # noqa: PLC0415 - 9 MB, and only who migrates needs them
+
+    command.upgrade(config, "head")
+
+
 def _run(connection: Connection, step: Callable[[Config], None]) -> None:
+    from alembic.config import Config  # noqa: PLC0415 - likewise
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
