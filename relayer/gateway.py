@@ -231,19 +231,18 @@ async def _serve(
     """Frames go both ways until the session ends."""
     reader = asyncio.ensure_future(_read(session, frames))
     ended = asyncio.ensure_future(session.ended.wait())
+    frame = asyncio.ensure_future(session.next_frame())
     try:
         while not session.ended.is_set():
-            frame = asyncio.ensure_future(session.next_frame())
             await asyncio.wait((frame, ended), return_when=asyncio.FIRST_COMPLETED)
             if frame.done():
                 await within(clock, WRITE_WITHIN, "frame", context.write(frame.result()))
-            else:
-                frame.cancel()
+                frame = asyncio.ensure_future(session.next_frame())
     except AnswerOverdue as error:
         session.end(error)
     finally:
-        reader.cancel()
-        ended.cancel()
+        for task in (reader, ended, frame):
+            task.cancel()
 
 
 async def _read(session: Session, frames: AsyncIterator[pb.AdapterFrame]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
@@ -27,12 +27,12 @@ from hub.core.errors import (
     NotFound,
 )
 from hub.core.lane import LaneKey, Order
-from hub.core.packet import MAX_SEQUENCE
 from hub.core.paths import next_sequence_send_key
 from hub.ports.registry import Change, Topic
 from relayer.failpoints import Failpoint, hit
 from relayer.refusals import read_refusal
 from relayer.reproof import ask
+from relayer.verification import Root, prove_next_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
     from relayer.switchboard import Switchboard
 
 _log = structlog.get_logger()
-
-SEQUENCE_BYTES: Final = 8
-"""Of a stored next sequence. Source: ibc-go v10, sdk.Uint64ToBigEndian."""
 
 _FINAL = (Malformed, NotFound, Conflict, ChainIdMismatch)
 """Errors that trying again cannot mend."""
@@ -206,13 +203,8 @@ class Openings:
         state = keeper.latest_verified()
         key = next_sequence_send_key(client)
         answer = await ask(self._board, keeper, state, [key], batch=False)
-        value, proof = answer.values[0], answer.proofs[0]
-        prefix = keeper.hub_client.anchor.prefix
-        if not value:
-            keeper.light_client.verify_non_membership(state.root, prefix, key, proof)
-            return 1
-        keeper.light_client.verify_membership(state.root, prefix, key, value, proof)
-        return _sequence(value)
+        root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
+        return prove_next_sequence(root, client, answer.values[0], answer.proofs[0])
 
     async def _mirror(self, peer: PeerId, mirror: Mirror) -> None:
         record = mirror.record(peer)
@@ -226,12 +218,3 @@ def _check_order(mirror: Mirror, *, ordered: bool) -> None:
     if bound is not None and bound.ordered != ordered:
         does = "enforces" if bound.ordered else "does not enforce"
         raise FieldInvalid(field="order", problem=f"is another: {mirror.client} {does} it")
-
-
-def _sequence(value: bytes) -> int:
-    """The next sequence as a chain stores it. Raises ``FieldInvalid``."""
-    number = int.from_bytes(value, "big")
-    if len(value) != SEQUENCE_BYTES or not 1 <= number <= MAX_SEQUENCE:
-        problem = f"is no sequence: {value.hex()[:64]}"
-        raise FieldInvalid(field="nextSequenceSend", problem=problem)
-    return number

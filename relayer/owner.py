@@ -23,6 +23,7 @@ from relayer.chain_clients import ChainClients
 from relayer.cursors import cursor, in_frames
 from relayer.delivery import Delivery
 from relayer.failpoints import Failpoint, hit
+from relayer.holes import HoleSweep
 from relayer.inbound import Inbound
 from relayer.refresh import ClientRefresh
 from relayer.runner import FlowRunner
@@ -114,6 +115,7 @@ class PeerOwner:
         self._spawn(self._renew())
         self._spawn(self._poll())
         self._spawn(TimeoutSweep(self._board, self.fence, self._inbound).run())
+        self._spawn(HoleSweep(self._board, self.fence, self._inbound).run())
         self._spawn(ClientRefresh(self._board, self.peer, self._lanes).run())
 
     async def stop(self) -> None:

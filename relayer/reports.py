@@ -41,8 +41,11 @@ def read_report(
         for sequence in [entry.sequence] if entry.sequence else owed:
             if sequence in owed:
                 refused.setdefault(sequence, refusal)
-        if not entry.sequence and clients is not None:
+    if clients is not None:
+        is_whole = any(not entry.sequence for entry in report.refused)
+        if heights and not is_whole:
+            clients.reported(client, heights)
+        elif report.refused:
+            # Whether its updates were made nobody knows.
             clients.forget(client)
-    if clients is not None and heights:
-        clients.reported(client, heights)
     return executed, list(refused.items())

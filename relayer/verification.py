@@ -8,11 +8,17 @@ Source: design section 4; ICS-04 v2 (recv, acknowledge, time out).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub.core.commitment import commit_acknowledgement, commit_packet
-from hub.core.errors import TimeoutNotReached
-from hub.core.paths import acknowledgement_key, commitment_key, receipt_key
+from hub.core.errors import FieldInvalid, TimeoutNotReached
+from hub.core.packet import MAX_SEQUENCE
+from hub.core.paths import (
+    acknowledgement_key,
+    commitment_key,
+    next_sequence_send_key,
+    receipt_key,
+)
 from hub.core.record import NewOutcome, OutcomeKind
 from hub.core.time import whole_seconds
 from hub.exchange.outcomes import ProvenOutcomes
@@ -20,8 +26,12 @@ from hub.exchange.packets import ProvenPackets
 
 if TYPE_CHECKING:
     from hub.core.client import ConsensusState
+    from hub.core.ids import ClientId
     from hub.light_clients.interface import LightClient
     from hub.wire.frames import AbsenceFrame, AcknowledgementsFrame, PacketsFrame
+
+
+SEQUENCE_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +100,21 @@ def prove_absence(root: Root, frame: AbsenceFrame, timeout_timestamp: int) -> Pr
         proof_height=root.state.height.number,
         proof=frame.proof,
     )
+
+
+def prove_next_sequence(root: Root, client: ClientId, value: bytes, proof: bytes) -> int:
+    """The next sequence that the chain gives out for *client*; 1 where it gave out none yet.
+
+    Raises ``FieldInvalid`` where *value* is no sequence, or another ``HubError``.
+    """
+    key = next_sequence_send_key(client)
+    if not value:
+        root.client.verify_non_membership(root.state.root, root.prefix, key, proof)
+        return 1
+    root.client.verify_membership(root.state.root, root.prefix, key, value, proof)
+    number = int.from_bytes(value, "big")
+    # Source: ibc-go v10 04-channel/v2 keeper, SetNextSequenceSend: 8 bytes, big endian.
+    if len(value) != SEQUENCE_BYTES or not 1 <= number <= MAX_SEQUENCE:
+        problem = f"is no sequence: {value[:SEQUENCE_BYTES].hex()}"
+        raise FieldInvalid(field="next sequence", problem=problem)
+    return number

@@ -1,8 +1,8 @@
 """Record proven outcomes: acknowledgements and absences, one for each packet, never both.
 
-An outcome is taken only for a packet that was accepted. The same outcome again is success; another
-one is misbehaviour of the destination's chain: both are kept, its client freezes, and nothing that
-came with it is taken.
+An outcome is taken only for a packet that was accepted; that a sequence is settled elsewhere, only
+for one that was not. The same outcome again is success; another one is misbehaviour of the
+destination's chain: both are kept, its client freezes, and nothing that came with it is taken.
 
 Source: design section 3 (executed XOR refunded); ICS-04 v2 (acknowledge, time out).
 """
@@ -16,11 +16,13 @@ from hub.core.errors import (
     ClientFrozen,
     GateChanged,
     HubError,
+    IllegalMove,
     LaneNotOpen,
     OutcomeDiffers,
     PacketNotFound,
 )
 from hub.core.lane import LaneState
+from hub.core.lifecycle import PacketState
 from hub.core.ranges import RangeSet
 from hub.core.record import FrameProof, NewOutcome, OutcomeKind, Settlement, SkippedLeaf
 from hub.exchange.packets import JUDGE_ATTEMPTS, Judgement, against_conflicts
@@ -94,7 +96,9 @@ async def _judge(
         sequence = outcome.sequence
         if sequence in known:
             error = known[sequence]
-        elif sequence not in accepted:
+        elif outcome.kind is OutcomeKind.SETTLED_ELSEWHERE and sequence in accepted:
+            error = IllegalMove(state=PacketState.ACCEPTED, event=outcome.kind)
+        elif outcome.kind is not OutcomeKind.SETTLED_ELSEWHERE and sequence not in accepted:
             error = PacketNotFound(name=f"{view.lane.key.name}/packets/{sequence}")
         else:
             new.append(outcome)
@@ -153,7 +157,7 @@ async def _compare(
         old = stored.get(outcome.sequence)
         same = (
             old is None
-            or old.kind is OutcomeKind.SETTLED_ELSEWHERE
+            or OutcomeKind.SETTLED_ELSEWHERE in {old.kind, outcome.kind}
             or (old.kind, old.content) == (outcome.kind, outcome.content)
         )
         known[outcome.sequence] = (
