@@ -168,7 +168,7 @@ _PROGRESS: Final = """
 UPDATE lane_sides s SET progress = s.progress + n.added
 FROM (SELECT $4::text::int8multirange AS added) n, lane_sides o
 WHERE s.lane_id = $3 AND s.side = {side} AND s.peer = $1 AND s.epoch = $2
-    AND o.lane_id = s.lane_id AND o.side <> s.side AND {known}
+    AND o.lane_id = $3 AND o.side = {other} AND {known}
     AND range_count(s.progress + n.added) <= 64
     AND NOT EXISTS (
         SELECT FROM closed_holes h
@@ -180,12 +180,16 @@ RETURNING 1
 
 DELIVERED: Final = _PROGRESS.format(
     side="'DESTINATION'",
+    other="'SOURCE'",
     known="o.done @> n.added",
     unknown="(h.side = 'SOURCE' AND h.kind = 'DONE')",
 )
 """Notes delivered sequences of accepted packets; answers 1, or nothing and has done nothing."""
 COMPLETED: Final = _PROGRESS.format(
-    side="'SOURCE'", known="o.outcome_count >= upper(n.added)", unknown="false"
+    side="'SOURCE'",
+    other="'DESTINATION'",
+    known="o.outcome_count >= upper(n.added)",
+    unknown="false",
 )
 """Notes executed outcome indexes; answers 1, or nothing and has done nothing."""
 

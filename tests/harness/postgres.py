@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -97,7 +98,7 @@ def dsn(url: str) -> str:
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """A server, and databases on it."""
-    prefix = f"test_{os.getpid()}"
+    prefix = f"test_{secrets.token_hex(4)}"
     if os.environ.get(URL_VARIABLE):
         yield from _used(Databases(os.environ[URL_VARIABLE], prefix))
         return
