@@ -17,7 +17,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from hub.core.commitment import commit_packet
 from hub.core.errors import RecordCorrupt
 from hub.core.paths import commitment_key
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, PacketException
 from hub.wire.frames import height_to_proto
 from hub.wire.packet import decode_packet
@@ -59,16 +59,17 @@ class Delivery:
         chance = self._board.randomness.below(CHANCES)
         return Reported(send.number, executed, tuple(refused), chance)
 
-    async def record(self, effect: Done | Park | Wait) -> None:
-        """What the destination reported is durable. Raises ``HubError``."""
+    async def record(self, effect: Done | Park | Wait) -> RangeSet:
+        """What the destination reported is durable; only a proof ends it. Raises ``HubError``."""
         registry = self._board.registry
         if isinstance(effect, Done):
             await registry.outcomes.record_delivered(self._fence, self._lane_id, effect.items)
             hit(Failpoint.DELIVERY_RECORDED)
-            return
+            return EMPTY
         found = exceptions(effect)
         if found:
             await registry.exceptions.put(self._fence, self._lane_id, found)
+        return EMPTY
 
     @property
     def _lane_id(self) -> int:

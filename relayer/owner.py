@@ -162,7 +162,9 @@ class PeerOwner:
             runner.feed(Ended(view.destination.done))
             open_ones = view.source.done - view.destination.done
             if open_ones:
-                runner.feed(Added(open_ones - await self._excluded(view.lane.lane_id)))
+                excluded = await self._excluded(view.lane.lane_id)
+                # Outcomes may have come meanwhile.
+                runner.feed(Added(open_ones - excluded - desk.view.destination.done))
         else:
             runner.feed(Gate(is_stopped=bool(view.destination_stopped)))
             outcomes = RangeSet.span(0, view.destination.outcome_count)
@@ -191,7 +193,7 @@ class PeerOwner:
             carrier: Carrier = Delivery(self._board, desk, self.fence)
             desk.delivery = self._run(flow, carrier, f"{lane.key}>")
         else:
-            flow = Flow(window=WINDOW, awaits_proof=False)
+            flow = Flow(window=WINDOW)
             carrier = Settlement(self._board, desk, self.fence)
             desk.settlement = self._run(flow, carrier, f"{lane.key}<")
         return True

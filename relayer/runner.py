@@ -16,6 +16,7 @@ from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import (
     Done,
     Effect,
+    Ended,
     Event,
     Failed,
     Flow,
@@ -29,8 +30,9 @@ from relayer.steps.flow import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
+    from hub.core.ranges import RangeSet
     from hub.ports.clock import Clock, Randomness
 
 _log = structlog.get_logger()
@@ -43,9 +45,24 @@ class Carrier(Protocol):
         """What became of the attempt. A ``HubError`` means that nobody knows, or not yet."""
         ...
 
-    async def record(self, effect: Done | Park | Wait) -> None:
-        """The effect is durable. A ``HubError`` is tried again by events that follow."""
+    async def record(self, effect: Done | Park | Wait) -> RangeSet:
+        """The effect is durable; the items that have ended with that.
+
+        What a ``HubError`` keeps from being recorded is sent again later, and reported again.
+        """
         ...
+
+
+def joined(effects: Iterable[Done | Park | Wait]) -> list[Done | Park | Wait]:
+    """*effects* in order, reports that follow each other as one."""
+    found: list[Done | Park | Wait] = []
+    for effect in effects:
+        before = found[-1] if found else None
+        if isinstance(effect, Done) and isinstance(before, Done):
+            found[-1] = Done(before.items | effect.items)
+        else:
+            found.append(effect)
+    return found
 
 
 class FlowRunner:
@@ -131,16 +148,24 @@ class FlowRunner:
         self.feed(event)
 
     async def _record(self) -> None:
+        """Effects are recorded in order; reports that came while one was, all at once."""
         while True:
-            effect = await self._records.get()
-            try:
-                await self._carrier.record(effect)
-            except HubError as error:
-                _log.warning(
-                    "record_failed", flow=self._name, reason=error.reason, detail=str(error)
-                )
-            except Exception:  # noqa: BLE001 - as above
-                _log.exception("record_broke", flow=self._name)
+            effects = [await self._records.get()]
+            while not self._records.empty():
+                effects.append(self._records.get_nowait())
+            for effect in joined(effects):
+                await self._record_one(effect)
+
+    async def _record_one(self, effect: Done | Park | Wait) -> None:
+        try:
+            ended = await self._carrier.record(effect)
+        except HubError as error:
+            _log.warning("record_failed", flow=self._name, reason=error.reason, detail=str(error))
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("record_broke", flow=self._name)
+        else:
+            if ended:
+                self.feed(Ended(ended))
 
     async def _wake(self) -> None:
         """Feeds a tick whenever the flow waits for a time that has come."""

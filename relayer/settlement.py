@@ -16,7 +16,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from hub.core.commitment import commit_acknowledgement
 from hub.core.errors import MembershipNotProven, RecordCorrupt
 from hub.core.paths import acknowledgement_key, receipt_key
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
 from hub.wire.frames import height_to_proto
 from hub.wire.packet import decode_acknowledgement
@@ -62,13 +62,14 @@ class Settlement:
         chance = self._board.randomness.below(CHANCES)
         return Reported(send.number, executed, tuple(refused), chance)
 
-    async def record(self, effect: Done | Park | Wait) -> None:
-        """What the source reported is durable. Raises ``HubError``."""
+    async def record(self, effect: Done | Park | Wait) -> RangeSet:
+        """What the source reported is durable, and with that complete. Raises ``HubError``."""
         registry = self._board.registry
         if isinstance(effect, Done):
             await registry.outcomes.record_completed(self._fence, self._lane_id, effect.items)
             hit(Failpoint.COMPLETION_RECORDED)
-            return
+            self._desk.completed(effect.items)
+            return effect.items
         indexes = RangeSet.of([effect.item]) if isinstance(effect, Park) else effect.items
         sequences = {
             outcome.outcome_index: outcome.sequence
@@ -77,6 +78,7 @@ class Settlement:
         found = exceptions(effect, sequences)
         if found:
             await registry.exceptions.put(self._fence, self._lane_id, found)
+        return EMPTY
 
     @property
     def _lane_id(self) -> int:

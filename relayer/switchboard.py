@@ -68,6 +68,11 @@ class LaneDesk:
         """Packets judged by *view* are recorded at the source side."""
         self.refreshed(replace(view, source=replace(view.source, done=view.source.done | taken)))
 
+    def completed(self, indexes: RangeSet) -> None:
+        """The completion of the outcomes *indexes* is recorded at the source side."""
+        source = replace(self.view.source, progress=self.view.source.progress | indexes)
+        self.view = replace(self.view, source=source)
+
     def settled(self, view: LaneView, taken: RangeSet) -> RangeSet:
         """Outcomes judged by *view* are recorded at the destination side; their indexes."""
         side = view.destination

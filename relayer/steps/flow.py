@@ -2,7 +2,7 @@
 
 The same machine carries both ways of a lane. Towards the destination the items are sequences, and a
 reported one waits until its outcome is proven. Towards the source the items are outcome indexes,
-and a reported one is complete.
+and a reported one waits until that is recorded: then it is complete.
 
 ::
 
@@ -66,7 +66,7 @@ class Flow:
     One proof shows all that was added together; an attempt that ends between needs a fresh one."""
     in_flight: tuple[Attempt, ...] = ()
     awaiting: tuple[Delayed, ...] = ()
-    """Reported executed; due is when they are sent again without proof."""
+    """Reported executed; due is when they are sent again, if they have not ended by then."""
     later: tuple[Delayed, ...] = ()
     parked: RangeSet = EMPTY
     tried: RangeSet = EMPTY
@@ -80,8 +80,6 @@ class Flow:
     """Attempts that may be in flight; 1 where order matters."""
     in_order: bool = False
     """Send only what follows everything that has not ended. Source: design section 3, "Order"."""
-    awaits_proof: bool = True
-    """Whether a reported item waits for a proven outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The outcome of items is proven: they need nothing more."""
+    """The outcome of items is proven, or their completion recorded: they need nothing more."""
 
     items: RangeSet
 
@@ -261,10 +259,8 @@ def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]
     refused = {entry.item: entry for entry in event.refused if entry.item in owed}
     if executed:
         effects.append(Done(executed))
-        if flow.awaits_proof:
-            awaiting = Delayed(executed, Timestamp(now + PROOF_WITHIN))
-            flow = replace(flow, awaiting=(*flow.awaiting, awaiting))
-        flow = replace(flow, tries=0)
+        awaiting = Delayed(executed, Timestamp(now + PROOF_WITHIN))
+        flow = replace(flow, awaiting=(*flow.awaiting, awaiting), tries=0)
     final = RangeSet.of([item for item, entry in refused.items() if entry.refusal.is_final])
     effects.extend(Park(item, refused[item].refusal) for item in final)
     again = owed - final

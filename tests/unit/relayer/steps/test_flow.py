@@ -104,12 +104,6 @@ def test_a_reported_item_awaits_its_proof_and_is_gone_when_its_outcome_is_proven
     assert flow == Flow(next_number=2)
 
 
-def test_towards_the_source_a_report_completes() -> None:
-    flow, effects = after(Flow(awaits_proof=False), Added(span(0, 3)), Reported(1, span(0, 3)))
-    assert Done(span(0, 3)) in effects
-    assert flow.awaiting == ()
-
-
 def test_an_outcome_proven_before_the_report_makes_the_report_mean_nothing() -> None:
     flow, effects = after(Flow(), Added(span(1, 5)), Ended(span(1, 5)), Reported(1, span(1, 5)))
     assert not any(isinstance(effect, Done) for effect in effects)
