@@ -100,7 +100,11 @@ class Lanes(Protocol):
         ...
 
     async def view(self, lane_id: int) -> LaneView:
-        """The lane, both its rows, and what stops it. Raises ``LaneNotFound``."""
+        """The lane, both its rows, and what stops it. Raises ``LaneNotFound``.
+
+        Sequences that the row counts as done because they are exceptions of kind HOLE are shown as
+        what they are: missing.
+        """
         ...
 
     async def views(self, peer: PeerId) -> Sequence[LaneView]:

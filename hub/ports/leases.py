@@ -39,8 +39,9 @@ class Leases(Protocol):
     async def acquire(self, peer: PeerId, owner: str, ttl: Duration) -> Fence | None:
         """A new epoch for *owner*, or None while another owner's lease lives (ns).
 
-        Taking raises the epoch in both rows of every lane side of the peer, and ends the database
-        connections that the lease before recorded. An owner's own living lease is taken anew.
+        Taking raises the epoch in the peer's own row of each of its lanes, and ends the
+        transactions that the session which the lease before recorded still has open. An owner's own
+        living lease is taken anew. Raises ``PeerNotFound``.
         """
         ...
 
@@ -49,7 +50,7 @@ class Leases(Protocol):
         ...
 
     async def release(self, fence: Fence) -> None:
-        """The lease is over at once, if it was still this one."""
+        """The lease is over at once, if it was still this one; its fence writes nothing more."""
         ...
 
     async def all(self) -> Sequence[Lease]:

@@ -28,13 +28,17 @@ class Packets(Protocol):
 
         A denial is an exception of kind DENIED; a sequence missing below the highest accepted one
         becomes an exception of kind HOLE only when the lane's ranges would exceed their limit.
-        Raises ``LeaseLost``; ``GateChanged`` when a gate is another, or a sequence is done already:
-        read the view again and judge again; ``GapTooWide``. Nothing is stored then.
+        Raises ``LeaseLost``; ``GateChanged`` when a gate is another, the side is stopped, or a
+        sequence is done already: read the view again and judge again; ``GapTooWide``;
+        ``LaneNotFound``. Nothing is stored then.
         """
         ...
 
     async def read(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredPacket]:
-        """The accepted packets among *sequences*, in order."""
+        """The accepted packets among *sequences*, in order.
+
+        Raises ``SequenceRetired`` for one whose records are dropped.
+        """
         ...
 
     async def page(self, lane_id: int, after: int, limit: int) -> Sequence[StoredPacket]:
@@ -65,28 +69,32 @@ class Outcomes(Protocol):
     async def record(self, fence: Fence, settlements: Sequence[Settlement]) -> None:
         """All *settlements* are durable, in one transaction. The destination's lease owner writes.
 
-        Raises ``LeaseLost``, or ``GateChanged`` as ``Packets.accept``. Exceptions of the settled
-        sequences are removed.
+        Raises ``LeaseLost``, or ``GateChanged`` as ``Packets.accept``; ``PacketNotFound`` for an
+        acknowledgement or absence of a packet that was not accepted; ``LaneNotFound``. Exceptions
+        of the settled sequences are removed.
         """
         ...
 
     async def record_delivered(self, fence: Fence, lane_id: int, sequences: RangeSet) -> None:
-        """The destination's adapter reports *sequences* executed. Raises ``LeaseLost``."""
+        """The destination's adapter reports *sequences* executed.
+
+        Raises ``LeaseLost``, ``LaneNotFound``, or ``PacketNotFound`` for one that was not accepted.
+        """
         ...
 
     async def record_completed(self, fence: Fence, lane_id: int, indexes: RangeSet) -> None:
         """The source's adapter reports the outcomes *indexes* executed; its lease owner writes.
 
-        Raises ``LeaseLost``.
+        Raises ``LeaseLost``, ``LaneNotFound``, or ``IllegalMove`` for an index without outcome.
         """
         ...
 
     async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
-        """The outcomes among *indexes*, in order."""
+        """The outcomes among *indexes*, in order. Raises ``SequenceRetired``."""
         ...
 
     async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:
-        """The outcomes of *sequences*, by sequence."""
+        """The outcomes of *sequences*, by sequence. Raises ``SequenceRetired``."""
         ...
 
 
@@ -94,11 +102,15 @@ class Exceptions(Protocol):
     """The small table of packets that do not move by themselves."""
 
     async def put(self, fence: Fence, lane_id: int, found: Sequence[PacketException]) -> None:
-        """Each exception stands under its sequence, instead of any before. Raises ``LeaseLost``."""
+        """Each exception stands under its sequence, instead of any before.
+
+        A DENIED one stays DENIED, whatever is put: only its attempts change. The fence is either
+        end's. Raises ``LeaseLost``, ``LaneNotFound``.
+        """
         ...
 
     async def remove(self, fence: Fence, lane_id: int, sequences: RangeSet) -> None:
-        """*sequences* have no exception, but DENIED ones keep it. Raises ``LeaseLost``."""
+        """*sequences* have no exception, but DENIED ones keep it. Raises as ``put``."""
         ...
 
     async def of_lane(self, lane_id: int) -> Sequence[PacketException]:
