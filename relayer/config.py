@@ -51,5 +51,5 @@ def load(path: str | os.PathLike[str]) -> RelayerConfig:
         raise FieldInvalid(field=str(path), problem=problem) from error
     try:
         return msgspec.toml.decode(content, type=RelayerConfig)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FieldInvalid(field=str(path), problem=f"is not valid: {error}") from error

@@ -1,62 +1,68 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from hub.core.lane import Lane, LaneKey, LaneSide, LaneState, LaneView, Order
+from adapters.sdk.wire.decode import cursor_from_proto
 from hub.core.ranges import RangeSet
-from hub.core.time import Timestamp
 from hub.wire.frames import MAX_FRAME_BYTES, MAX_RANGES
 from relayer.cursors import cursor, in_frames, widest
+from tests.harness.exchange import HANGZHOU, SUZHOU
 
-KEY = LaneKey.parse("hangzhou~07-tendermint-0~suzhou~07-tendermint-5")
-VIEW = LaneView(
-    lane=Lane(
-        lane_id=1,
-        key=KEY,
-        state=LaneState.OPEN,
-        order=Order.UNORDERED,
-        first_sequence=3,
-        pause_cause="",
-        created_at=Timestamp(1),
-        revision=1,
-    ),
-    source=LaneSide(epoch=1, gate=0, done=RangeSet.of([3, 4, 5])),
-    destination=LaneSide(epoch=1, gate=0, done=RangeSet.of([3])),
-    source_stopped="",
-    destination_stopped="",
-)
+if TYPE_CHECKING:
+    from tests.harness.station import Station
 
 
-def test_the_source_hears_what_is_accepted_and_its_own_client() -> None:
-    found = cursor(VIEW, KEY.source_peer)
-    assert found.is_source
-    assert (found.lane, found.first_sequence) == (KEY.name, 3)
-    assert [(r.first, r.last) for r in found.done] == [(3, 5)]
-    assert (found.client, found.counterparty_client) == ("07-tendermint-0", "07-tendermint-5")
+async def test_each_end_is_told_what_its_own_side_has_done(board: Station) -> None:
+    view = (await board.desk()).view
+    view = replace(
+        view,
+        source=replace(view.source, done=RangeSet.of([1, 2, 3, 5])),
+        destination=replace(view.destination, done=RangeSet.of([2])),
+    )
+    source, destination = cursor(view, HANGZHOU), cursor(view, SUZHOU)
+    key = board.exchange.key
+    assert source == pb.LaneCursor(
+        lane=key.name,
+        is_source=True,
+        first_sequence=1,
+        done=[pb.SequenceRange(first=1, last=3), pb.SequenceRange(first=5, last=5)],
+        client=key.source_client,
+        counterparty_client=key.destination_client,
+    )
+    assert (destination.is_source, destination.client) == (False, key.destination_client)
+    assert destination.done == [pb.SequenceRange(first=2, last=2)]
 
 
-def test_the_destination_hears_what_has_an_outcome_and_its_own_client() -> None:
-    found = cursor(VIEW, KEY.destination_peer)
-    assert not found.is_source
-    assert [(r.first, r.last) for r in found.done] == [(3, 3)]
-    assert (found.client, found.counterparty_client) == ("07-tendermint-5", "07-tendermint-0")
+async def test_an_adapter_can_read_the_cursor_of_a_lane_with_any_number_of_holes(
+    board: Station,
+) -> None:
+    """A source that leaves out every other sequence must not lock out the destination's adapter."""
+    view = (await board.desk()).view
+    holes = RangeSet.of(range(1, 4000, 2))
+    view = replace(view, destination=replace(view.destination, done=holes))
+    told = cursor_from_proto(cursor(view, SUZHOU))
+    assert len(told.done.ranges) == MAX_RANGES
+    assert not told.done - holes
 
 
-def test_of_too_many_ranges_the_widest_are_told_in_order() -> None:
-    many = RangeSet(tuple([(10 * n, 10 * n + 1 + n % 3) for n in range(1, MAX_RANGES + 9)]))
-    kept = widest(many, MAX_RANGES)
-    assert len(kept.ranges) == MAX_RANGES
-    assert kept.ranges == tuple(sorted(kept.ranges))
-    assert len(kept) >= len(many) - 8 * 2
-    assert widest(kept, MAX_RANGES) is kept
+def test_the_widest_ranges_are_told_in_order() -> None:
+    numbers = RangeSet(((1, 2), (10, 30), (40, 41), (50, 55)))
+    assert widest(numbers, 2) == RangeSet(((10, 30), (50, 55)))
+    assert widest(numbers, 4) is numbers
 
 
-def test_cursors_are_cut_into_frames_without_losing_one() -> None:
-    ranges = [pb.SequenceRange(first=2**62 + 2 * n, last=2**62 + 2 * n) for n in range(256)]
-    cursors = [pb.LaneCursor(lane=f"lanes/{n}", done=ranges) for n in range(500)]
+def test_cursors_of_ten_thousand_lanes_go_in_frames_that_are_small_enough() -> None:
+    done = [pb.SequenceRange(first=first, last=first) for first in range(1, 40, 2)]
+    cursors = [pb.LaneCursor(lane=f"lanes/{number}", done=done) for number in range(10_000)]
     frames = in_frames(cursors)
-    assert len(frames) > 1
-    assert [each.lane for frame in frames for each in frame] == [each.lane for each in cursors]
-    for frame in frames:
-        assert pb.LaneCursors(cursors=frame).ByteSize() <= MAX_FRAME_BYTES
+    assert [one for frame in frames for one in frame] == cursors
+    sizes = [pb.LaneCursors(cursors=frame).ByteSize() for frame in frames]
+    assert len(sizes) > 1
+    assert max(sizes) <= MAX_FRAME_BYTES
+
+
+def test_no_cursors_are_one_empty_frame() -> None:
     assert in_frames([]) == [[]]

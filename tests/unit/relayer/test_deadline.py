@@ -4,43 +4,55 @@ import asyncio
 
 import pytest
 
-from hub.core.errors import AnswerOverdue, PeerNotFound
+from hub.core.errors import AdapterOffline, AnswerOverdue
 from hub.core.time import SECOND, Duration
 from relayer.deadline import within
 from tests.harness.clock import ManualClock, settle
 
-LIMIT = Duration(5 * SECOND)
+LIMIT = Duration(2 * SECOND)
 
 
-async def test_what_comes_in_time_is_returned() -> None:
-    async def work() -> int:
+async def test_what_comes_in_time_is_returned_and_nobody_sleeps_on() -> None:
+    clock = ManualClock()
+
+    async def answer() -> int:
+        await clock.sleep(SECOND)
         return 7
 
-    assert await within(ManualClock(), LIMIT, "an answer", work()) == 7
+    waiting = asyncio.ensure_future(within(clock, LIMIT, "answer", answer()))
+    await settle()
+    await clock.advance(SECOND)
+    assert await waiting == 7
+    await settle()
+    assert not clock.is_awaited
 
 
-async def test_what_fails_in_time_fails_the_same_way() -> None:
-    async def work() -> None:
-        raise PeerNotFound(name="peers/nobody")
-
-    with pytest.raises(PeerNotFound):
-        await within(ManualClock(), LIMIT, "an answer", work())
-
-
-async def test_what_does_not_come_is_overdue_and_cancelled() -> None:
-    clock, stopped = ManualClock(), asyncio.Event()
-
-    async def work() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            stopped.set()
-
-    waiting = asyncio.ensure_future(within(clock, LIMIT, "an answer", work()))
+async def test_what_does_not_come_is_cancelled_and_named() -> None:
+    clock = ManualClock()
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.ensure_future(within(clock, LIMIT, "answer", future))
     await settle()
     await clock.advance(LIMIT)
-    with pytest.raises(AnswerOverdue) as found:
+    with pytest.raises(AnswerOverdue) as caught:
         await waiting
-    assert (found.value.what, found.value.waited_ms) == ("an answer", 5000)
+    assert (caught.value.what, caught.value.waited_ms) == ("answer", 2000)
     await settle()
-    assert stopped.is_set()
+    assert future.cancelled()
+
+
+async def test_a_failure_comes_through() -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    future.set_exception(AdapterOffline(peer="hangzhou"))
+    with pytest.raises(AdapterOffline):
+        await within(ManualClock(), LIMIT, "answer", future)
+
+
+async def test_cancelling_it_cancels_what_it_waits_for() -> None:
+    clock = ManualClock()
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.ensure_future(within(clock, LIMIT, "answer", future))
+    await settle()
+    waiting.cancel()
+    await settle()
+    assert future.cancelled()
+    assert not clock.is_awaited

@@ -3,54 +3,68 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from hub.core.errors import FieldInvalid
+from relayer import failpoints
 from relayer.failpoints import KILLED, Failpoint, hit
+from tests.harness.source_tree import ROOT, python_files
 
 PROGRAM = """
 from relayer.failpoints import Failpoint, hit
-for _ in range(3):
+for count in range(4):
     hit(Failpoint.FRAME_RECEIVED)
     hit(Failpoint.VERDICT_SENT)
-    print("passed", flush=True)
+    print(count, flush=True)
 """
 
 
-def run(failpoint: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "YDHUB_FAILPOINT": failpoint}
-    return subprocess.run(
+def run(armed: str) -> tuple[int, str]:
+    """Status and output of a process that comes to two failpoints four times."""
+    done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env=environment,
+        check=False,
         capture_output=True,
         text=True,
-        check=False,
-        timeout=60,
+        cwd=ROOT,
+        env={**os.environ, "YDHUB_FAILPOINT": armed},
     )
+    return done.returncode, done.stdout + done.stderr
 
 
-def test_the_process_dies_the_nth_time_that_it_comes_there() -> None:
-    done = run("verdict_sent:2")
-    assert done.returncode == KILLED
-    assert done.stdout == "passed\n"
+@pytest.mark.parametrize(
+    ("armed", "status", "output"),
+    [
+        ("frame_received:3", KILLED, "0\n1\n"),
+        ("verdict_sent", KILLED, ""),
+        ("packets_committed:1", 0, "0\n1\n2\n3\n"),
+        ("", 0, "0\n1\n2\n3\n"),
+    ],
+)
+def test_a_process_dies_the_nth_time_it_comes_to_the_point_that_is_armed(
+    armed: str, status: int, output: str
+) -> None:
+    assert run(armed) == (status, output)
 
 
-def test_without_a_number_it_dies_the_first_time() -> None:
-    assert run("frame_received").stdout == ""
+@pytest.mark.parametrize("armed", ["nowhere:1", "frame_received:0", "frame_received:-1", "x:y"])
+def test_what_names_no_point_or_no_count_is_refused(
+    armed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YDHUB_FAILPOINT", armed)
+    with pytest.raises(FieldInvalid):
+        failpoints._armed()
 
 
-def test_another_failpoint_is_passed() -> None:
-    done = run("lease_taken:1")
-    assert (done.returncode, done.stdout) == (0, "passed\n" * 3)
-
-
-@pytest.mark.parametrize("text", ["nowhere:1", "verdict_sent:0", "verdict_sent:x"])
-def test_a_failpoint_that_there_is_not_stops_the_process_at_its_start(text: str) -> None:
-    done = run(text)
-    assert done.returncode == 1
-    assert "YDHUB_FAILPOINT" in done.stderr
-
-
-def test_unarmed_every_failpoint_is_passed() -> None:
+def test_a_point_that_is_not_armed_costs_nothing() -> None:
     for point in Failpoint:
         hit(point)
+    assert failpoints._counts == {}
+
+
+def test_every_failpoint_is_placed_in_the_relayer() -> None:
+    text = "".join((ROOT / path).read_text() for path in python_files("relayer"))
+    assert [point for point in Failpoint if f"Failpoint.{point.name}" not in text] == []
+    assert Path(failpoints.__file__).name == "failpoints.py"

@@ -1,68 +1,86 @@
 from __future__ import annotations
 
 import pytest
+from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.errors import (
+    BacklogFull,
     BelowFirstSequence,
     ClientFrozen,
-    ConsensusStateMissing,
+    CreditsSpent,
+    EncodingNotCanonical,
+    GapTooWide,
+    GateChanged,
     HubError,
     IdentityNotAllowed,
     LanePaused,
     PacketDiffers,
-    PacketInvalid,
-    Reason,
+    PacketNotFound,
     RecordCorrupt,
     RegistryUnreachable,
     RootMismatch,
     SequenceRetired,
+    TimeoutNotReached,
 )
 from hub.core.ranges import RangeSet
 from hub.exchange.packets import Judgement
 from relayer.verdicts import MAX_DETAIL, broken, refusal, verdict
 
 
-def test_a_verdict_names_its_frame_and_every_item() -> None:
+def test_a_verdict_names_every_item_of_its_frame() -> None:
+    frozen = ClientFrozen(client="peers/a/client", cause="x")
     judgement = Judgement(
-        accepted=RangeSet.of([1, 2, 3, 7]),
-        already_done=RangeSet.of([4]),
-        refused=((5, BelowFirstSequence(lane="lanes/x", first=6, sequence=5)),),
+        accepted=RangeSet.of([1, 2, 4]),
+        already_done=RangeSet.of([5]),
+        refused=((9, frozen),),
+        denied=RangeSet.of([4]),
     )
-    found = verdict(9, judgement)
-    assert found.frame_id == 9
-    assert [(r.first, r.last) for r in found.accepted] == [(1, 3), (7, 7)]
-    assert [(r.first, r.last) for r in found.already_done] == [(4, 4)]
-    assert [(r.sequence, r.reason) for r in found.refused] == [(5, "BELOW_FIRST_SEQUENCE")]
+    assert verdict(7, judgement) == pb.Verdict(
+        frame_id=7,
+        accepted=[pb.SequenceRange(first=1, last=2), pb.SequenceRange(first=4, last=4)],
+        already_done=[pb.SequenceRange(first=5, last=5)],
+        refused=[
+            pb.Refusal(
+                sequence=9,
+                reason="CLIENT_FROZEN",
+                detail="peers/a/client is frozen: x",
+                retryable=True,
+            )
+        ],
+    )
 
 
 @pytest.mark.parametrize(
     ("error", "retryable"),
     [
-        (PacketInvalid(field="sequence", problem="is not positive"), False),
-        (PacketDiffers(lane="x", sequence=1, got="a", stored="b"), False),
-        (IdentityNotAllowed(identity="peers/x", action="speak"), False),
-        (BelowFirstSequence(lane="x", first=2, sequence=1), False),
-        (SequenceRetired(lane="x", sequence=1), False),
-        (RecordCorrupt(what="x", stored="a", computed="b"), False),
+        (EncodingNotCanonical(what="packet"), False),
+        (PacketDiffers(lane="l", sequence=1, got="a", stored="b"), False),
+        (IdentityNotAllowed(identity="i", action="a"), False),
+        (RecordCorrupt(what="w", stored="s", computed="c"), False),
+        (BelowFirstSequence(lane="l", first=5, sequence=1), False),
+        (SequenceRetired(lane="l", sequence=1), False),
         (RootMismatch(got="a", expected="b"), True),
-        (ConsensusStateMissing(client="x", height=1), True),
-        (LanePaused(lane="x", cause="y"), True),
-        (ClientFrozen(client="x", cause="y"), True),
-        (RegistryUnreachable(problem="down"), True),
+        (LanePaused(lane="l", cause="c"), True),
+        (GapTooWide(lane="l", ranges=65, limit=64), True),
+        (TimeoutNotReached(timeout=2, time=1), True),
+        (GateChanged(lane="l", gate=1), True),
+        (PacketNotFound(name="n"), True),
+        (BacklogFull(lane="l", count=2, limit=1), True),
+        (CreditsSpent(sent=2, credits=1), True),
+        (RegistryUnreachable(problem="p"), True),
     ],
 )
-def test_only_what_time_or_better_evidence_can_mend_is_worth_trying_again(
-    error: HubError, *, retryable: bool
-) -> None:
-    found = refusal(0, error)
-    assert (found.reason, found.retryable) == (error.reason, retryable)
+def test_only_what_can_never_help_is_refused_for_good(error: HubError, *, retryable: bool) -> None:
+    assert refusal(0, error).retryable is retryable
 
 
-def test_a_long_detail_is_cut() -> None:
-    found = refusal(1, RegistryUnreachable(problem="x" * 9999))
-    assert len(found.detail) == MAX_DETAIL
+def test_a_detail_is_cut() -> None:
+    assert len(refusal(0, ClientFrozen(client="c", cause="x" * 5000)).detail) == MAX_DETAIL
 
 
-def test_a_bug_of_ours_refuses_the_whole_frame_and_tells_nothing() -> None:
-    [refused] = broken(4).refused
-    assert (refused.sequence, refused.reason, refused.retryable) == (0, Reason.INTERNAL, True)
+def test_a_bug_of_ours_refuses_the_frame_for_now_and_says_nothing_of_itself() -> None:
+    found = broken(3)
+    assert found.frame_id == 3
+    assert [(entry.sequence, entry.reason, entry.retryable) for entry in found.refused] == [
+        (0, "INTERNAL", True)
+    ]
