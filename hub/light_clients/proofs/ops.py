@@ -9,6 +9,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from hub.core.codec.proto import encode_varint
+from hub.core.crypto.digests import ripemd160
 from hub.core.errors import ProofSpecViolated
 from hub.light_clients.proofs.spec import HashOp, InnerOp, LeafOp, LengthOp
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _NAMES: Final[dict[int, str]] = {
     HashOp.SHA256: "sha256",
     HashOp.SHA512: "sha512",
-    HashOp.RIPEMD160: "ripemd160",
     HashOp.SHA512_256: "sha512_256",
     HashOp.BLAKE2B_512: "blake2b",
     HashOp.BLAKE2S_256: "blake2s",
@@ -46,8 +46,10 @@ def digest(op: int, data: bytes) -> bytes:
     """
     if op == HashOp.SHA256:
         return hashlib.sha256(data).digest()
+    if op == HashOp.RIPEMD160:
+        return ripemd160(data)
     if op == HashOp.BITCOIN:
-        return digest(HashOp.RIPEMD160, hashlib.sha256(data).digest())
+        return ripemd160(hashlib.sha256(data).digest())
     name = _NAMES.get(op)
     if name is None or name not in hashlib.algorithms_available:
         raise ProofSpecViolated(at=0, rule=f"hash operation {op} is not supported")
