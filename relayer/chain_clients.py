@@ -30,7 +30,7 @@ from hub.light_clients.cometbft.client_state import (
     decode_client_state,
     decode_counterparty,
 )
-from hub.wire.frames import header_to_proto, height_from_proto, height_to_proto
+from hub.wire.headers import header_to_proto, height_from_proto, height_to_proto
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

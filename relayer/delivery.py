@@ -19,7 +19,7 @@ from hub.core.errors import RecordCorrupt
 from hub.core.paths import commitment_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, PacketException
-from hub.wire.frames import height_to_proto
+from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_packet
 from relayer.failpoints import Failpoint, hit
 from relayer.parts import Part, carry_parts

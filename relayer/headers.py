@@ -28,7 +28,8 @@ from hub.core.errors import (
 )
 from hub.light_clients.bisection import HeaderNeeded, bisect
 from hub.light_clients.router import light_client
-from hub.wire.frames import header_to_proto, headers_from_proto
+from hub.wire.frames import headers_from_proto
+from hub.wire.headers import header_to_proto
 from relayer.failpoints import Failpoint, hit
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.errors import ChainUnreachable, ConsensusStateMissing, FrameInvalid
-from hub.wire.frames import height_from_proto, height_to_proto
+from hub.wire.headers import height_from_proto, height_to_proto
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from hub.core.errors import MembershipNotProven, RecordCorrupt
 from hub.core.paths import acknowledgement_key, receipt_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
-from hub.wire.frames import height_to_proto
+from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_acknowledgement
 from relayer.delivery import exceptions, stored_proof
 from relayer.failpoints import Failpoint, hit

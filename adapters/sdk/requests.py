@@ -27,7 +27,8 @@ from hub.core.errors import (
 )
 from hub.core.ids import parse_client_id
 from hub.core.paths import receipt_key
-from hub.wire.frames import MAX_HEADERS, MAX_ITEMS, height_from_proto
+from hub.wire.frames import MAX_HEADERS, MAX_ITEMS
+from hub.wire.headers import height_from_proto
 
 if TYPE_CHECKING:
     import asyncio

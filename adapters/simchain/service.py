@@ -18,7 +18,7 @@ from ydhub.simchain.v1 import simchain_service_pb2_grpc as service
 
 from adapters.simchain.events import PacketSent
 from adapters.simchain.execution import account_nonce
-from adapters.simchain.ledger_answer import anchor_to_proto, ledger_to_proto
+from adapters.simchain.ledger_answer import ledger_to_proto
 from adapters.simchain.messages import SendPacket, Transaction
 from adapters.simchain.misbehave import Misbehaviour
 from adapters.simchain.queries import anchor_at
@@ -27,6 +27,7 @@ from hub.core.errors import ChainUnreachable, FieldInvalid, HubError, IdentityNo
 from hub.core.ids import parse_client_id, parse_port_id
 from hub.core.lane import Side
 from hub.core.time import whole_seconds
+from hub.wire.anchors import anchor_to_proto
 from hub.wire.identity.spiffe import Role, caller, peer_identity
 from hub.wire.status import to_status
 

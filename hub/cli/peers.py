@@ -14,7 +14,7 @@ from hub.cli.output import moment, show_list, show_one, word
 from hub.cli.resources import peer_name
 from hub.core.errors import FieldInvalid
 from hub.wire import anchor_file
-from hub.wire.clients import anchor_from_proto, anchor_to_proto
+from hub.wire.anchors import anchor_from_proto, anchor_to_proto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

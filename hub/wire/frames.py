@@ -10,19 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
-from ydhub.client.v1 import client_pb2
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.client import Header
 from hub.core.errors import FrameInvalid, LimitExceeded
-from hub.core.height import Height
 from hub.core.lane import LaneKey
 from hub.core.ranges import RangeSet
+from hub.wire.headers import header_from_proto, height_from_proto, height_to_proto
 from hub.wire.packet import decode_acknowledgement, decode_packet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from hub.core.height import Height
     from hub.core.packet import Acknowledgement, Packet
 
 MAX_ITEMS: Final = 256
@@ -153,26 +153,6 @@ def headers_to_proto(headers: Iterable[Header]) -> pb.HeaderBatch:
         batch.headers.add(content=header.content, validator_set=place)
     batch.validator_sets.extend(places)
     return batch
-
-
-def height_from_proto(height: client_pb2.Height) -> Height:
-    """The height. Raises ``HeightInvalid``."""
-    return Height.parse(height.revision, height.number)
-
-
-def height_to_proto(height: Height) -> client_pb2.Height:
-    """The height as a message."""
-    return client_pb2.Height(revision=height.revision, number=height.number)
-
-
-def header_from_proto(header: client_pb2.Header) -> Header:
-    """The header, unread."""
-    return Header(content=header.content, validators=header.validators)
-
-
-def header_to_proto(header: Header) -> client_pb2.Header:
-    """The header as a message."""
-    return client_pb2.Header(content=header.content, validators=header.validators)
 
 
 def absence_to_proto(frame: AbsenceFrame) -> pb.AdapterFrame:

@@ -13,12 +13,7 @@ from hub.core.height import MAX_HEIGHT
 from hub.core.lifecycle import PacketState
 from hub.core.record import ExceptionKind, OutcomeKind
 from hub.core.standing import ProvenClaim
-from hub.wire.clients import (
-    header_from_proto,
-    header_to_proto,
-    height_from_proto,
-    height_to_proto,
-)
+from hub.wire.headers import header_from_proto, header_to_proto, height_from_proto, height_to_proto
 from hub.wire.names import parse_peer_name
 from hub.wire.packet import decode_packet
 from hub.wire.times import timestamp_to_proto

@@ -10,7 +10,7 @@ from ydhub.peer.v1 import peer_pb2 as pb
 from hub.core.errors import FieldInvalid
 from hub.core.peer import PeerState
 from hub.wire.anchor_file import MAX_DISPLAY_NAME
-from hub.wire.clients import anchor_from_proto, anchor_to_proto
+from hub.wire.anchors import anchor_from_proto, anchor_to_proto
 from hub.wire.identity.spiffe import peer_identity
 from hub.wire.names import parse_peer_name
 from hub.wire.times import timestamp_to_proto

@@ -31,7 +31,8 @@ from hub.core.ids import ClientId
 from hub.core.paths import acknowledgement_key, commitment_key
 from hub.core.time import SECOND, Timestamp
 from hub.registry.memory import MemoryRegistry
-from hub.wire.frames import headers_to_proto, height_to_proto
+from hub.wire.frames import headers_to_proto
+from hub.wire.headers import height_to_proto
 from hub.wire.packet import encode_acknowledgement, encode_packet
 from relayer.chain_clients import ChainClients
 from relayer.owner import PeerOwner

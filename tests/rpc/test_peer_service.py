@@ -7,7 +7,7 @@ from ydhub.peer.v1 import peer_pb2
 from ydhub.peer.v1 import peer_service_pb2 as pb
 
 from hub.core.errors import Reason
-from hub.wire.clients import anchor_to_proto
+from hub.wire.anchors import anchor_to_proto
 from tests.harness.anchors import make_anchor
 from tests.harness.exchange import HANGZHOU, RELAYER
 from tests.harness.hub_server import failure

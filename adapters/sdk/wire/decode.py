@@ -22,12 +22,8 @@ from hub.core.errors import FrameInvalid, LimitExceeded
 from hub.core.ids import parse_client_id
 from hub.core.lane import LaneKey, Side
 from hub.core.record import SkippedLeaf
-from hub.wire.frames import (
-    MAX_ITEMS,
-    header_from_proto,
-    height_from_proto,
-    ranges_from_proto,
-)
+from hub.wire.frames import MAX_ITEMS, ranges_from_proto
+from hub.wire.headers import header_from_proto, height_from_proto
 from hub.wire.packet import decode_acknowledgement, decode_packet
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from hub.core.errors import (
     Unavailable,
 )
 from hub.core.lane import Side
-from hub.wire.frames import header_to_proto, headers_to_proto, height_to_proto, ranges_to_proto
+from hub.wire.frames import headers_to_proto, ranges_to_proto
+from hub.wire.headers import header_to_proto, height_to_proto
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -28,7 +28,7 @@ from hub.core.errors import AnswerOverdue, Reason
 from hub.core.lane import LaneKey
 from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire import anchor_file
-from hub.wire.clients import anchor_to_proto
+from hub.wire.anchors import anchor_to_proto
 from hub.wire.status import RemoteError
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from hub.cli.dev.processes import POLL_S, Processes
 from hub.core.errors import AnswerOverdue, RegistryUnreachable
 from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire import anchor_file
-from hub.wire.clients import anchor_from_proto
+from hub.wire.anchors import anchor_from_proto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from adapters.simchain.ledger_answer import anchor_to_proto, ledger_to_proto
-from hub.wire.clients import anchor_from_proto
+from adapters.simchain.ledger_answer import ledger_to_proto
+from hub.wire.anchors import anchor_from_proto, anchor_to_proto
 from hub.wire.packet import decode_packet
 from tests.harness.anchors import make_anchor
 from tests.harness.simcity import TwoCities

@@ -18,7 +18,7 @@ from hub.core.ids import PeerId
 from hub.core.lane import LaneKey, Side
 from hub.core.ranges import RangeSet
 from hub.core.time import Timestamp, whole_seconds
-from hub.wire.clients import anchor_from_proto
+from hub.wire.anchors import anchor_from_proto
 from hub.wire.status import from_rpc_error
 from tests.harness.certificates import TRUST_DOMAIN, Certificates
 from tests.harness.simchain import TRUST, holds

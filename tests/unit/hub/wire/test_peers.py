@@ -8,7 +8,7 @@ from hub.core.ids import PeerId
 from hub.core.peer import Peer, PeerState
 from hub.core.time import SECOND, Timestamp
 from hub.ports.leases import Lease
-from hub.wire.clients import anchor_to_proto
+from hub.wire.anchors import anchor_to_proto
 from hub.wire.peers import peer_to_proto, registration_from_proto
 from tests.harness.anchors import make_anchor
 

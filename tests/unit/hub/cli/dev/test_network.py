@@ -15,7 +15,7 @@ from hub.cli.dev.network import URL_VARIABLE, Network
 from hub.core.errors import AnswerOverdue, RegistryUnreachable
 from hub.core.time import SECOND, Duration
 from hub.wire import anchor_file
-from hub.wire.clients import anchor_to_proto
+from hub.wire.anchors import anchor_to_proto
 from tests.harness.anchors import make_anchor
 
 if TYPE_CHECKING:

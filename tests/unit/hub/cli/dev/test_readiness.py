@@ -11,7 +11,7 @@ from hub.cli.dev import readiness
 from hub.cli.dev.layout import Layout
 from hub.core.errors import RegistryUnreachable
 from hub.registry.memory import MemoryRegistry
-from hub.wire.clients import anchor_to_proto
+from hub.wire.anchors import anchor_to_proto
 from tests.harness.anchors import make_anchor
 from tests.harness.hub_server import serve
 
