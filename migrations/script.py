@@ -10,7 +10,8 @@ from sqlalchemy.util import await_only
 
 _SQL = Path(__file__).parent / "sql"
 
-LIMITS = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '15min';"
+PATIENCE_SECONDS = 900
+LIMITS = f"SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '{PATIENCE_SECONDS}s';"
 """A migration that would make writers wait gives up, and is run again."""
 
 
@@ -22,4 +23,4 @@ def run(name: str) -> None:
         return
     driver: Any = op.get_bind().connection.driver_connection
     # Prepared statements hold one statement each; a script goes by the simple protocol.
-    await_only(driver.execute(script))
+    await_only(driver.execute(script, timeout=PATIENCE_SECONDS))

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from hub.core.time import Timestamp
     from hub.registry.engine import Database
 
-_PATIENCE = "SET statement_timeout = '60s'"
+_PATIENCE_SECONDS = 60
+_PATIENCE = f"SET statement_timeout = '{_PATIENCE_SECONDS}s'"
 
 
 class PostgresAudit:
@@ -34,7 +35,7 @@ class PostgresAudit:
             await driver.execute(_PATIENCE)
             found = []
             for name, query in sorted(INVARIANTS.items()):
-                row = await driver.fetchrow(counting(query))
+                row = await driver.fetchrow(counting(query), timeout=_PATIENCE_SECONDS)
                 found.append(InvariantViolation(name, row["count"], row["sample"] or ""))
             return found
         finally:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from hub.registry.engine import Database
 
+_TOPICS: Final = frozenset(Topic)
 _CHANNEL: Final = "ydhub_changes"
 _NOTIFY: Final = "SELECT pg_notify($1, $2)"
 _MAX_PAYLOAD: Final = 7000
@@ -113,7 +114,9 @@ class PostgresChanges:
             return
         for line in str(payload).splitlines():
             topic, _, key = line.partition(" ")
-            self._here.announce(Change(Topic(topic), key))
+            # A later program may have more to tell.
+            if topic in _TOPICS:
+                self._here.announce(Change(Topic(topic), key))
 
     def _take(self) -> list[str]:
         """What waits, as far as one payload holds it."""

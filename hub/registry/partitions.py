@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DAYS_AHEAD: Final = 7
+_PATIENCE_SECONDS: Final = 600
+_RETIRE_LIMITS: Final = f"""
+SET LOCAL statement_timeout = '{_PATIENCE_SECONDS}s';
+-- Dropping waits for writers, and writers wait behind it: rather not now than long.
+SET LOCAL lock_timeout = '200ms';
+"""
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('ydhub:partitions', 0))"
 
 _OPEN: Final = """
@@ -91,7 +97,8 @@ async def make_partitions(database: Database) -> None:
 async def retire(database: Database, keep_days: int) -> list[date]:
     """Days before the last *keep_days* are dropped while all of theirs has ended; returns them.
 
-    The first day that must stay keeps all later ones too. Raises as ``line``.
+    The first day that must stay keeps all later ones too. Raises ``RegistryUnreachable``, also
+    where writers leave it no moment: then it is tried again later.
     """
     gone: list[date] = []
     async with database.line() as line:
@@ -104,10 +111,11 @@ async def retire(database: Database, keep_days: int) -> list[date]:
             if day >= oldest_kept:
                 break
             async with line.transaction():
+                await line.execute(_RETIRE_LIMITS)
                 await line.execute(_LOCK)
-                if await line.fetchval(_OPEN, day):
+                if await line.fetchval(_OPEN, day, timeout=_PATIENCE_SECONDS):
                     break
-                await line.execute(_NOTE, day)
+                await line.execute(_NOTE, day, timeout=_PATIENCE_SECONDS)
                 dropped = ", ".join([partition(table, day) for table in PARTITIONED])
                 await line.execute(f"DROP TABLE {dropped}")
             gone.append(day)

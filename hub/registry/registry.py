@@ -17,12 +17,13 @@ from hub.registry.lanes import PostgresLanes
 from hub.registry.leases import PostgresLeases
 from hub.registry.outcomes import PostgresOutcomes
 from hub.registry.packets import PostgresPackets
-from hub.registry.partitions import make_partitions
+from hub.registry.partitions import make_partitions, retire
 from hub.registry.peers import PostgresPeers
 from hub.registry.recent import RecentFacts
 from hub.registry.trail import forget_requests
 
 if TYPE_CHECKING:
+    from datetime import date
     from types import TracebackType
 
     from hub.ports.clients import Clients
@@ -75,6 +76,13 @@ class PostgresRegistry:
         registry._changes.start()
         registry._upkeep = asyncio.create_task(_keep_up(registry.database))
         return registry
+
+    async def retire(self, keep_days: int) -> list[date]:
+        """Days before the last *keep_days* whose packets all ended are dropped; returns them.
+
+        What was in them answers ``SequenceRetired``. Raises ``RegistryUnreachable``.
+        """
+        return await retire(self.database, keep_days)
 
     async def close(self) -> None:
         """Every connection is closed."""
