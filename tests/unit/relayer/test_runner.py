@@ -1,94 +1,102 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.core.errors import Reason, RegistryUnreachable
+from hub.core.errors import AdapterOffline, Reason, RegistryUnreachable
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import Refusal
-from hub.core.time import SECOND, Timestamp
+from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
 from relayer.runner import FlowRunner, joined
-from relayer.steps.flow import Added, Done, Flow, Park, Reported, Send, Wait
+from relayer.steps.flow import (
+    PROOF_WITHIN,
+    REPORT_WITHIN,
+    Added,
+    Done,
+    Ended,
+    Flow,
+    Gate,
+    Park,
+    Refused,
+    Reported,
+    Send,
+    Wait,
+)
+from tests.harness.clock import FixedChance, ManualClock, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from hub.core.time import Duration
-
-REFUSAL = Refusal(Reason.PACKET_INVALID, "no such application", is_final=True)
+NEVER = Refusal(Reason.PACKET_INVALID, "no such application", is_final=True)
 
 
-class StillClock:
-    """Time does not pass by itself."""
+class PaperCarrier:
+    """Executes everything at once, or does what it is told; what was recorded ends if *ends*."""
 
-    def now(self) -> Timestamp:
-        return Timestamp(1_800_000_000 * SECOND)
-
-    def monotonic(self) -> Timestamp:
-        return Timestamp(SECOND)
-
-    async def sleep(self, duration: Duration) -> None:
-        await asyncio.Event().wait()
-
-
-class NoChance:
-    def below(self, bound: int) -> int:
-        return 0
-
-
-@dataclass
-class FakeCarrier:
-    """Everything is executed; what was recorded ends if *ends*."""
-
-    ends: bool = True
-    fails: int = 0
-    """Records that the registry does not take, first."""
-    sent: list[Send] = field(default_factory=list)
-    recorded: list[Done | Park | Wait] = field(default_factory=list)
-    records: asyncio.Event = field(default_factory=asyncio.Event)
-    """Records go on while it is set."""
+    def __init__(self) -> None:
+        self.ends = True
+        self.waits = False
+        """Attempts wait for a result of the test's."""
+        self.results: asyncio.Queue[Reported | Exception] = asyncio.Queue()
+        self.failures: list[Exception] = []
+        """Raised one by one by the next records."""
+        self.records = asyncio.Event()
+        """Records go on while it is set."""
+        self.records.set()
+        self.sends: list[Send] = []
+        self.recorded: list[Done | Park | Wait] = []
+        self.cancelled: list[int] = []
 
     async def carry(self, send: Send) -> Reported:
-        self.sent.append(send)
-        return Reported(send.number, send.items)
+        self.sends.append(send)
+        if not self.waits:
+            return Reported(send.number, send.items)
+        try:
+            result = await self.results.get()
+        except asyncio.CancelledError:
+            self.cancelled.append(send.number)
+            raise
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     async def record(self, effect: Done | Park | Wait) -> RangeSet:
         await self.records.wait()
-        if self.fails:
-            self.fails -= 1
-            raise RegistryUnreachable(problem="away")
+        if self.failures:
+            raise self.failures.pop(0)
         self.recorded.append(effect)
         return effect.items if self.ends and isinstance(effect, Done) else EMPTY
 
 
 @pytest.fixture
-async def carrier() -> FakeCarrier:
-    return FakeCarrier()
+async def carrier() -> PaperCarrier:
+    return PaperCarrier()
 
 
 @pytest.fixture
-async def runner(carrier: FakeCarrier) -> AsyncIterator[FlowRunner]:
-    made = FlowRunner(Flow(window=1), carrier, StillClock(), NoChance(), "a lane")
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def runner(carrier: PaperCarrier, clock: ManualClock) -> AsyncIterator[FlowRunner]:
+    made = FlowRunner(Flow(window=1), carrier, clock, FixedChance(), "a lane")
     made.start()
     yield made
     await made.stop()
-
-
-async def settle() -> None:
-    """Whatever can happen without time passing has happened."""
-    for _ in range(50):
-        await asyncio.sleep(0)
 
 
 def span(first: int, last: int) -> RangeSet:
     return RangeSet.span(first, last + 1)
 
 
+ONE = span(1, 1)
+
+
 def test_reports_that_follow_each_other_are_one_record() -> None:
-    park, wait = Park(9, REFUSAL), Wait(span(7, 8), None, Timestamp(0), 1)
+    park, wait = Park(9, NEVER), Wait(span(7, 8), None, Timestamp(0), 1)
     spans = [span(1, 2), span(3, 4), span(5, 5), span(6, 6)]
     first, second, third, last = map(Done, spans)
     effects: list[Done | Park | Wait] = [first, second, park, third, wait, last]
@@ -96,55 +104,145 @@ def test_reports_that_follow_each_other_are_one_record() -> None:
     assert joined([]) == []
 
 
-async def test_reports_that_come_while_one_is_recorded_are_recorded_at_once(
-    runner: FlowRunner, carrier: FakeCarrier
-) -> None:
-    for first in (1, 11, 21, 31):
-        runner.feed(Added(span(first, first + 9)))
+class TestRecords:
+    async def test_reports_that_come_while_one_is_recorded_are_recorded_at_once(
+        self, runner: FlowRunner, carrier: PaperCarrier
+    ) -> None:
+        carrier.records.clear()
+        for first in (1, 11, 21, 31):
+            runner.feed(Added(span(first, first + 9)))
+            await settle()
+        assert [send.items for send in carrier.sends] == [span(n, n + 9) for n in (1, 11, 21, 31)]
+        carrier.records.set()
         await settle()
-    assert [send.items for send in carrier.sent] == [span(n, n + 9) for n in (1, 11, 21, 31)]
-    carrier.records.set()
-    await settle()
-    assert carrier.recorded == [Done(span(1, 10)), Done(span(11, 40))]
+        assert carrier.recorded == [Done(span(1, 10)), Done(span(11, 40))]
+
+    async def test_an_item_whose_report_is_not_recorded_yet_is_not_sent_again(
+        self, runner: FlowRunner, carrier: PaperCarrier
+    ) -> None:
+        carrier.records.clear()
+        runner.feed(Added(span(1, 5)))
+        await settle()
+        runner.feed(Added(span(1, 7)))
+        await settle()
+        assert [send.items for send in carrier.sends] == [span(1, 5), span(6, 7)]
+
+    async def test_an_item_whose_completion_is_recorded_is_gone(
+        self, runner: FlowRunner, carrier: PaperCarrier
+    ) -> None:
+        runner.feed(Added(span(1, 5)))
+        await settle()
+        assert carrier.recorded == [Done(span(1, 5))]
+        assert runner.flow.awaiting == ()
+
+    async def test_a_record_that_ends_nothing_leaves_its_items_waiting_for_their_proof(
+        self, runner: FlowRunner, carrier: PaperCarrier, clock: ManualClock
+    ) -> None:
+        carrier.ends = False
+        runner.feed(Added(ONE))
+        await settle()
+        assert [delayed.items for delayed in runner.flow.awaiting] == [ONE]
+        await clock.advance(PROOF_WITHIN)
+        assert [send.possible_duplicate for send in carrier.sends] == [False, True]
+        runner.feed(Ended(ONE))
+        await clock.advance(PROOF_WITHIN)
+        assert len(carrier.sends) == 2
+
+    async def test_what_was_not_recorded_for_whatever_reason_waits_and_the_next_record_goes_on(
+        self, runner: FlowRunner, carrier: PaperCarrier
+    ) -> None:
+        carrier.failures = [RegistryUnreachable(problem="away"), ValueError("NUL")]
+        for number in (1, 2, 3):
+            runner.feed(Added(span(number, number)))
+            await settle()
+        assert carrier.recorded == [Done(span(3, 3))]
+        assert [delayed.items for delayed in runner.flow.awaiting] == [span(1, 1), span(2, 2)]
+
+    async def test_parking_is_recorded(self, runner: FlowRunner, carrier: PaperCarrier) -> None:
+        carrier.waits = True
+        runner.feed(Added(ONE))
+        await settle()
+        carrier.results.put_nowait(Reported(1, EMPTY, (Refused(1, NEVER),)))
+        await settle()
+        assert carrier.recorded == [Park(1, NEVER)]
 
 
-async def test_an_item_whose_report_is_not_recorded_yet_is_not_sent_again(
-    runner: FlowRunner, carrier: FakeCarrier
+class TestAttempts:
+    async def test_one_that_fails_is_made_again_when_its_time_has_come(
+        self, runner: FlowRunner, carrier: PaperCarrier, clock: ManualClock
+    ) -> None:
+        carrier.waits = True
+        runner.feed(Added(ONE))
+        await settle()
+        carrier.results.put_nowait(AdapterOffline(peer="suzhou"))
+        await settle()
+        await clock.advance(Duration(250 * MILLISECOND))
+        assert len(carrier.sends) == 1
+        await clock.advance(MILLISECOND)
+        assert [send.possible_duplicate for send in carrier.sends] == [False, True]
+
+    async def test_a_bug_in_one_costs_that_one_alone(
+        self, runner: FlowRunner, carrier: PaperCarrier, clock: ManualClock
+    ) -> None:
+        faults: list[BaseException] = []
+        runner.on_fault = faults.append
+        carrier.waits = True
+        runner.feed(Added(ONE))
+        await settle()
+        carrier.results.put_nowait(KeyError("proof"))
+        await settle()
+        await clock.advance(SECOND)
+        assert len(carrier.sends) == 2
+        assert faults == []
+
+    async def test_one_that_is_overdue_is_given_up_before_it_is_made_again(
+        self, runner: FlowRunner, carrier: PaperCarrier, clock: ManualClock
+    ) -> None:
+        """Else a chain that is slow would be asked for ever more at once."""
+        carrier.waits = True
+        runner.feed(Added(ONE))
+        await settle()
+        for _ in range(3):
+            await clock.advance(REPORT_WITHIN)
+        assert len(carrier.sends) == 4
+        assert carrier.cancelled == [1, 2, 3]
+        assert len(runner._attempts) == 1
+        await runner.stop()
+        assert carrier.cancelled == [1, 2, 3, 4]
+
+    async def test_a_stopped_lane_holds_what_it_has(
+        self, runner: FlowRunner, carrier: PaperCarrier
+    ) -> None:
+        runner.feed(Gate(is_stopped=True))
+        runner.feed(Added(ONE))
+        await settle()
+        assert carrier.sends == []
+        runner.feed(Gate(is_stopped=False))
+        await settle()
+        assert len(carrier.sends) == 1
+
+
+async def test_a_fault_of_its_own_tasks_is_told(
+    runner: FlowRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runner.feed(Added(span(1, 5)))
+    faults: list[BaseException] = []
+    runner.on_fault = faults.append
+    monkeypatch.setattr("relayer.runner.wakes_at", lambda _: "soon")
+    runner.feed(Added(ONE))
     await settle()
-    runner.feed(Added(span(1, 7)))
-    await settle()
-    assert [send.items for send in carrier.sent] == [span(1, 5), span(6, 7)]
+    assert [type(fault) for fault in faults] == [TypeError]
 
 
-async def test_an_item_whose_completion_is_recorded_is_gone(
-    runner: FlowRunner, carrier: FakeCarrier
+async def test_after_its_stop_nothing_runs_and_nothing_begins(
+    runner: FlowRunner, carrier: PaperCarrier, clock: ManualClock
 ) -> None:
-    carrier.records.set()
-    runner.feed(Added(span(1, 5)))
+    carrier.waits = True
+    runner.feed(Added(ONE))
     await settle()
-    assert runner.flow.awaiting == ()
-
-
-async def test_a_record_that_ends_nothing_leaves_its_items_waiting_for_their_proof(
-    runner: FlowRunner, carrier: FakeCarrier
-) -> None:
-    carrier.ends = False
-    carrier.records.set()
-    runner.feed(Added(span(1, 5)))
+    await runner.stop()
     await settle()
-    assert [delayed.items for delayed in runner.flow.awaiting] == [span(1, 5)]
-
-
-async def test_what_the_registry_did_not_take_waits_and_the_next_record_goes_on(
-    runner: FlowRunner, carrier: FakeCarrier
-) -> None:
-    carrier.fails = 1
-    carrier.records.set()
-    runner.feed(Added(span(1, 5)))
+    runner.feed(Added(span(2, 2)))
     await settle()
-    runner.feed(Added(span(6, 7)))
-    await settle()
-    assert carrier.recorded == [Done(span(6, 7))]
-    assert [delayed.items for delayed in runner.flow.awaiting] == [span(1, 5)]
+    assert not runner._tasks
+    assert not clock.is_awaited
+    assert [send.items for send in carrier.sends] == [ONE]
