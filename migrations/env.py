@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from typing import TYPE_CHECKING
 
 from alembic import context
@@ -19,11 +20,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 URL_VARIABLE = "YDHUB_DATABASE_URL"
+PARTITION = re.compile(r"(packets|proofs|outcomes)_\d{8}")
+"""A day of facts; programs make and drop them (hub/registry/partitions.py)."""
+
+
+def is_declared(name: str | None, kind: str, _parents: object) -> bool:
+    return kind != "table" or PARTITION.fullmatch(name or "") is None
 
 
 def migrate(connection: Connection) -> None:
     context.configure(
-        connection=connection, target_metadata=metadata, transaction_per_migration=True
+        connection=connection,
+        target_metadata=metadata,
+        include_name=is_declared,
+        transaction_per_migration=True,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,17 @@ async def test_a_server_is_started_stopped_and_started_again(server: EmbeddedPos
     server.stop()
     assert server.start() == url
     assert server.pid() not in {None, pid}
+
+
+async def test_many_programs_start_one_server(server: EmbeddedPostgres) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        urls = [pool.submit(server.start) for _ in range(4)]
+        assert len({url.result() for url in urls}) == 1
+    os.kill(server.pid() or 0, signal.SIGKILL)
+    with ThreadPoolExecutor(4) as pool:
+        urls = [pool.submit(server.start) for _ in range(4)]
+        assert len({url.result() for url in urls}) == 1
+    assert await ask(server.url(), "SELECT 1") == 1
 
 
 async def test_a_server_has_the_settings_of_production(server: EmbeddedPostgres) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.core.errors import SequenceRetired
+from hub.core.errors import RegistryUnreachable, SequenceRetired
 from hub.core.ranges import RangeSet
 from hub.core.record import OutcomeKind
 from hub.registry.partitions import DAYS_AHEAD, make_partitions, partition, retire
@@ -235,3 +235,14 @@ async def test_what_others_settled_is_owed_nothing(postgres: PostgresRegistry) -
     await age(postgres)
     assert len(await retire(postgres.database, 30)) == 1
     assert await broken(postgres) == {}
+
+
+async def test_retiring_gives_way_to_a_writer(postgres: PostgresRegistry) -> None:
+    lanes = await live(postgres, 1)
+    await age(postgres)
+    async with postgres.database.line() as line, line.transaction():
+        await line.execute("LOCK TABLE packets IN ROW EXCLUSIVE MODE")
+        with pytest.raises(RegistryUnreachable):
+            await postgres.retire(30)
+    assert len(await postgres.packets.page(lanes.lane, 0, 9)) == 1
+    assert len(await postgres.retire(30)) == 1
