@@ -136,14 +136,15 @@ class ScriptedAdapter:
             case "headers":
                 return headers_answer(await self._queries.headers(list(request.headers.heights)))
             case "proofs":
-                return self._prove(request.proofs)
+                return self.prove(request.proofs)
             case "client":
                 found = await self._queries.clients(ClientId(request.client.client), "")
                 return clients_answer(found)
             case other:
                 raise NotImplementedError(other)
 
-    def _prove(self, request: pb.ProofRequest) -> pb.Answer:
+    def prove(self, request: pb.ProofRequest) -> pb.Answer:
+        """The true proofs."""
         number = request.height.number
         height, keys = height_at(self.chain, number), list(request.keys)
         if request.batch:
@@ -253,6 +254,12 @@ class Station:
         assert fence is not None
         self.exchange.fences[peer] = fence
         return fence
+
+    async def know(self) -> None:
+        """The hub has every header of both chains; nobody showed them."""
+        await self.exchange.show_all()
+        for peer in (HANGZHOU, SUZHOU):
+            await self.board.refresh(peer)
 
     async def keeper(self, peer: PeerId) -> HeaderKeeper:
         return await self.board.keeper(peer)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hub.core.errors import AdapterOffline, ClientNotFound, LaneNotFound, ShuttingDown
+from hub.core.ids import PeerId
+from hub.core.lane import LaneState
+from hub.core.ranges import RangeSet
+from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+from tests.harness.simchain import TRANSFER
+
+if TYPE_CHECKING:
+    from hub.core.lane import LaneView
+    from tests.harness.station import Station
+
+
+async def view_of(board: Station) -> LaneView:
+    return await board.registry.lanes.view((await board.desk()).view.lane.lane_id)
+
+
+class TestDesks:
+    async def test_a_lane_is_read_once_with_its_routes(self, board: Station) -> None:
+        desk = await board.board.desk(board.exchange.key)
+        assert await board.board.desk(board.exchange.key) is desk
+        assert desk.key == board.exchange.key
+        assert list(desk.routes) == [(TRANSFER, TRANSFER)]
+
+    async def test_a_lane_that_is_not_open_has_none_and_is_asked_for_again(
+        self, board: Station
+    ) -> None:
+        unknown = replace(board.exchange.key, source_peer=PeerId("wuxi"))
+        with pytest.raises(LaneNotFound):
+            await board.board.desk(unknown)
+        assert unknown not in board.board.desks
+
+    async def test_routes_are_read_again_when_told(self, board: Station) -> None:
+        desk = await board.desk()
+        await board.exchange.allow("notary", "archive")
+        assert len(desk.routes) == 1
+        await board.board.read_routes(desk)
+        assert ("notary", "archive") in desk.routes
+
+    async def test_what_this_process_has_noted_stays_when_the_lane_is_read_again(
+        self, board: Station
+    ) -> None:
+        desk, before = await board.desk(), await view_of(board)
+        desk.accepted(before, RangeSet.of([1, 2]))
+        assert desk.settled(before, RangeSet.of([1])) == RangeSet.of([0])
+        desk.completed(RangeSet.of([0]))
+        desk.refreshed(before)
+        view = desk.view
+        assert view.source.done == RangeSet.of([1, 2])
+        assert view.source.progress == RangeSet.of([0])
+        assert (view.destination.done, view.destination.outcome_count) == (RangeSet.of([1]), 1)
+
+    async def test_outcomes_are_numbered_from_where_they_were_judged(self, board: Station) -> None:
+        desk = await board.desk()
+        assert desk.settled(desk.view, RangeSet.of([5, 7])) == RangeSet.of([0, 1])
+        assert desk.settled(desk.view, RangeSet.of([6])) == RangeSet.of([2])
+
+    async def test_an_older_reading_does_not_open_a_lane_that_is_paused(
+        self, board: Station
+    ) -> None:
+        """Two readings may overtake each other."""
+        desk, old = await board.desk(), await view_of(board)
+        await board.registry.lanes.pause(board.exchange.key, "inspection", ADMIN)
+        desk.refreshed(await view_of(board))
+        desk.refreshed(old)
+        assert desk.view.lane.state is LaneState.PAUSED
+        assert desk.view.source.gate == old.source.gate + 1
+
+    async def test_an_older_reading_does_not_thaw_a_client(self, board: Station) -> None:
+        desk, old = await board.desk(), await view_of(board)
+        await board.registry.clients.freeze(HANGZHOU, "inspection", None, ADMIN)
+        desk.refreshed(await view_of(board))
+        desk.refreshed(old)
+        assert desk.view.source_stopped == "inspection"
+
+
+class TestSessions:
+    async def test_a_living_session_is_found_and_no_other(self, wired: Station) -> None:
+        board = wired.board
+        assert board.session(HANGZHOU) is wired.left.session
+        assert board.clients_of(HANGZHOU) is board.chain_clients[HANGZHOU]
+        wired.left.session.end(ShuttingDown())
+        with pytest.raises(AdapterOffline):
+            board.session(HANGZHOU)
+
+    async def test_where_nobody_is_attached_nobody_is_found(self, board: Station) -> None:
+        with pytest.raises(AdapterOffline):
+            board.board.session(SUZHOU)
+        with pytest.raises(AdapterOffline):
+            board.board.clients_of(SUZHOU)
+
+
+class TestKeepers:
+    async def test_there_is_one_for_each_peer_also_when_two_ask_at_once(
+        self, board: Station
+    ) -> None:
+        first, second = await asyncio.gather(
+            board.board.keeper(HANGZHOU), board.board.keeper(HANGZHOU)
+        )
+        assert first is second
+
+    async def test_of_an_unknown_peer_nothing_is_kept(self, board: Station) -> None:
+        with pytest.raises(ClientNotFound):
+            await board.board.keeper(PeerId("wuxi"))
+        assert board.board._keepers == {}
+
+    async def test_a_hint_reads_again_only_what_is_known(self, board: Station) -> None:
+        await board.board.refresh(HANGZHOU)
+        assert board.board._keepers == {}
+        keeper = await board.board.keeper(HANGZHOU)
+        await board.registry.clients.freeze(HANGZHOU, "inspection", None, ADMIN)
+        assert not keeper.hub_client.is_frozen
+        await board.board.refresh(HANGZHOU)
+        assert keeper.hub_client.is_frozen
+
+
+async def test_what_the_process_changes_by_itself_is_changed_in_its_name(board: Station) -> None:
+    assert board.board.caller.identity == "relayers/east-1"
