@@ -66,9 +66,12 @@ class Delivery:
             await registry.outcomes.record_delivered(self._fence, self._lane_id, effect.items)
             hit(Failpoint.DELIVERY_RECORDED)
             return EMPTY
-        found = exceptions(effect)
-        if found:
-            await registry.exceptions.put(self._fence, self._lane_id, found)
+        async with self._desk.settling:
+            # What an outcome has ended meanwhile is no exception any more.
+            ended = self._desk.view.destination.done
+            found = [one for one in exceptions(effect) if one.sequence not in ended]
+            if found:
+                await registry.exceptions.put(self._fence, self._lane_id, found)
         return EMPTY
 
     @property
