@@ -234,6 +234,7 @@ class Pump:
             frame,
             lambda frame_id: self._outbox.sent(frame_id, lane, sequences, self._clock.monotonic()),
         )
+        hit(Failpoint.ITEMS_SHOWN)
 
     async def _frame(
         self, lane: Lane, found: tuple[Item, ...], at: Height
