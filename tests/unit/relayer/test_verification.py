@@ -208,7 +208,7 @@ class TestNextSequence:
         assert prove_next_sequence(root, client, found.value or b"", found.proof) == 4
 
     async def test_a_chain_that_gave_out_none_is_at_one(self, board: Station) -> None:
-        chain, client = board.exchange.path.right, board.exchange.key.destination_client
+        chain, client = board.exchange.path.right, ClientId("07-tendermint-9")
         found = prove(chain, next_sequence_send_key(client), chain.height)
         assert found.value is None
         assert prove_next_sequence(root_of(chain), client, b"", found.proof) == 1
