@@ -179,9 +179,8 @@ class RelayerApp:
     async def _open_lanes(self) -> None:
         while True:
             await self.board.clock.sleep(OPENINGS_EVERY)
-            fences = {peer: owner.fence for peer, owner in self.gateway.owners.items()}
             try:
-                await Openings(self.board, fences).run_all()
+                await Openings(self.board, self.gateway.owners.keys()).run_all()
             except HubError as error:
                 _log.warning("openings_failed", reason=error.reason, detail=str(error))
 

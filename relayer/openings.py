@@ -35,11 +35,10 @@ from relayer.reproof import ask
 from relayer.verification import Root, prove_next_sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Set
 
     from hub.core.ids import ClientId, PeerId
     from hub.ports.lanes import Opening
-    from hub.ports.leases import Fence
     from relayer.chain_clients import Mirror
     from relayer.switchboard import Switchboard
 
@@ -61,10 +60,10 @@ class _End:
 class Openings:
     """The openings whose source this process owns."""
 
-    def __init__(self, board: Switchboard, fences: Mapping[PeerId, Fence]) -> None:
-        """Openings over the sessions of *board*; mirrors are written under *fences*."""
+    def __init__(self, board: Switchboard, attached: Set[PeerId]) -> None:
+        """Openings over the sessions of *board* with the adapters *attached* here."""
         self._board = board
-        self._fences = fences
+        self._attached = attached
 
     async def run_all(self) -> None:
         """Every running opening whose two adapters are attached here is taken as far as it goes.
@@ -74,7 +73,7 @@ class Openings:
         here = [
             opening
             for opening in await self._board.registry.lanes.running_openings()
-            if {opening.plan.source, opening.plan.destination} <= self._fences.keys()
+            if {opening.plan.source, opening.plan.destination} <= self._attached
         ]
         async with asyncio.TaskGroup() as tasks:
             for opening in here:
@@ -123,8 +122,6 @@ class Openings:
         lane = LaneKey(source.peer, here.client, destination.peer, there.client)
         first = plan.from_sequence or await self._next_sequence(source.peer, here.client)
         back = await self._next_sequence(destination.peer, there.client)
-        await self._mirror(source.peer, here)
-        await self._mirror(destination.peer, there)
         await self._board.registry.lanes.finish_opening(
             opening.number, [(lane, first), (lane.reverse, back)]
         )
@@ -205,11 +202,6 @@ class Openings:
         answer = await ask(self._board, keeper, state, [key], batch=False)
         root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
         return prove_next_sequence(root, client, answer.values[0], answer.proofs[0])
-
-    async def _mirror(self, peer: PeerId, mirror: Mirror) -> None:
-        record = mirror.record(peer)
-        if record is not None:
-            await self._board.registry.clients.put_chain_client(self._fences[peer], record)
 
 
 def _check_order(mirror: Mirror, *, ordered: bool) -> None:

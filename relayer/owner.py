@@ -116,7 +116,7 @@ class PeerOwner:
         self._spawn(self._poll())
         self._spawn(TimeoutSweep(self._board, self.fence, self._inbound).run())
         self._spawn(HoleSweep(self._board, self.fence, self._inbound).run())
-        self._spawn(ClientRefresh(self._board, self.peer, self._lanes).run())
+        self._spawn(ClientRefresh(self._board, self.fence, self._lanes).run())
 
     async def stop(self) -> None:
         """Nothing of it runs any more; the lease is given back."""

@@ -1,4 +1,7 @@
-"""Keep clients from expiring: each is updated at half of its trusting period, idle or not.
+"""Keep clients from expiring, and their mirrors at the hub true.
+
+Each client is updated at half of its trusting period, idle or not, and shown with proof now and
+then.
 
 Source: design section 5, "Every client, hub's and chains', is refreshed".
 """
@@ -14,40 +17,59 @@ from hub.core.errors import HubError
 from hub.core.time import SECOND, Duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from hub.core.ids import ClientId, PeerId
+    from hub.ports.leases import Fence
     from relayer.switchboard import LaneDesk, Switchboard
 
 _log = structlog.get_logger()
 
 EVERY: Final = Duration(5 * SECOND)
+MIRROR_EVERY: Final = Duration(60 * SECOND)
+MIRRORS: Final = 16
+"""Clients of one round that are shown anew."""
 
 
 class ClientRefresh:
     """Refreshes the clients that live on one attached chain."""
 
-    def __init__(self, board: Switchboard, peer: PeerId, lanes: Mapping[int, LaneDesk]) -> None:
-        """Refreshes the clients that the *lanes* of *peer* use there."""
+    def __init__(self, board: Switchboard, fence: Fence, lanes: Mapping[int, LaneDesk]) -> None:
+        """Refreshes the clients that the *lanes* of the fence's peer use there."""
         self._board = board
-        self._peer = peer
+        self._fence = fence
+        self._peer = fence.peer
         self._lanes = lanes
+        self._mirror_due: dict[ClientId, int] = {}
+        """When each is shown again (monotonic ns)."""
 
     async def run(self) -> None:
         """Looks at every client now and then."""
         while True:
             await self._board.clock.sleep(EVERY)
             for client, other in self._clients().items():
-                try:
-                    await self.refresh(client, other)
-                except HubError as error:
-                    _log.info(
-                        "refresh_failed",
-                        peer=self._peer,
-                        client=client,
-                        reason=error.reason,
-                        detail=str(error),
-                    )
+                await self._attempt("refresh_failed", client, self.refresh(client, other))
+            for client in self.to_mirror():
+                await self._attempt("mirror_failed", client, self.mirror(client))
+
+    async def mirror(self, client: ClientId) -> bool:
+        """Whether the registry holds *client* as its chain proves it now. Raises ``HubError``.
+
+        One that waits for its anchor's header is asked for again.
+        """
+        found = await self._board.clients_of(self._peer).query(client)
+        record = found.record(self._peer)
+        if record is None:
+            return False
+        await self._board.registry.clients.put_chain_client(self._fence, record)
+        self._mirror_due[client] = self._board.clock.monotonic() + MIRROR_EVERY
+        return True
+
+    def to_mirror(self) -> list[ClientId]:
+        """The clients whose mirrors are due, a round's worth."""
+        now = self._board.clock.monotonic()
+        due = [client for client in self._clients() if self._mirror_due.get(client, 0) <= now]
+        return due[:MIRRORS]
 
     async def refresh(self, client: ClientId, other: PeerId) -> bool:
         """Whether *client* was over half of its period and is updated now. Raises ``HubError``."""
@@ -67,6 +89,18 @@ class ClientRefresh:
         if report.refused:
             clients.forget(client)
         return not report.refused
+
+    async def _attempt(self, event: str, client: ClientId, work: Awaitable[bool]) -> None:
+        try:
+            await work
+        except HubError as error:
+            _log.info(
+                event,
+                peer=self._peer,
+                client=client,
+                reason=error.reason,
+                detail=str(error),
+            )
 
     def _clients(self) -> dict[ClientId, PeerId]:
         """The chain's own clients that its lanes use, and whom each verifies."""

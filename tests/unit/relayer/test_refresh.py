@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from hub.core.errors import ClientNotFound
+from hub.core.time import SECOND, Duration
+from relayer.refresh import MIRROR_EVERY, ClientRefresh
+from tests.harness.exchange import HANGZHOU, SUZHOU
+
+if TYPE_CHECKING:
+    from hub.core.ids import ClientId
+    from tests.harness.station import Station
+
+PERIOD_S = 14 * 24 * 3600
+"""Trusting period of the embedded chains' clients, in seconds."""
+
+
+async def refresh_of(wired: Station) -> ClientRefresh:
+    """Refreshes Hangzhou's client of Suzhou."""
+    desk = await wired.desk()
+    fence = wired.exchange.fences[HANGZHOU]
+    return ClientRefresh(wired.board, fence, {desk.view.lane.lane_id: desk})
+
+
+def client_of(wired: Station) -> ClientId:
+    return wired.exchange.key.source_client
+
+
+async def pass_time(wired: Station, seconds: int) -> None:
+    """The chains make a block that much later, and the hub sees Suzhou's."""
+    wired.exchange.path.advance(seconds)
+    await wired.clock.advance(Duration(seconds * SECOND))
+    await wired.exchange.show(SUZHOU, [wired.exchange.chain(SUZHOU).height])
+    await (await wired.keeper(SUZHOU)).refresh()
+
+
+async def test_a_client_is_mirrored_with_proof(wired: Station) -> None:
+    refresh, client = await refresh_of(wired), client_of(wired)
+    with pytest.raises(ClientNotFound):
+        await wired.registry.clients.chain_client(HANGZHOU, client)
+    assert await refresh.mirror(client)
+    found = await wired.registry.clients.chain_client(HANGZHOU, client)
+    assert found.counterparty == wired.exchange.key.destination_client
+    assert found.chain_id == wired.exchange.chain(SUZHOU).config.chain_id
+    assert not found.is_frozen
+
+
+async def test_a_mirrored_client_is_shown_again_after_a_while_and_not_before(
+    wired: Station,
+) -> None:
+    refresh, client = await refresh_of(wired), client_of(wired)
+    assert refresh.to_mirror() == [client]
+    assert await refresh.mirror(client)
+    assert refresh.to_mirror() == []
+    await wired.clock.advance(MIRROR_EVERY)
+    assert refresh.to_mirror() == [client]
+
+
+async def test_a_client_that_has_not_half_of_its_period_behind_it_is_left_alone(
+    wired: Station,
+) -> None:
+    refresh = await refresh_of(wired)
+    await pass_time(wired, PERIOD_S // 4)
+    assert not await refresh.refresh(client_of(wired), SUZHOU)
+    assert wired.left.executions == []
+
+
+async def test_a_client_is_updated_at_half_of_its_period(wired: Station) -> None:
+    refresh = await refresh_of(wired)
+    await pass_time(wired, PERIOD_S // 2 + 3600)
+    suzhou = wired.exchange.chain(SUZHOU)
+    shown = suzhou.light_block(suzhou.height).header
+    assert await refresh.refresh(client_of(wired), SUZHOU)
+    [execution] = wired.left.executions
+    assert execution.client == client_of(wired)
+    assert execution.WhichOneof("action") is None
+    assert execution.updates[-1].header.content == shown.content
+    assert not await refresh.refresh(client_of(wired), SUZHOU)
+
+
+async def test_an_update_that_the_chain_refuses_is_tried_again(wired: Station) -> None:
+    refresh = await refresh_of(wired)
+    await pass_time(wired, PERIOD_S // 2 + 3600)
+    refused = pb.ExecutionReport(refused=[pb.Refusal(reason="CHAIN_UNREACHABLE", retryable=True)])
+    wired.left.reports = lambda _: refused
+    assert not await refresh.refresh(client_of(wired), SUZHOU)
+    wired.left.reports = lambda _: None
+    assert await refresh.refresh(client_of(wired), SUZHOU)
