@@ -21,7 +21,7 @@ class Options:
     """Packets a second of each open-loop phase, over all lanes."""
     seconds: int = 15
     """Length of an open-loop phase."""
-    interval: int = 50
+    interval: int = 20
     """Milliseconds between the frames of one lane in open loop, unless they would be over full."""
     packets: int = 60_000
     """Packets of each closed-loop round, over all lanes."""
