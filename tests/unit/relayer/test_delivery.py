@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from adapters.simchain.queries import PREFIX
+from hub.core.commitment import commit_packet
+from hub.core.errors import AdapterOffline, ChainUnreachable, LeaseLost, Reason, RecordCorrupt
+from hub.core.paths import commitment_key
+from hub.core.ranges import EMPTY, RangeSet
+from hub.core.record import ExceptionKind, Refusal, SkippedLeaf
+from hub.core.time import Timestamp
+from hub.wire.packet import decode_packet, encode_packet
+from relayer.delivery import Delivery, exceptions, stored_proof
+from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
+from tests.harness.clock import settle
+from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+from tests.harness.simchain import LIGHT_CLIENT
+from tests.harness.station import Station, proto_height
+
+if TYPE_CHECKING:
+    from hub.core.packet import Packet
+
+LATER = Refusal(Reason.BACKLOG_FULL, "later", is_final=False)
+NEVER = Refusal(Reason.PACKET_INVALID, "never", is_final=True)
+
+
+async def delivery(board: Station) -> Delivery:
+    return Delivery(board.board, await board.fresh_desk(), board.exchange.fences[SUZHOU])
+
+
+async def accepted(board: Station, count: int, **how: Any) -> list[Packet]:
+    """Packets that the hub has accepted in one frame, whose headers it has."""
+    packets = board.exchange.send(count)
+    await board.exchange.accept(packets, **how)
+    await board.know()
+    return packets
+
+
+def send(*sequences: int, again: bool = False) -> Send:
+    return Send(1, RangeSet.of(sequences), possible_duplicate=again)
+
+
+def received(execution: pb.Execution) -> list[int]:
+    return [decode_packet(content).sequence for content in execution.receive.packets]
+
+
+class TestCarrying:
+    async def test_a_whole_frame_goes_on_with_the_batch_that_its_adapter_sent(
+        self, wired: Station
+    ) -> None:
+        packets = await accepted(wired, 3)
+        height = wired.left.chain.height
+        reported = await (await delivery(wired)).carry(send(1, 2, 3))
+        assert reported == Reported(1, RangeSet.of([1, 2, 3]), (), reported.chance)
+        [execution] = wired.right.executions
+        key = wired.exchange.key
+        assert (execution.lane, execution.client) == (key.name, key.destination_client)
+        assert list(execution.receive.packets) == list(map(encode_packet, packets))
+        assert execution.receive.proof_height == proto_height(height)
+        assert [step.header.content for step in execution.updates][-1:] == [
+            wired.left.chain.light_block(height).header.content
+        ]
+        assert not execution.possible_duplicate
+        assert wired.left.requests == []
+
+    async def test_leaves_that_are_not_for_execution_are_named(self, wired: Station) -> None:
+        first, *packets = wired.exchange.send(3)
+        leaf = SkippedLeaf(first.sequence, commit_packet(first))
+        await wired.exchange.accept(packets, skipped=[leaf])
+        await wired.know()
+        reported = await (await delivery(wired)).carry(send(2, 3))
+        assert reported.executed == RangeSet.of([2, 3])
+        [skipped] = wired.right.executions[0].receive.skipped
+        assert (skipped.sequence, skipped.commitment) == (1, commit_packet(first))
+        assert wired.left.requests == []
+
+    async def test_a_part_of_a_frame_is_proven_afresh_alone(self, wired: Station) -> None:
+        await accepted(wired, 3)
+        wired.exchange.grow(2)
+        await wired.know()
+        reported = await (await delivery(wired)).carry(send(2))
+        assert reported.executed == RangeSet.of([2])
+        [execution] = wired.right.executions
+        assert received(execution) == [2]
+        assert execution.receive.proof_height == proto_height(wired.left.chain.height - 1)
+
+    async def test_what_a_pause_held_is_proven_afresh(self, wired: Station) -> None:
+        await accepted(wired, 2)
+        lanes, key = wired.registry.lanes, wired.exchange.key
+        await lanes.pause(key, "inspection", ADMIN)
+        await lanes.resume(key, ADMIN)
+        wired.exchange.grow(2)
+        await wired.know()
+        newest = wired.left.chain.height
+        reported = await (await delivery(wired)).carry(send(1, 2))
+        assert reported.executed == RangeSet.of([1, 2])
+        assert wired.right.executions[0].receive.proof_height == proto_height(newest)
+
+    async def test_what_the_client_has_passed_by_is_proven_at_a_height_that_it_can_reach(
+        self, wired: Station
+    ) -> None:
+        """Its adapter names its newest heights only, and an old packet's proof is below them."""
+        await accepted(wired, 2)
+        wired.exchange.grow(3)
+        await wired.know()
+        newest, key = wired.left.chain.height, wired.exchange.key
+        source = await wired.keeper(HANGZHOU)
+        clients = wired.board.clients_of(SUZHOU)
+        steps = await clients.updates(key.destination_client, source, newest, wired.clock.now())
+        wired.right.execute(pb.Execution(client=key.destination_client, updates=steps))
+        clients.reported(key.destination_client, [(await source.state(newest)).height])
+        reported = await (await delivery(wired)).carry(send(1, 2))
+        assert reported.executed == RangeSet.of([1, 2])
+        assert wired.right.executions[0].receive.proof_height == proto_height(newest)
+
+    async def test_each_frame_is_an_execution_of_its_own_updates_once(self, wired: Station) -> None:
+        await accepted(wired, 2)
+        await accepted(wired, 2)
+        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4, again=True))
+        assert reported.executed == RangeSet.of([1, 2, 3, 4])
+        first, second = wired.right.executions
+        assert (received(first), received(second)) == ([1, 2], [3, 4])
+        assert first.possible_duplicate
+        trusted = [step.trusted_height.number for step in second.updates]
+        assert trusted == [first.receive.proof_height.number]
+
+    async def test_what_was_executed_before_is_done(self, wired: Station) -> None:
+        packets = await accepted(wired, 2)
+        await wired.exchange.deliver(packets)
+        await wired.know()
+        reported = await (await delivery(wired)).carry(send(1, 2, again=True))
+        assert reported.executed == RangeSet.of([1, 2])
+
+    async def test_what_the_chain_refuses_is_told_one_by_one(self, wired: Station) -> None:
+        await accepted(wired, 2)
+        entry = pb.Refusal(sequence=2, reason="BACKLOG_FULL", detail="later", retryable=True)
+        wired.right.reports = lambda _: pb.ExecutionReport(
+            executed=[pb.SequenceRange(first=1, last=1)], refused=[entry]
+        )
+        reported = await (await delivery(wired)).carry(send(1, 2))
+        assert reported.executed == RangeSet.of([1])
+        assert reported.refused == (Refused(2, LATER),)
+
+    async def test_a_frame_that_cannot_be_proven_holds_up_no_other(self, wired: Station) -> None:
+        await accepted(wired, 2)
+        await accepted(wired, 2)
+        state = wired.registry.state
+        del state.proofs[min(state.proofs)]
+        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4))
+        assert reported.executed == RangeSet.of([3, 4])
+        with pytest.raises(RecordCorrupt):
+            await (await delivery(wired)).carry(send(1, 2))
+
+    async def test_a_packet_whose_commitment_is_gone_holds_up_no_other(
+        self, wired: Station
+    ) -> None:
+        """Others brought it and its answer; what the hub has of it is no proof any more."""
+        packets = await accepted(wired, 3)
+        path = wired.exchange.path
+        await wired.exchange.deliver(packets[:1])
+        path.advance()
+        result = path.deliver(path.left, path.acknowledge(path.left, packets[:1]))
+        assert result.error is None
+        path.advance()
+        await wired.registry.lanes.pause(wired.exchange.key, "inspection", ADMIN)
+        await wired.registry.lanes.resume(wired.exchange.key, ADMIN)
+        await wired.know()
+        reported = await (await delivery(wired)).carry(send(1, 2, 3))
+        assert reported.executed == RangeSet.of([2, 3])
+        assert reported.refused == ()
+
+    async def test_without_the_destinations_adapter_nothing_is_carried(
+        self, board: Station
+    ) -> None:
+        await board.wire(HANGZHOU)
+        await accepted(board, 1)
+        with pytest.raises(AdapterOffline):
+            await (await delivery(board)).carry(send(1))
+
+    async def test_without_the_sources_adapter_only_what_is_proven_already_is_carried(
+        self, board: Station
+    ) -> None:
+        await board.wire(SUZHOU)
+        await accepted(board, 2)
+        with pytest.raises(AdapterOffline):
+            await (await delivery(board)).carry(send(1))
+        reported = await (await delivery(board)).carry(send(1, 2))
+        assert reported.executed == RangeSet.of([1, 2])
+
+    async def test_a_session_that_ends_meanwhile_is_no_bug(self, wired: Station) -> None:
+        await accepted(wired, 1)
+        wired.right.is_silent = True
+        carrying = asyncio.ensure_future((await delivery(wired)).carry(send(1)))
+        await settle()
+        wired.right.session.end(ChainUnreachable(chain="x", problem="y"))
+        del wired.board.sessions[SUZHOU], wired.board.chain_clients[SUZHOU]
+        with pytest.raises(AdapterOffline):
+            await carrying
+
+
+class TestRecording:
+    async def test_what_is_reported_executed_is_delivered_and_not_ended(
+        self, wired: Station
+    ) -> None:
+        await accepted(wired, 2)
+        carrier = await delivery(wired)
+        assert await carrier.record(Done(RangeSet.of([2]))) == EMPTY
+        assert (await wired.fresh_desk()).view.destination.progress == RangeSet.of([2])
+
+    async def test_refusals_are_exceptions_and_failures_without_one_are_none(
+        self, wired: Station
+    ) -> None:
+        await accepted(wired, 3)
+        carrier = await delivery(wired)
+        await carrier.record(Wait(RangeSet.of([1]), None, Timestamp(0), 1))
+        await carrier.record(Wait(RangeSet.of([2]), LATER, Timestamp(0), 4))
+        await carrier.record(Park(3, NEVER))
+        found = await wired.registry.exceptions.of_lane(carrier._lane_id)
+        assert [(one.sequence, one.kind, one.reason, one.attempts) for one in found] == [
+            (2, ExceptionKind.RETRY, Reason.BACKLOG_FULL, 4),
+            (3, ExceptionKind.PARKED, Reason.PACKET_INVALID, 1),
+        ]
+
+    async def test_under_a_lease_that_is_over_nothing_is_recorded(self, wired: Station) -> None:
+        await accepted(wired, 1)
+        carrier = await delivery(wired)
+        await wired.lease(SUZHOU)
+        with pytest.raises(LeaseLost):
+            await carrier.record(Done(RangeSet.of([1])))
+        with pytest.raises(LeaseLost):
+            await carrier.record(Park(1, NEVER))
+        assert not (await wired.fresh_desk()).view.destination.progress
+
+
+def test_exceptions_name_sequences_where_the_items_are_others() -> None:
+    [found] = exceptions(Wait(RangeSet.of([0]), LATER, Timestamp(0), 2), {0: 17})
+    assert (found.sequence, found.kind) == (17, ExceptionKind.RETRY)
+    assert exceptions(Wait(RangeSet.of([0]), None, Timestamp(0), 2), {0: 17}) == []
+
+
+async def test_a_proof_that_is_not_kept_is_damage(wired: Station) -> None:
+    with pytest.raises(RecordCorrupt):
+        await stored_proof(wired.registry, 99)
+
+
+async def test_what_goes_out_is_what_was_verified(wired: Station) -> None:
+    """The batch that is forwarded shows every packet under the header that goes with it."""
+    packets = await accepted(wired, 3)
+    await (await delivery(wired)).carry(send(1, 2, 3))
+    [execution] = wired.right.executions
+    state = LIGHT_CLIENT.read_header(
+        wired.left.chain.light_block(execution.receive.proof_height.number).header
+    )
+    leaves = [leaf_of(packet) for packet in packets]
+    LIGHT_CLIENT.verify_batch(state.root, PREFIX, leaves, execution.receive.proof_batch)
+
+
+def leaf_of(packet: Packet) -> tuple[bytes, bytes]:
+    return commitment_key(packet.source_client, packet.sequence), commit_packet(packet)
