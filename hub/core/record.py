@@ -79,6 +79,8 @@ class StoredPacket:
     timeout_timestamp: int
     proof_id: int
     accepted_at: Timestamp
+    denial: str = ""
+    """Why policy forbade it when it was accepted, in a sentence; empty where it did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

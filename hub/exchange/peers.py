@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.core.client import check_anchor
 from hub.core.errors import PeerExists, PeerNotFound
 from hub.core.peer import Peer, PeerState
 from hub.light_clients.router import light_client
@@ -75,5 +74,4 @@ async def _leases(registry: Registry) -> dict[PeerId, Lease]:
 
 
 def _check(anchor: Anchor) -> None:
-    light_client(anchor.client_type)
-    check_anchor(anchor)
+    light_client(anchor.client_type).check_anchor(anchor)

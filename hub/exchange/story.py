@@ -149,9 +149,9 @@ def _events(view: LaneView, standing: PacketStanding) -> Iterable[StoryEvent]:
         yield StoryEvent(
             event="ACCEPT", detail=detail, at=stored.accepted_at, proof_height=standing.proof_height
         )
-        if exception is not None and exception.kind is ExceptionKind.DENIED:
+        if stored.denial:
             yield StoryEvent(
-                event="DENY", detail=exception.detail, at=stored.accepted_at, proof_height=0
+                event="DENY", detail=stored.denial, at=stored.accepted_at, proof_height=0
             )
     if exception is not None and exception.attempts:
         detail = f"{exception.attempts} attempts, the last: {exception.reason}: {exception.detail}"
@@ -232,7 +232,7 @@ class _Facts:
             outcome=outcome.kind if outcome is not None else None,
             executed=outcome is not None and outcome.outcome_index in view.source.progress,
             delivered=sequence in view.destination.progress,
-            denied=exception is not None and exception.kind is ExceptionKind.DENIED,
+            denied=stored is not None and bool(stored.denial),
         )
         return PacketStanding(
             lane=view.lane.key,

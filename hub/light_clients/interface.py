@@ -66,6 +66,10 @@ class LightClient(Protocol):
         """
         ...
 
+    def check_anchor(self, anchor: Anchor) -> None:
+        """*anchor* can start a client of this family. Raises ``AnchorInvalid``."""
+        ...
+
     def trust_anchor(self, anchor: Anchor, header: Header) -> ConsensusState:
         """The first consensus state of a client: *header* is exactly the one *anchor* names.
 

@@ -72,6 +72,7 @@ class AcceptOffer:
         """The offer is stored as *rows*, the answer of the statement, tell: *recent* knows it."""
         for part, row in zip(_frames(self.lanes), rows, strict=True):
             at = timestamp(row["at"])
+            denials = {denial.sequence: denial.detail for denial in part.denials}
             facts = {
                 packet.sequence: StoredPacket(
                     sequence=packet.sequence,
@@ -79,6 +80,7 @@ class AcceptOffer:
                     timeout_timestamp=packet.timeout_timestamp,
                     proof_id=row["proof_id"],
                     accepted_at=at,
+                    denial=denials.get(packet.sequence, ""),
                 )
                 for packet in part.packets
             }

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hub.registry.engine import Database
     from hub.registry.recent import RecentFacts
 
-_COLUMNS: Final = "sequence, content, timeout_timestamp, proof_id, accepted_at"
+_COLUMNS: Final = "sequence, content, timeout_timestamp, proof_id, accepted_at, denial"
 _READ: Final = FactQuery(
     f"""
     SELECT p.* FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
@@ -186,6 +186,7 @@ def _packet(row: Any) -> StoredPacket:
         timeout_timestamp=row["timeout_timestamp"],
         proof_id=row["proof_id"],
         accepted_at=timestamp(row["accepted_at"]),
+        denial=row["denial"],
     )
 
 

@@ -58,20 +58,22 @@ _PACKETS: Final = """, frames AS MATERIALIZED (
         (day, proof_id, lane_id, side, epoch, gate, height, leaf_count, skipped, content)
     SELECT current_date, proof_id, lane_id, 'SOURCE', $2, gate, height, leaf_count, skipped, content
     FROM frames
-), stored_packets AS (
-    INSERT INTO packets
-        (day, lane_id, sequence, timeout_timestamp, proof_id, accepted_at, content)
-    SELECT current_date, f.lane_id, n.sequence, n.timeout_timestamp, f.proof_id, now(), n.content
-    FROM unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::bytea[])
-        AS n (frame, sequence, timeout_timestamp, content)
-    JOIN frames f USING (frame)
-), stored_timeouts AS (
-    INSERT INTO timeout_batches (lane_id, first, last, earliest)
-    SELECT lane_id, first, last, earliest FROM frames
 ), denied AS MATERIALIZED (
     SELECT d.* FROM unnest($19::bigint[], $20::bigint[], $21::text[])
         AS d (lane_id, sequence, detail)
     WHERE EXISTS (SELECT FROM updated)
+), stored_packets AS (
+    INSERT INTO packets
+        (day, lane_id, sequence, timeout_timestamp, proof_id, accepted_at, content, denial)
+    SELECT current_date, f.lane_id, n.sequence, n.timeout_timestamp, f.proof_id, now(), n.content,
+        coalesce(d.detail, '')
+    FROM unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::bytea[])
+        AS n (frame, sequence, timeout_timestamp, content)
+    JOIN frames f USING (frame)
+    LEFT JOIN denied d ON d.lane_id = f.lane_id AND d.sequence = n.sequence
+), stored_timeouts AS (
+    INSERT INTO timeout_batches (lane_id, first, last, earliest)
+    SELECT lane_id, first, last, earliest FROM frames
 ), stored_denials AS (
     INSERT INTO exceptions (lane_id, sequence, kind, reason, detail)
     SELECT lane_id, sequence, 'DENIED', 'POLICY_DENIES_ROUTE', detail FROM denied

@@ -45,6 +45,7 @@ CREATE TABLE packets (
     proof_id BIGINT NOT NULL,
     accepted_at TIMESTAMP WITH TIME ZONE NOT NULL,
     content BYTEA NOT NULL,
+    denial TEXT DEFAULT '' NOT NULL,
     CONSTRAINT pk_packets PRIMARY KEY (lane_id, sequence, day),
     CONSTRAINT ck_packets_numbers CHECK (sequence >= 1 AND timeout_timestamp >= 1),
     CONSTRAINT ck_packets_content CHECK (content <> '')

@@ -6,7 +6,7 @@ import pytest
 
 from hub.core.errors import LaneNotFound, LeaseLost, Reason
 from hub.core.ranges import RangeSet
-from hub.core.record import ExceptionKind, PacketException
+from hub.core.record import ExceptionKind, OutcomeKind, PacketException
 from hub.core.time import Timestamp
 from hub.ports.leases import Fence
 from tests.harness.registry import HANGZHOU, acquire, opened
@@ -82,3 +82,15 @@ async def test_either_ends_lease_writes_exceptions_and_no_other(registry: Regist
     with pytest.raises(LaneNotFound):
         await registry.exceptions.remove(lanes.destination, 99, RangeSet.of([3]))
     assert [e.sequence for e in await registry.exceptions.of_lane(lanes.lane)] == [1, 2]
+
+
+async def test_why_a_packet_was_denied_is_a_fact_that_outlives_its_exception(
+    registry: Registry,
+) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(1, 2, denied=[2])
+    await lanes.settle(2, kind=OutcomeKind.ABSENCE)
+    assert await registry.exceptions.of_lane(lanes.lane) == []
+    stored = await registry.packets.page(lanes.lane, 0, 10)
+    assert [(packet.sequence, packet.denial) for packet in stored] == [(1, ""), (2, "why 2")]
+    assert await registry.packets.read(lanes.lane, RangeSet.of([1, 2])) == list(stored)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hub.core.client import check_anchor
-from hub.core.errors import AnchorMismatch
+from hub.core.errors import AnchorInvalid, AnchorMismatch
 from hub.light_clients import predicates
 from hub.light_clients.cometbft import misbehaviour, verify
+from hub.light_clients.cometbft.header import revision_of
 from hub.light_clients.cometbft.validators import read_signers
 from hub.light_clients.proofs import batch as proof_batch
 from hub.light_clients.proofs import ics23
@@ -48,6 +49,17 @@ class CometBftClient:
         """
         return verify.read_light_block(header).state
 
+    def check_anchor(self, anchor: Anchor) -> None:
+        """*anchor* can start a client: whole in itself, in the revision that its chain id names.
+
+        Raises ``AnchorInvalid``. Source: ibc-go 02-client types/height.go, ParseChainID.
+        """
+        check_anchor(anchor)
+        revision = revision_of(anchor.chain_id)
+        if anchor.height.revision != revision:
+            problem = f"is of revision {anchor.height.revision}, its chain id names {revision}"
+            raise AnchorInvalid(field="height", problem=problem)
+
     def trust_anchor(self, anchor: Anchor, header: Header) -> ConsensusState:
         """The first consensus state of a client: *header* is exactly the one *anchor* names.
 
@@ -55,7 +67,7 @@ class CometBftClient:
         never decided is a mistake to hear of at once. Raises ``AnchorInvalid``, ``AnchorMismatch``,
         another ``Malformed`` or another ``VerificationFailed``.
         """
-        check_anchor(anchor)
+        self.check_anchor(anchor)
         if anchor.client_type != self.client_type:
             raise AnchorMismatch(
                 field="client_type", got=self.client_type, expected=anchor.client_type

@@ -120,6 +120,7 @@ class MemoryPackets:
             Side.SOURCE,
             fence.epoch,
         )
+        denials = {denial.sequence: denial.detail for denial in part.denials}
         for packet in part.packets:
             row.exceptions.pop(packet.sequence, None)
             row.packets[packet.sequence] = StoredPacket(
@@ -128,6 +129,7 @@ class MemoryPackets:
                 timeout_timestamp=packet.timeout_timestamp,
                 proof_id=proof_id,
                 accepted_at=at,
+                denial=denials.get(packet.sequence, ""),
             )
         for denial in part.denials:
             row.exceptions[denial.sequence] = _denied(denial.sequence, denial.detail)

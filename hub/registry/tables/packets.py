@@ -60,6 +60,7 @@ packets = Table(
     number("proof_id"),
     Column("accepted_at", DateTime(timezone=True), nullable=False),
     octets("content"),
+    words("denial"),
     PrimaryKeyConstraint("lane_id", "sequence", "day"),
     check("numbers", "sequence >= 1 AND timeout_timestamp >= 1"),
     check("content", "content <> ''"),

@@ -82,6 +82,14 @@ async def test_a_packet_that_nobody_received_is_told_to_its_refund(exchange: Exc
     assert await told(exchange) == (PacketState.REFUNDED, ["ACCEPT", "TIME_OUT", "REFUND"], "")
 
 
+async def test_a_denial_is_told_also_after_the_refund(exchange: Exchange) -> None:
+    [packet] = exchange.send(timeout=5)
+    await exchange.accept([packet], denied="route a~b is not listed")
+    await exchange.time_out(packet)
+    state, events, _ = await told(exchange)
+    assert (state, events) == (PacketState.TIMED_OUT, ["ACCEPT", "DENY", "TIME_OUT"])
+
+
 async def test_a_denied_packet_waits_for_its_timeout(exchange: Exchange) -> None:
     await exchange.accept(exchange.send(), denied="route a~b is not listed")
     found = await story.explain(exchange.registry, exchange.key, 1)

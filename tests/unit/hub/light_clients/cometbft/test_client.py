@@ -22,6 +22,7 @@ from hub.core.errors import (
     ValidatorSetMismatch,
 )
 from hub.core.height import Height
+from hub.core.ids import ChainId
 from hub.core.time import SECOND, Timestamp
 from hub.light_clients.cometbft.client import CometBftClient
 from hub.light_clients.interface import Excluded, Included, NeedsBisection, Verified
@@ -58,6 +59,8 @@ TRUSTED, NEXT, FAR = make_chain([GROUP] * 3)
 ANCHOR = anchor_of(TRUSTED)
 NOW = Timestamp(FAR.time + SECOND)
 
+OTHER_REVISION = ChainId("suzhou-2")
+
 
 def test_client_type_is_that_of_ibc() -> None:
     assert CLIENT.client_type == "07-tendermint"
@@ -81,9 +84,8 @@ def test_anchor_is_trusted_with_the_header_that_it_names() -> None:
     ("field", "value"),
     [
         ("client_type", "06-solomachine"),
-        ("chain_id", "suzhou-2"),
+        ("chain_id", "hangzhou-1"),
         ("height", Height(1, 2)),
-        ("height", Height(0, 1)),
         ("header_hash", b"\x01" * 32),
         ("next_validators_hash", b"\x01" * 32),
     ],
@@ -93,6 +95,14 @@ def test_anchor_that_names_another_header_is_refused(field: str, value: Any) -> 
     with pytest.raises(AnchorMismatch) as caught:
         CLIENT.trust_anchor(anchor, TRUSTED.header)
     assert caught.value.field == field
+
+
+def test_anchor_of_another_revision_than_its_chain_ids_can_start_no_client() -> None:
+    CLIENT.check_anchor(ANCHOR)
+    for other in (replace(ANCHOR, height=Height(0, 1)), replace(ANCHOR, chain_id=OTHER_REVISION)):
+        with pytest.raises(AnchorInvalid) as caught:
+            CLIENT.check_anchor(other)
+        assert caught.value.field == "height"
 
 
 def test_anchor_that_names_nothing_is_refused() -> None:
