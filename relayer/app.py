@@ -190,7 +190,7 @@ async def run(config: RelayerConfig) -> None:
     url = config.database_url or os.environ.get("YDHUB_DATABASE_URL", "")
     if not url:
         raise FieldInvalid(field="database_url", problem="is empty, and so is YDHUB_DATABASE_URL")
-    registry = await PostgresRegistry.connect(url)
+    registry = await PostgresRegistry.connect(url, name=f"relayer {config.name}")
     app = RelayerApp(config, registry)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

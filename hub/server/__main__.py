@@ -40,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--database-url", default="", help="instead of YDHUB_DATABASE_URL")
+    retire = commands.add_parser("retire", help="drop days of records whose packets all ended")
+    retire.add_argument("--keep-days", type=int, required=True, help="at least 180")
+    retire.add_argument("--database-url", default="", help="instead of YDHUB_DATABASE_URL")
     postgres = commands.add_parser("postgres", help="an embedded PostgreSQL, for development")
     postgres.add_argument("action", choices=["start", "stop"])
     postgres.add_argument("--dir", type=Path, required=True, help="where all of it is kept")
@@ -57,6 +60,10 @@ def _run(arguments: argparse.Namespace) -> int:
             sys.stdout.write(asyncio.run(app.migrate(url)) + "\n")
         case "check":
             return _check(app.database_url(arguments.database_url))
+        case "retire":
+            url = app.database_url(arguments.database_url)
+            for day in asyncio.run(app.retire(url, arguments.keep_days)):
+                sys.stdout.write(f"{day} dropped\n")
         case "postgres" if arguments.action == "start":
             sys.stdout.write(app.start_postgres(arguments.dir) + "\n")
         case _:

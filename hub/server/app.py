@@ -19,10 +19,14 @@ from hub.wire.identity.credentials import server_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
     from pathlib import Path
 
     from hub.ports.registry import InvariantViolation
     from hub.server.config import ServerConfig
+
+LEAST_KEPT_DAYS = 180
+"""Source: reliability notes section 3, Cybersecurity Law: records of six months stay."""
 
 
 def database_url(configured: str) -> str:
@@ -37,7 +41,7 @@ async def serve(config: ServerConfig) -> None:
     """The process, until SIGTERM or SIGINT. Raises ``HubError`` where it cannot start."""
     tls = config.tls
     credentials = server_credentials(tls.cert_file, tls.key_file, tls.ca_file)
-    registry = await PostgresRegistry.connect(database_url(config.database_url))
+    registry = await PostgresRegistry.connect(database_url(config.database_url), name="server")
     try:
         hub = Hub(
             registry=registry,
@@ -67,11 +71,23 @@ async def check(url: str) -> tuple[str, Sequence[InvariantViolation]]:
 
     Raises ``RegistryUnreachable`` or ``SchemaVersionMismatch``.
     """
-    registry = await PostgresRegistry.connect(url)
+    registry = await PostgresRegistry.connect(url, name="check")
     try:
         return await registry.audit.schema_revision(), await registry.audit.violations()
     finally:
         await registry.close()
+
+
+async def retire(url: str, keep_days: int) -> Sequence[date]:
+    """Days of records before the last *keep_days* are dropped where all has ended; which ones.
+
+    Raises ``FieldInvalid``, ``RegistryUnreachable`` or ``SchemaVersionMismatch``.
+    """
+    if keep_days < LEAST_KEPT_DAYS:
+        problem = f"is {keep_days}, and at least {LEAST_KEPT_DAYS} are kept"
+        raise FieldInvalid(field="--keep-days", problem=problem)
+    async with await PostgresRegistry.connect(url, name="retire") as registry:
+        return await registry.retire(keep_days)
 
 
 def start_postgres(directory: Path) -> str:

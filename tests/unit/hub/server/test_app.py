@@ -4,7 +4,7 @@ import pytest
 
 from hub.core.errors import FieldInvalid
 from hub.registry.embedded import URL_VARIABLE
-from hub.server.app import database_url
+from hub.server.app import LEAST_KEPT_DAYS, database_url, retire
 
 
 def test_the_file_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,3 +15,9 @@ def test_the_file_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(FieldInvalid) as raised:
         database_url("")
     assert raised.value.field == "database_url"
+
+
+async def test_records_of_the_last_half_year_are_never_dropped() -> None:
+    with pytest.raises(FieldInvalid) as raised:
+        await retire("postgresql://nowhere/db", LEAST_KEPT_DAYS - 1)
+    assert raised.value.field == "--keep-days"
