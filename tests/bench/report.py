@@ -69,7 +69,7 @@ def text(result: Result) -> str:
     """The whole run, for people."""
     lines = [
         f"made at   {result.made_at}, commit {result.commit}",
-        f"machine   {result.machine}",
+        f"machine   {result.machine}; load average {result.busy:.1f} before the run",
         f"command   {result.command}",
         f"load      {result.load}",
         "",

@@ -88,6 +88,8 @@ class Result:
     made_at: str
     command: str
     machine: str
+    busy: float
+    """Processes that wanted a core in the minute before the run: what else the machine did."""
     commit: str
     load: str
     options: Mapping[str, Any]

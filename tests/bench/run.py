@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -36,6 +37,7 @@ _END_S = 10
 async def run(options: Options, say: Callable[[str], None]) -> Result:
     """What was found; *say* hears how far it is. Raises where the run cannot be finished."""
     plan = make_plan(options)
+    busy = os.getloadavg()[0]
     packets = sum([phase.packets for phase in plan.phases])
     say(f"building {packets:,} packets, {options.peers} chains of {options.keys:,} keys")
     async with _generator(plan) as generator:
@@ -47,7 +49,7 @@ async def run(options: Options, say: Callable[[str], None]) -> Result:
             bench = _Bench(plan, found, generator, say)
             phases = await bench.phases()
             await generator.ask(Stop())
-            return await bench.result(options, phases, functions, built)
+            return await bench.result(options, phases, functions, built, busy)
 
 
 class _GeneratorProcess:
@@ -147,6 +149,7 @@ class _Bench:
         phases: list[PhaseResult],
         functions: dict[str, float],
         built: Built,
+        busy: float,
     ) -> Result:
         """Everything, with the checks of the end."""
         assert self.began_with is not None
@@ -158,6 +161,7 @@ class _Bench:
             made_at=result.made_at(),
             command=result.command(),
             machine=result.machine(await self.system.postgres.version()),
+            busy=round(busy, 1),
             commit=result.commit(),
             load=(
                 f"{options.peers} peers, {options.lanes} lanes, {options.relayers} relayer"

@@ -56,6 +56,7 @@ RESULT = Result(
     made_at="2026-11-25T17:00:00Z",
     command="python -m tests.bench",
     machine="a machine",
+    busy=0.5,
     commit="abc",
     load="a load",
     options={"relayers": 1},
