@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from hub.core.errors import AdapterOffline, LeaseLost, Reason, RecordCorrupt
+from hub.core.ranges import EMPTY, RangeSet
+from hub.core.record import ExceptionKind, Refusal
+from hub.core.time import Timestamp
+from hub.wire.packet import decode_packet, encode_packet
+from relayer.settlement import Settlement
+from relayer.steps.flow import Done, Park, Refused, Send, Wait
+from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+from tests.harness.station import Station, proto_height
+
+if TYPE_CHECKING:
+    from hub.core.packet import Packet
+
+LATER = Refusal(Reason.BACKLOG_FULL, "later", is_final=False)
+NEVER = Refusal(Reason.PACKET_INVALID, "never", is_final=True)
+
+
+async def settlement(board: Station) -> Settlement:
+    return Settlement(board.board, await board.fresh_desk(), board.exchange.fences[HANGZHOU])
+
+
+async def acknowledged(board: Station, count: int) -> list[Packet]:
+    """Packets whose acknowledgements are recorded, with one proof for all."""
+    exchange = board.exchange
+    packets = exchange.send(count)
+    await exchange.accept(packets)
+    await exchange.deliver(packets)
+    await exchange.acknowledge(packets)
+    await board.know()
+    return packets
+
+
+async def expired(board: Station, count: int = 1) -> list[Packet]:
+    """Packets whose absence at their timeout is recorded, each with its own proof."""
+    exchange = board.exchange
+    packets = exchange.send(count, timeout=30)
+    await exchange.accept(packets)
+    for packet in packets:
+        await exchange.time_out(packet)
+    await board.know()
+    return packets
+
+
+def send(*indexes: int, again: bool = False) -> Send:
+    return Send(1, RangeSet.of(indexes), possible_duplicate=again)
+
+
+def effects(board: Station, sequence: int) -> Any:
+    """What the left's chain did for one of its packets."""
+    chain = board.exchange.path.left
+    return chain.ledger.outgoing[board.exchange.key.source_client].of(sequence)
+
+
+class TestAcknowledgements:
+    async def test_a_whole_frame_goes_back_with_the_batch_that_its_adapter_sent(
+        self, wired: Station
+    ) -> None:
+        packets = await acknowledged(wired, 3)
+        height = wired.right.chain.height
+        reported = await (await settlement(wired)).carry(send(0, 1, 2))
+        assert (reported.executed, reported.refused) == (RangeSet.of([0, 1, 2]), ())
+        [execution] = wired.left.executions
+        assert execution.client == wired.exchange.key.source_client
+        assert list(execution.acknowledge.packets) == list(map(encode_packet, packets))
+        assert len(execution.acknowledge.acknowledgements) == 3
+        assert execution.acknowledge.proof_height == proto_height(height)
+        assert wired.right.requests == []
+        assert [effects(wired, number).acknowledged for number in (1, 2, 3)] == [1, 1, 1]
+
+    async def test_indexes_are_those_of_the_outcomes_in_whatever_order_they_came(
+        self, wired: Station
+    ) -> None:
+        exchange = wired.exchange
+        packets = exchange.send(2)
+        await exchange.accept(packets)
+        await exchange.deliver(packets)
+        await exchange.acknowledge(packets[1:])
+        await exchange.acknowledge(packets[:1])
+        await wired.know()
+        reported = await (await settlement(wired)).carry(send(0))
+        assert reported.executed == RangeSet.of([0])
+        assert [decode_packet(one).sequence for one in sent(wired)[0].acknowledge.packets] == [2]
+
+    async def test_a_part_of_a_frame_is_proven_afresh(self, wired: Station) -> None:
+        await acknowledged(wired, 3)
+        wired.exchange.grow(2)
+        await wired.know()
+        reported = await (await settlement(wired)).carry(send(1, again=True))
+        assert reported.executed == RangeSet.of([1])
+        [execution] = sent(wired)
+        assert execution.acknowledge.proof_height == proto_height(wired.right.chain.height - 1)
+        assert execution.possible_duplicate
+        assert effects(wired, 2).acknowledged == 1
+
+    async def test_what_a_freeze_lies_behind_is_proven_afresh(self, wired: Station) -> None:
+        await acknowledged(wired, 2)
+        lanes, key = wired.registry.lanes, wired.exchange.key
+        await lanes.pause(key, "inspection", ADMIN)
+        await lanes.resume(key, ADMIN)
+        reported = await (await settlement(wired)).carry(send(0, 1))
+        assert reported.executed == RangeSet.of([0, 1])
+        assert [one.proofs.batch for one in wired.right.requests] == [True]
+
+    async def test_what_was_executed_before_is_complete(self, wired: Station) -> None:
+        await acknowledged(wired, 2)
+        carrier = await settlement(wired)
+        await carrier.carry(send(0, 1))
+        reported = await carrier.carry(send(0, 1, again=True))
+        assert reported.executed == RangeSet.of([0, 1])
+        assert effects(wired, 1).acknowledged == 1
+
+    async def test_refusals_are_told_by_index(self, wired: Station) -> None:
+        await acknowledged(wired, 2)
+        entry = pb.Refusal(sequence=2, reason="BACKLOG_FULL", detail="later", retryable=True)
+        foreign = pb.Refusal(sequence=77, reason="BACKLOG_FULL")
+        wired.left.reports = lambda _: pb.ExecutionReport(
+            executed=[pb.SequenceRange(first=1, last=1)], refused=[entry, foreign]
+        )
+        reported = await (await settlement(wired)).carry(send(0, 1))
+        assert reported.executed == RangeSet.of([0])
+        assert reported.refused == (Refused(1, LATER),)
+
+
+class TestTimeouts:
+    async def test_each_absence_is_an_execution_of_its_own(self, wired: Station) -> None:
+        packets = await expired(wired, 2)
+        reported = await (await settlement(wired)).carry(send(0, 1))
+        assert reported.executed == RangeSet.of([0, 1])
+        assert [one.time_out.packet for one in sent(wired)] == list(map(encode_packet, packets))
+        assert wired.right.requests == []
+        assert [effects(wired, number).refunded for number in (1, 2)] == [1, 1]
+
+    async def test_what_a_freeze_lies_behind_is_proven_afresh_at_a_later_height(
+        self, wired: Station
+    ) -> None:
+        await expired(wired)
+        lanes, key = wired.registry.lanes, wired.exchange.key
+        await lanes.pause(key, "inspection", ADMIN)
+        await lanes.resume(key, ADMIN)
+        wired.exchange.grow(1)
+        await wired.know()
+        newest = wired.right.chain.height
+        reported = await (await settlement(wired)).carry(send(0))
+        assert reported.executed == RangeSet.of([0])
+        assert sent(wired)[0].time_out.proof_height == proto_height(newest)
+
+    @pytest.mark.parametrize("lie", ["present", "forged"])
+    async def test_a_lie_about_the_receipt_brings_no_refund_and_holds_up_no_other(
+        self, wired: Station, lie: str
+    ) -> None:
+        await expired(wired)
+        await acknowledged(wired, 1)
+        lanes, key = wired.registry.lanes, wired.exchange.key
+        await lanes.pause(key, "inspection", ADMIN)
+        await lanes.resume(key, ADMIN)
+
+        def answer(request: pb.Request) -> pb.Answer | None:
+            if request.WhichOneof("body") != "proofs" or request.proofs.batch:
+                return None
+            found = wired.right.prove(request.proofs)
+            if lie == "present":
+                found.proofs.values[0] = b"\x01"
+            else:
+                found.proofs.proofs[0] = found.proofs.proofs[0][:-1]
+            return found
+
+        wired.right.answers = answer
+        reported = await (await settlement(wired)).carry(send(0, 1))
+        assert reported.executed == RangeSet.of([1])
+        assert effects(wired, 1).refunded == 0
+        assert effects(wired, 2).acknowledged == 1
+
+
+class TestOthers:
+    async def test_what_is_settled_elsewhere_is_owed_to_nobody(self, board: Station) -> None:
+        await board.exchange.settle_elsewhere(5)
+        reported = await (await settlement(board)).carry(send(0))
+        assert reported.executed == RangeSet.of([0])
+
+    async def test_without_the_sources_adapter_nothing_is_carried(self, board: Station) -> None:
+        await acknowledged(board, 1)
+        with pytest.raises(AdapterOffline):
+            await (await settlement(board)).carry(send(0))
+
+    async def test_an_outcome_without_its_packet_is_damage(self, wired: Station) -> None:
+        await acknowledged(wired, 1)
+        wired.registry.state.lanes[1].packets.clear()
+        with pytest.raises(RecordCorrupt):
+            await (await settlement(wired)).carry(send(0))
+
+    async def test_an_outcome_without_its_proof_is_damage(self, wired: Station) -> None:
+        await acknowledged(wired, 1)
+        wired.registry.state.proofs.clear()
+        with pytest.raises(RecordCorrupt):
+            await (await settlement(wired)).carry(send(0))
+
+
+class TestRecording:
+    async def test_what_is_reported_executed_is_complete_and_has_ended(
+        self, wired: Station
+    ) -> None:
+        await acknowledged(wired, 2)
+        carrier = await settlement(wired)
+        assert await carrier.record(Done(RangeSet.of([1]))) == RangeSet.of([1])
+        assert (await wired.fresh_desk()).view.source.progress == RangeSet.of([1])
+
+    async def test_exceptions_are_of_the_packets(self, wired: Station) -> None:
+        exchange = wired.exchange
+        packets = exchange.send(2)
+        await exchange.accept(packets)
+        await exchange.deliver(packets)
+        await exchange.acknowledge(packets[1:])
+        await exchange.acknowledge(packets[:1])
+        carrier = await settlement(wired)
+        assert await carrier.record(Wait(RangeSet.of([0]), LATER, Timestamp(0), 2)) == EMPTY
+        assert await carrier.record(Park(1, NEVER)) == EMPTY
+        found = await wired.registry.exceptions.of_lane(carrier._lane_id)
+        assert [(one.sequence, one.kind) for one in found] == [
+            (1, ExceptionKind.PARKED),
+            (2, ExceptionKind.RETRY),
+        ]
+
+    async def test_a_wait_without_a_refusal_records_nothing(self, wired: Station) -> None:
+        await acknowledged(wired, 1)
+        carrier = await settlement(wired)
+        await carrier.record(Wait(RangeSet.of([0]), None, Timestamp(0), 1))
+        assert await wired.registry.exceptions.of_lane(carrier._lane_id) == []
+
+    async def test_under_a_lease_that_is_over_nothing_is_recorded(self, wired: Station) -> None:
+        await acknowledged(wired, 1)
+        carrier = await settlement(wired)
+        await wired.lease(HANGZHOU)
+        with pytest.raises(LeaseLost):
+            await carrier.record(Done(RangeSet.of([0])))
+        assert not (await wired.fresh_desk()).view.source.progress
+
+
+async def test_the_other_sides_lease_does_not_count_here(wired: Station) -> None:
+    await acknowledged(wired, 1)
+    await wired.lease(SUZHOU)
+    carrier = await settlement(wired)
+    assert await carrier.record(Done(RangeSet.of([0]))) == RangeSet.of([0])
+
+
+def sent(board: Station) -> list[pb.Execution]:
+    return board.left.executions
