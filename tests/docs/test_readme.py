@@ -77,7 +77,7 @@ def test_every_target_that_the_readme_names_exists() -> None:
 
 
 def test_every_file_that_the_pages_link_to_exists() -> None:
-    for page in ROOT.glob("*.md"):
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("deploy/**/*.md")):
         text = page.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
@@ -91,3 +91,14 @@ def test_every_group_has_help(command: str, tmp_path: Path) -> None:
     done = run(f"ydhub {command} --help", tmp_path)
     assert done.returncode == 0
     assert "Usage:" in done.stdout
+
+
+def test_every_command_of_the_runbooks_is_one(tmp_path: Path) -> None:
+    named: set[str] = set()
+    for page in ROOT.glob("deploy/runbooks/*.md"):
+        text = page.read_text(encoding="utf-8")
+        named.update(re.findall(r"\bydhub ([a-z]+ [a-z]+)\b", text))
+    assert len(named) > 5
+    for command in sorted(named):
+        done = run(f"ydhub {command} --help", tmp_path)
+        assert done.returncode == 0, f"ydhub {command}: {done.stderr}"
