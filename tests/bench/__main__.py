@@ -33,6 +33,9 @@ def main(arguments: Sequence[str]) -> int:
         return GOOD
     try:
         result = asyncio.run(run(options, _say))
+    except KeyboardInterrupt:
+        print("unfinished: interrupted", file=sys.stderr)
+        return UNFINISHED
     except (RuntimeError, OSError, EOFError, TimeoutError) as error:
         print(f"unfinished: {error}", file=sys.stderr)
         return UNFINISHED

@@ -37,6 +37,8 @@ class Options:
     peers: int = 2
     lanes: int = 2
     """Lanes that carry packets."""
+    quiet: int = 0
+    """Lanes that are open besides, and carry nothing."""
     relayers: int = 1
     keys: int = 1_000_000
     """Keys in each chain's store."""
@@ -52,7 +54,8 @@ def parse(arguments: Sequence[str]) -> tuple[Options, tuple[str, str] | None]:
         "--rate", type=_count, action="append", help="packets/s of an open-loop phase; repeatable"
     )
     for name, text in _NUMBERS.items():
-        parser.add_argument(f"--{name}", type=_count, default=getattr(default, name), help=text)
+        kind = _number if name == "quiet" else _count
+        parser.add_argument(f"--{name}", type=kind, default=getattr(default, name), help=text)
     parser.add_argument("--json", default="", metavar="FILE", help="where the result is written")
     parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="two result files, no run")
     given = parser.parse_args(arguments)
@@ -93,13 +96,21 @@ _NUMBERS = {
     "payload": "bytes of a packet's payload",
     "peers": "city chains",
     "lanes": "lanes that carry packets",
+    "quiet": "lanes that are open besides, and carry nothing",
     "relayers": "relayer processes, which the peers are dealt out to",
     "keys": "keys in each chain's store",
 }
 
 
-def _count(text: str) -> int:
+def _number(text: str) -> int:
     number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return number
+
+
+def _count(text: str) -> int:
+    number = _number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is below 1")
     return number

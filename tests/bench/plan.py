@@ -105,7 +105,7 @@ def make_plan(options: Options) -> Plan:
                 left=peers[number % len(peers)],
                 right=peers[(number + 1) % len(peers)],
             )
-            for number in range((options.lanes + 1) // 2)
+            for number in range((options.lanes + options.quiet + 1) // 2)
         ]
     )
     lanes = tuple([lane for pair in pairs for lane in pair.lanes])[: options.lanes]

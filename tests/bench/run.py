@@ -164,7 +164,8 @@ class _Bench:
             busy=round(busy, 1),
             commit=result.commit(),
             load=(
-                f"{options.peers} peers, {options.lanes} lanes, {options.relayers} relayer"
+                f"{options.peers} peers, {options.lanes} lanes, {options.quiet} quiet ones,"
+                f" {options.relayers} relayer"
                 f" process(es), {options.keys:,} keys a chain, packets of {built.packet_bytes} B,"
                 f" frames of at most {options.batch}"
             ),

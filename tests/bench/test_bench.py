@@ -34,6 +34,7 @@ SMALL = Options(
     payload=40,
     peers=3,
     lanes=5,
+    quiet=3,
     relayers=2,
     keys=4000,
 )
@@ -232,5 +233,7 @@ def test_options_come_from_the_command_line() -> None:
     options, compared = parse(["--rate", "10", "--rate", "20", "--keys", "5000", "--json", "x"])
     assert (options.rates, options.keys, options.json, compared) == ((10, 20), 5000, "x", None)
     assert parse([])[0] == Options()
-    with pytest.raises(SystemExit):
-        parse(["--packets", "0"])
+    assert parse(["--quiet", "0"])[0].quiet == 0
+    for wrong in (["--packets", "0"], ["--quiet", "-1"], ["--batch", "300"]):
+        with pytest.raises(SystemExit):
+            parse(wrong)
