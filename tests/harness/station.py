@@ -99,14 +99,14 @@ class ScriptedAdapter:
         shown = headers or (self.chain.light_block(self.chain.height).header,)
         return await self.verdict(headers=headers_to_proto(shown))
 
-    def packets(self, packets: Sequence[Packet], **changes: Any) -> pb.PacketBatch:
-        """*packets* of the lane from here, proven under the newest header."""
+    def packets(self, shown: Sequence[Packet], **changes: Any) -> pb.PacketBatch:
+        """The packets *shown* of the lane from here, proven under the newest header."""
         key = self._lane_from_here()
-        keys = [commitment_key(key.source_client, packet.sequence) for packet in packets]
+        keys = [commitment_key(key.source_client, packet.sequence) for packet in shown]
         values: dict[str, Any] = {
             "lane": key.name,
             "proof_height": height_to_proto(height_at(self.chain, self.chain.height)),
-            "packets": [encode_packet(packet) for packet in packets],
+            "packets": [encode_packet(packet) for packet in shown],
             "proof_batch": prove_batch(self.chain, keys, self.chain.height).proof,
         }
         return pb.PacketBatch(**{**values, **changes})

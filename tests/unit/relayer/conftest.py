@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.inbound import Working, working
 from tests.harness.station import Station, station
 
 if TYPE_CHECKING:
@@ -27,3 +28,10 @@ async def wired(board: Station) -> Station:
 async def owned(board: Station) -> Station:
     """Both adapters are attached, and everything runs for them."""
     return await board.own()
+
+
+@pytest.fixture
+async def at_work(wired: Station) -> AsyncIterator[Working]:
+    """Both adapters are attached, and their frames are worked on."""
+    async with working(wired) as found:
+        yield found

@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from adapters.simchain.misbehave import Forgery, equivocate, forge_batch, forge_header, forge_packet
+from hub.core.errors import (
+    GateChanged,
+    LeaseLost,
+    Reason,
+    RegistryUnreachable,
+)
+from hub.core.ids import ClientId, PeerId
+from hub.core.lane import LaneKey, Side
+from hub.core.ranges import EMPTY, RangeSet
+from hub.core.time import Timestamp
+from hub.wire.packet import encode_packet
+from relayer.steps.flow import Added
+from tests.harness.exchange import ADMIN, HANGZHOU
+from tests.harness.inbound import Working, numbers, reasons, show_packets
+from tests.harness.station import proto_height
+
+
+class TestHeaders:
+    async def test_the_heights_that_were_taken_are_told(self, at_work: Working) -> None:
+        left, chain = at_work.board.left, at_work.board.left.chain
+        at_work.board.exchange.grow(2)
+        headers = [chain.light_block(number).header for number in (chain.height - 1, chain.height)]
+        verdict = await left.show(*headers)
+        assert numbers(verdict.accepted) == [chain.height - 1, chain.height]
+
+    @pytest.mark.parametrize("forgery", list(Forgery))
+    async def test_a_forged_header_is_refused_and_may_be_mended(
+        self, at_work: Working, forgery: Forgery
+    ) -> None:
+        left = at_work.board.left
+        at_work.board.exchange.grow(1)
+        forged = forge_header(left.chain, left.chain.height, forgery).header
+        verdict = await left.show(forged)
+        assert [(entry.sequence, entry.retryable) for entry in verdict.refused] == [(0, True)]
+        assert not (await left.show()).refused
+
+    async def test_a_second_header_freezes_the_client_keeps_both_and_other_lanes_go_on(
+        self, at_work: Working
+    ) -> None:
+        board = at_work.board
+        left, right = board.left, board.right
+        verdict = await left.show(equivocate(left.chain, left.chain.height).header)
+        assert reasons(verdict) == [(0, "CONSENSUS_STATE_DIFFERS")]
+        assert not verdict.refused[0].retryable
+        assert len(await board.registry.clients.evidence(HANGZHOU)) == 1
+        packets = board.exchange.send()
+        verdict = await left.verdict(packets=left.packets(packets))
+        assert reasons(verdict) == [(0, "CLIENT_FROZEN")]
+        board.exchange.grow(1)
+        assert not (await right.show()).refused
+
+    async def test_no_headers_and_bytes_that_are_none_are_refused(self, at_work: Working) -> None:
+        left = at_work.board.left
+        assert reasons(await left.verdict(headers=pb.HeaderBatch())) == [(0, "FRAME_INVALID")]
+        batch = pb.HeaderBatch(validator_sets=[b"\xff"])
+        batch.headers.add(content=b"\xff")
+        assert reasons(await left.verdict(headers=batch)) == [(0, "HEADER_UNPARSEABLE")]
+
+
+class TestPackets:
+    async def test_new_ones_are_recorded_and_go_on_their_way_at_once(
+        self, at_work: Working
+    ) -> None:
+        packets = at_work.board.exchange.send(3)
+        verdict = await show_packets(at_work, packets)
+        assert numbers(verdict.accepted) == [1, 2, 3]
+        assert not verdict.refused
+        stored = await at_work.board.registry.packets.read(1, RangeSet.span(1, 9))
+        assert [packet.content for packet in stored] == list(map(encode_packet, packets))
+        assert at_work.delivery.events == [Added(RangeSet.of([1, 2, 3]))]
+
+    async def test_denied_ones_are_accepted_and_do_not_go_on(self, at_work: Working) -> None:
+        board = at_work.board
+        board.registry.state.routes.clear()
+        await board.board.read_routes(await board.desk())
+        verdict = await show_packets(at_work, board.exchange.send(2))
+        assert numbers(verdict.accepted) == [1, 2]
+        assert at_work.delivery.events == [Added(EMPTY)]
+        assert len(await board.registry.exceptions.of_lane(1)) == 2
+
+    async def test_replayed_ones_are_already_done_and_nothing_goes_on_again(
+        self, at_work: Working
+    ) -> None:
+        packets = at_work.board.exchange.send(2)
+        await show_packets(at_work, packets)
+        at_work.delivery.events.clear()
+        for _ in range(3):
+            verdict = await show_packets(at_work, packets)
+            assert numbers(verdict.already_done) == [1, 2]
+            assert not verdict.accepted
+        assert at_work.delivery.events == []
+
+    async def test_ones_that_have_ended_elsewhere_meanwhile_do_not_go_on(
+        self, at_work: Working
+    ) -> None:
+        packets = at_work.board.exchange.send(2)
+        await at_work.board.exchange.settle_elsewhere(1)
+        await at_work.board.fresh_desk()
+        verdict = await show_packets(at_work, packets)
+        assert numbers(verdict.accepted) == [1, 2]
+        assert at_work.delivery.events == [Added(RangeSet.of([2]))]
+
+    async def test_a_forged_proof_or_packet_is_refused_and_the_genuine_one_taken(
+        self, at_work: Working
+    ) -> None:
+        packets = at_work.board.exchange.send(2)
+        genuine = at_work.board.left.packets(packets)
+        forged = forge_batch(genuine.proof_batch)
+        verdict = await show_packets(at_work, packets, proof_batch=forged)
+        assert [sequence for sequence, _ in reasons(verdict)] == [0]
+        other = [encode_packet(forge_packet(packets[0])), encode_packet(packets[1])]
+        verdict = await show_packets(at_work, packets, packets=other)
+        assert [sequence for sequence, _ in reasons(verdict)] == [0]
+        assert at_work.board.registry.state.lanes[1].packets == {}
+        assert numbers((await show_packets(at_work, packets)).accepted) == [1, 2]
+
+    async def test_a_height_that_was_not_shown_is_missing(self, at_work: Working) -> None:
+        left = at_work.board.left
+        packets = at_work.board.exchange.send()
+        verdict = await left.verdict(packets=left.packets(packets))
+        assert reasons(verdict) == [(0, "CONSENSUS_STATE_MISSING")]
+        assert verdict.refused[0].retryable
+        await left.show()
+        other_revision = proto_height(left.chain.height, revision=7)
+        verdict = await left.verdict(packets=left.packets(packets, proof_height=other_revision))
+        assert reasons(verdict) == [(0, "CONSENSUS_STATE_MISSING")]
+
+    async def test_a_lane_of_others_is_not_spoken_for(self, at_work: Working) -> None:
+        board = at_work.board
+        batch = board.left.packets(board.exchange.send())
+        assert reasons(await board.right.verdict(packets=batch)) == [(0, "IDENTITY_NOT_ALLOWED")]
+        back = pb.PacketBatch(
+            lane=board.exchange.key.reverse.name,
+            proof_height=batch.proof_height,
+            packets=[],
+            proof_batch=b"",
+        )
+        assert reasons(await board.left.verdict(packets=back)) == [(0, "FRAME_INVALID")]
+
+    async def test_a_packet_of_another_lane_than_its_frame_is_refused(
+        self, at_work: Working
+    ) -> None:
+        packets = at_work.board.exchange.send()
+        foreign = replace(packets[0], destination_client=ClientId("07-tendermint-77"))
+        verdict = await show_packets(at_work, packets, packets=[encode_packet(foreign)])
+        assert reasons(verdict) == [(0, "FRAME_INVALID")]
+
+    async def test_an_unknown_lane_is_told_so(self, at_work: Working) -> None:
+        key = at_work.board.exchange.key
+        unknown = LaneKey(HANGZHOU, key.source_client, PeerId("wuxi"), key.destination_client)
+        packets = at_work.board.exchange.send()
+        verdict = await show_packets(at_work, packets, lane=unknown.name)
+        assert reasons(verdict) == [(0, "LANE_NOT_FOUND")]
+        verdict = await show_packets(at_work, packets, lane="lanes/no~lane")
+        assert reasons(verdict) == [(0, "IDENTIFIER_INVALID")]
+
+    async def test_a_paused_lane_is_told_so_whether_this_process_knows_it_or_not(
+        self, at_work: Working
+    ) -> None:
+        board = at_work.board
+        packets = board.exchange.send()
+        await board.registry.lanes.pause(board.exchange.key, "inspection", ADMIN)
+        for _ in range(2):
+            assert reasons(await show_packets(at_work, packets)) == [(0, "LANE_PAUSED")]
+            await board.fresh_desk()
+        assert board.registry.state.lanes[1].packets == {}
+
+    async def test_a_frozen_client_is_told_so_also_when_it_freezes_meanwhile(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between judging and recording: the registry's gate is another, and it is judged anew."""
+        registry = at_work.board.registry
+        accept = registry.packets.accept
+
+        async def frozen_first(*arguments: Any) -> None:
+            await registry.clients.freeze(HANGZHOU, "inspection", None, ADMIN)
+            await accept(*arguments)
+
+        monkeypatch.setattr(registry.packets, "accept", frozen_first)
+        packets = at_work.board.exchange.send()
+        assert reasons(await show_packets(at_work, packets)) == [(0, "CLIENT_FROZEN")]
+        assert registry.state.lanes[1].packets == {}
+        assert at_work.delivery.events == []
+
+    async def test_a_lane_that_never_rests_refuses_for_now(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def never(*_: Any) -> None:
+            raise GateChanged(lane="l", gate=1)
+
+        monkeypatch.setattr(at_work.board.registry.packets, "accept", never)
+        verdict = await show_packets(at_work, at_work.board.exchange.send())
+        assert reasons(verdict) == [(0, "GATE_CHANGED")]
+        assert verdict.refused[0].retryable
+
+    async def test_a_sequence_below_the_lanes_first_is_refused_alone(
+        self, at_work: Working
+    ) -> None:
+        board = at_work.board
+        row = board.registry.state.lanes[1]
+        row.lane = replace(row.lane, first_sequence=2)
+        await board.fresh_desk()
+        verdict = await show_packets(at_work, board.exchange.send(3))
+        assert reasons(verdict) == [(1, "BELOW_FIRST_SEQUENCE")]
+        assert not verdict.refused[0].retryable
+        assert numbers(verdict.accepted) == [2, 3]
+
+    async def test_a_gap_that_is_too_wide_is_refused_until_it_is_filled(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Every other sequence, until the lane has as many holes as it may."""
+        monkeypatch.setattr("hub.registry.narrow.MAX_RANGES", 8)
+        monkeypatch.setattr("hub.registry.narrow.RANGES_AFTER_CLOSING", 4)
+        monkeypatch.setattr("hub.registry.memory.packets.MAX_HOLES", 4)
+        packets = at_work.board.exchange.send(20)
+        assert not (await show_packets(at_work, packets[:16:2])).refused
+        verdict = await show_packets(at_work, packets[16::2])
+        assert reasons(verdict) == [(0, "GAP_TOO_WIDE")]
+        assert verdict.refused[0].retryable
+        assert not (await show_packets(at_work, packets[1:16:2])).refused
+        assert not (await show_packets(at_work, packets[16::2])).refused
+
+    async def test_another_packet_under_a_proven_sequence_freezes_its_chain(
+        self, at_work: Working
+    ) -> None:
+        board = at_work.board
+        first, second, third = board.exchange.send(3)
+        await show_packets(at_work, [first])
+        row = board.registry.state.lanes[1]
+        other = forge_packet(first)  # what the chain proved then
+        row.packets[1] = replace(row.packets[1], content=encode_packet(other))
+        at_work.delivery.events.clear()
+        verdict = await show_packets(at_work, [first, second, third])
+        assert reasons(verdict) == [
+            (1, "PACKET_DIFFERS"),
+            (2, "CLIENT_FROZEN"),
+            (3, "CLIENT_FROZEN"),
+        ]
+        assert not verdict.accepted
+        assert sorted(row.packets) == [1]
+        assert row.sides[Side.SOURCE].stopped
+        [evidence] = await board.registry.clients.evidence(HANGZHOU)
+        assert evidence.reason is Reason.PACKET_DIFFERS
+        assert evidence.first == encode_packet(other)
+        shown = pb.AdapterFrame.FromString(evidence.second)
+        assert list(shown.packets.packets) == list(map(encode_packet, [first, second, third]))
+        assert shown.packets.proof_batch
+
+    async def test_a_frame_of_conflicts_leaves_one_piece_of_evidence(
+        self, at_work: Working
+    ) -> None:
+        board = at_work.board
+        packets = board.exchange.send(20)
+        await show_packets(at_work, packets)
+        row = board.registry.state.lanes[1]
+        for number, stored in row.packets.items():
+            row.packets[number] = replace(stored, content=stored.content + b" ")
+        verdict = await show_packets(at_work, packets)
+        assert len(verdict.refused) == 20
+        assert len(await board.registry.clients.evidence(HANGZHOU)) == 1
+
+    @pytest.mark.parametrize("done", [False, True])
+    async def test_where_the_outcome_of_the_commit_is_unknown_a_resend_finds_out(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch, *, done: bool
+    ) -> None:
+        registry = at_work.board.registry
+        accept = registry.packets.accept
+
+        async def cut(*arguments: Any) -> None:
+            monkeypatch.undo()
+            if done:
+                await accept(*arguments)
+            raise RegistryUnreachable(problem="the connection was cut")
+
+        monkeypatch.setattr(registry.packets, "accept", cut)
+        packets = at_work.board.exchange.send(2)
+        verdict = await show_packets(at_work, packets)
+        assert reasons(verdict) == [(0, "REGISTRY_UNREACHABLE")]
+        assert verdict.refused[0].retryable
+        again = await show_packets(at_work, packets)
+        found = again.already_done if done else again.accepted
+        assert numbers(found) == [1, 2]
+        assert len(registry.state.lanes[1].packets) == 2
+
+    async def test_under_a_lease_that_is_over_nothing_is_written_and_the_session_ends(
+        self, at_work: Working
+    ) -> None:
+        board = at_work.board
+        packets = board.exchange.send()
+        await board.left.show()
+        await board.lease(HANGZHOU)
+        board.left.say(packets=board.left.packets(packets))
+        await board.left.session.ended.wait()
+        assert isinstance(board.left.session.end_cause, LeaseLost)
+        assert board.registry.state.lanes[1].packets == {}
+
+    async def test_a_lease_that_is_lost_during_the_commit_ends_the_session(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry = at_work.board.registry
+        accept = registry.packets.accept
+
+        async def overtaken(*arguments: Any) -> None:
+            await at_work.board.lease(HANGZHOU)
+            await accept(*arguments)
+
+        monkeypatch.setattr(registry.packets, "accept", overtaken)
+        board = at_work.board
+        packets = board.exchange.send()
+        await board.left.show()
+        board.left.say(packets=board.left.packets(packets))
+        await board.left.session.ended.wait()
+        assert isinstance(board.left.session.end_cause, LeaseLost)
+        assert registry.state.lanes[1].packets == {}
+
+    async def test_a_bug_costs_one_frame_and_the_next_is_worked_on(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def broken(*_: Any) -> None:
+            monkeypatch.undo()
+            raise ValueError("a bug")
+
+        monkeypatch.setattr(at_work.board.registry.packets, "accept", broken)
+        packets = at_work.board.exchange.send()
+        verdict = await show_packets(at_work, packets)
+        assert reasons(verdict) == [(0, "INTERNAL")]
+        assert "bug" not in verdict.refused[0].detail
+        assert numbers((await show_packets(at_work, packets)).accepted) == [1]
+
+
+async def test_an_expired_client_proves_nothing(at_work: Working) -> None:
+    board = at_work.board
+    packets = board.exchange.send()
+    await board.left.show()
+    keeper = await board.keeper(HANGZHOU)
+    board.clock._now = keeper.expires_at
+    verdict = await board.left.verdict(packets=board.left.packets(packets))
+    assert reasons(verdict) == [(0, "CLIENT_EXPIRED")]
+    assert Timestamp(keeper.expires_at) == board.clock.now()
+
+
+async def test_frames_and_refusals_are_counted(at_work: Working) -> None:
+    board = at_work.board
+    await board.left.show()
+    await board.left.verdict(headers=pb.HeaderBatch())
+    await show_packets(at_work, board.exchange.send(2))
+    sample = board.telemetry.collection.get_sample_value
+    assert sample("ydhub_frames_total", {"peer": "hangzhou", "kind": "headers"}) == 3
+    assert sample("ydhub_refusals_total", {"peer": "hangzhou", "reason": "FRAME_INVALID"}) == 1
+    lane = {"lane": str(board.exchange.key)}
+    assert sample("ydhub_packets_accepted_total", lane) == 2
