@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from hub.core.errors import HubError
+from hub.core.packet import MAX_TIMEOUT
 from hub.core.paths import receipt_key
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import SECOND, whole_seconds
 from hub.wire.frames import AbsenceFrame, absence_to_proto
 from relayer.failpoints import Failpoint, hit
@@ -24,7 +25,7 @@ from relayer.reproof import KEYS, ask
 from relayer.verification import Root, prove_absence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from hub.core.client import ConsensusState
     from hub.core.record import StoredPacket, TimeoutBatch
@@ -36,6 +37,8 @@ _log = structlog.get_logger()
 
 BATCHES: Final = 16
 """Batches of one lane that one sweep looks at."""
+TIDIED: Final = 64
+"""Lanes whose leftovers one sweep looks for."""
 ASK_AGAIN: Final = 5
 """Seconds of the destination's time until a packet that is received, but not acknowledged, is asked
 for again."""
@@ -50,6 +53,8 @@ class TimeoutSweep:
         self._fence = fence
         self._inbound = inbound
         self._swept_at = 0
+        self._tidied: dict[int, RangeSet] = {}
+        """By lane id: what was accepted, and had ended, when no batch was left of it."""
 
     async def run(self) -> None:
         """Sweeps once for every second of the destination's own time."""
@@ -69,30 +74,64 @@ class TimeoutSweep:
         state = (await self._board.keeper(self._fence.peer)).latest_verified()
         if whole_seconds(state.time) <= self._swept_at:
             return
-        failed = False
-        for desk in list(self._board.desks.values()):
-            is_ours = desk.key.destination_peer == self._fence.peer
-            if not is_ours or not desk.view.source.done - desk.view.destination.done:
-                continue
-            try:
-                await self._sweep_lane(desk, state)
-            except HubError as error:
-                failed = True
-                _log.info(
-                    "lane_not_swept", lane=desk.key.name, reason=error.reason, detail=str(error)
-                )
-        if not failed:
+        is_swept = True
+        for desk in self._open_lanes():
+            is_swept = await self._try(self._sweep_lane(desk, state), desk) and is_swept
+        for desk in self._untidy_lanes()[:TIDIED]:
+            await self._try(self._tidy(desk, state), desk)
+        if is_swept:
             self._swept_at = whole_seconds(state.time)
 
+    def _open_lanes(self) -> list[LaneDesk]:
+        """Lanes towards the peer with packets that have not ended."""
+        return [
+            desk for desk in self._lanes() if desk.view.source.done - desk.view.destination.done
+        ]
+
+    def _untidy_lanes(self) -> list[LaneDesk]:
+        """Lanes towards the peer all of whose packets have ended, and may have left batches."""
+        return [
+            desk
+            for desk in self._lanes()
+            if not desk.view.source.done - desk.view.destination.done
+            and self._tidied.get(desk.view.lane.lane_id, EMPTY) != desk.view.source.done
+        ]
+
+    def _lanes(self) -> list[LaneDesk]:
+        desks = self._board.desks.values()
+        return [desk for desk in desks if desk.key.destination_peer == self._fence.peer]
+
+    async def _try(self, work: Coroutine[object, object, None], desk: LaneDesk) -> bool:
+        """Whether *work* on *desk*'s lane was done."""
+        try:
+            await work
+        except HubError as error:
+            _log.info("lane_not_swept", lane=desk.key.name, reason=error.reason, detail=str(error))
+            return False
+        return True
+
     async def _sweep_lane(self, desk: LaneDesk, state: ConsensusState) -> None:
+        await self._sweep_batches(desk, state, whole_seconds(state.time))
+
+    async def _tidy(self, desk: LaneDesk, state: ConsensusState) -> None:
+        """Batches of packets that have all ended wait no more, whenever they would be due.
+
+        Their day could not be dropped else.
+        """
+        ended = desk.view.source.done
+        if await self._sweep_batches(desk, state, MAX_TIMEOUT) < BATCHES:
+            self._tidied[desk.view.lane.lane_id] = ended
+
+    async def _sweep_batches(self, desk: LaneDesk, state: ConsensusState, due_at: int) -> int:
+        """How many batches of the lane, due by *due_at* (s), were looked at."""
         registry = self._board.registry
-        at = whole_seconds(state.time)
         moves: list[tuple[TimeoutBatch, int | None]] = []
-        for batch in await registry.packets.due_timeouts(desk.view.lane.lane_id, at, BATCHES):
+        for batch in await registry.packets.due_timeouts(desk.view.lane.lane_id, due_at, BATCHES):
             span = RangeSet.span(batch.first, batch.last + 1)
             moves.append((batch, await self._sweep_span(desk, span, state)))
         if moves:
             await registry.packets.move_timeouts(self._fence, moves)
+        return len(moves)
 
     async def _sweep_span(
         self, desk: LaneDesk, span: RangeSet, state: ConsensusState

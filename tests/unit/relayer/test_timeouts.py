@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hub.core.errors import ClientFrozen, LeaseLost, TrustExpired
+from hub.core.ranges import RangeSet
+from hub.core.record import OutcomeKind
+from hub.core.time import SECOND, Duration, Timestamp
+from relayer.reproof import KEYS
+from relayer.steps.flow import Added, Ended
+from relayer.switchboard import LaneDesk
+from relayer.timeouts import ASK_AGAIN, TimeoutSweep
+from tests.harness.clock import until
+from tests.harness.exchange import ADMIN, SUZHOU
+
+if TYPE_CHECKING:
+    from ydhub.relay.v1 import relay_pb2 as pb
+
+    from hub.core.packet import Packet
+    from hub.core.record import StoredOutcome
+    from tests.harness.inbound import Working
+
+
+def sweep(at: Working) -> TimeoutSweep:
+    return TimeoutSweep(at.board.board, at.board.exchange.fences[SUZHOU], at.right)
+
+
+async def accepted(at: Working, count: int = 1, lives: int = 30) -> list[Packet]:
+    packets = at.board.exchange.send(count, timeout=lives)
+    await at.board.exchange.accept(packets)
+    await at.board.know()
+    await at.board.fresh_desk()
+    return packets
+
+
+async def pass_by(at: Working, seconds: int) -> None:
+    """The chains' time passes, and the hub has the headers."""
+    at.board.exchange.path.advance(seconds)
+    await at.board.know()
+
+
+def outcomes(at: Working) -> list[StoredOutcome]:
+    return at.board.registry.state.lanes[1].outcomes
+
+
+def waiting(at: Working) -> list[int]:
+    """Seconds at which the lane's batches are due."""
+    return [batch.earliest for batch in at.board.registry.state.lanes[1].timeouts.values()]
+
+
+def asked(at: Working) -> list[pb.ProofRequest]:
+    requests = at.board.right.requests
+    return [one.proofs for one in requests if one.WhichOneof("body") == "proofs"]
+
+
+async def test_a_packet_that_was_not_received_in_time_is_proven_absent_and_refundable(
+    at_work: Working,
+) -> None:
+    await accepted(at_work)
+    await pass_by(at_work, 30)
+    await sweep(at_work).sweep()
+    [outcome] = outcomes(at_work)
+    assert (outcome.kind, outcome.sequence) == (OutcomeKind.ABSENCE, 1)
+    [request] = asked(at_work)
+    newest = (await at_work.board.keeper(SUZHOU)).latest_verified()
+    assert (request.height.number, request.batch) == (newest.height.number, False)
+    assert at_work.delivery.events == [Ended(RangeSet.of([1]))]
+    assert at_work.settlement.events == [Added(RangeSet.of([0]))]
+    assert waiting(at_work) == []
+
+
+async def test_only_the_destinations_own_time_decides(at_work: Working) -> None:
+    """The hub's clock may be anywhere; so may the source's chain."""
+    [packet] = await accepted(at_work)
+    await at_work.board.clock.advance(Duration(3600 * SECOND))
+    path = at_work.board.exchange.path
+    path.now = Timestamp(path.now + 3600 * SECOND)
+    path.left.produce_block(path.now)
+    await at_work.board.know()
+    await sweep(at_work).sweep()
+    assert asked(at_work) == []
+    assert waiting(at_work) == [packet.timeout_timestamp]
+
+
+async def test_one_second_before_its_timeout_nothing_is_asked_and_at_it_everything(
+    at_work: Working,
+) -> None:
+    [packet] = await accepted(at_work)
+    one = sweep(at_work)
+    now = at_work.board.exchange.path.now // SECOND
+    await pass_by(at_work, packet.timeout_timestamp - now - 1)
+    await one.sweep()
+    assert asked(at_work) == []
+    await pass_by(at_work, 1)
+    await one.sweep()
+    assert len(outcomes(at_work)) == 1
+
+
+async def test_a_packet_that_was_received_is_left_to_its_acknowledgement(
+    at_work: Working,
+) -> None:
+    [packet] = await accepted(at_work)
+    await at_work.board.exchange.deliver([packet])
+    await pass_by(at_work, 30)
+    one = sweep(at_work)
+    await one.sweep()
+    assert outcomes(at_work) == []
+    time = (await at_work.board.keeper(SUZHOU)).latest_verified().time // SECOND
+    assert waiting(at_work) == [time + ASK_AGAIN]
+    await pass_by(at_work, ASK_AGAIN)
+    await one.sweep()
+    assert len(asked(at_work)) == 2
+    right = at_work.board.right
+    await right.verdict(acknowledgements=right.acknowledgements([packet]))
+    await pass_by(at_work, ASK_AGAIN)
+    await one.sweep()
+    assert [outcome.kind for outcome in outcomes(at_work)] == [OutcomeKind.ACKNOWLEDGEMENT]
+    assert waiting(at_work) == []
+    assert len(asked(at_work)) == 2
+
+
+async def test_of_a_frame_the_late_ones_are_proven_and_the_others_wait(at_work: Working) -> None:
+    exchange = at_work.board.exchange
+    late, later = exchange.send(timeout=20)[0], exchange.send(timeout=500)[0]
+    await exchange.accept([late, later])
+    await at_work.board.fresh_desk()
+    await pass_by(at_work, 30)
+    await sweep(at_work).sweep()
+    assert [outcome.sequence for outcome in outcomes(at_work)] == [1]
+    assert waiting(at_work) == [later.timeout_timestamp]
+
+
+async def test_denied_and_parked_packets_time_out_too(at_work: Working) -> None:
+    exchange = at_work.board.exchange
+    packets = exchange.send(timeout=20)
+    await exchange.accept(packets, denied="route is not listed")
+    await at_work.board.fresh_desk()
+    await pass_by(at_work, 30)
+    await sweep(at_work).sweep()
+    assert [outcome.kind for outcome in outcomes(at_work)] == [OutcomeKind.ABSENCE]
+
+
+async def test_sweeping_again_under_the_same_header_asks_nothing(at_work: Working) -> None:
+    await accepted(at_work, lives=20)
+    await pass_by(at_work, 30)
+    one = sweep(at_work)
+    await one.sweep()
+    found = len(asked(at_work))
+    await accepted(at_work, lives=2)
+    await one.sweep()
+    assert len(asked(at_work)) == found + 1
+    await one.sweep()
+    assert len(asked(at_work)) == found + 1
+
+
+@pytest.mark.parametrize("lie", ["present", "cut", "of another key"])
+async def test_a_lie_about_one_receipt_refunds_nothing_and_is_asked_for_again(
+    at_work: Working, lie: str
+) -> None:
+    await accepted(at_work, 2, lives=20)
+    await pass_by(at_work, 30)
+    right = at_work.board.right
+
+    def answer(request: pb.Request) -> pb.Answer | None:
+        if request.WhichOneof("body") != "proofs":
+            return None
+        found = right.prove(request.proofs)
+        match lie:
+            case "present":
+                found.proofs.values[0] = b"\x01"
+            case "cut":
+                found.proofs.proofs[0] = found.proofs.proofs[0][:-1]
+            case _:
+                found.proofs.proofs[0] = found.proofs.proofs[1][:1]
+        return found
+
+    right.answers = answer
+    one = sweep(at_work)
+    await one.sweep()
+    assert 1 not in [outcome.sequence for outcome in outcomes(at_work)]
+    assert waiting(at_work) != []
+    right.answers = lambda _: None
+    await pass_by(at_work, ASK_AGAIN)
+    await one.sweep()
+    assert sorted(outcome.sequence for outcome in outcomes(at_work)) == [1, 2]
+
+
+async def test_a_lane_that_fails_holds_up_no_other(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is swept again, though the header is still the same."""
+    await accepted(at_work, lives=20)
+    await pass_by(at_work, 30)
+    board = at_work.board
+    reverse = await board.board.desk(board.exchange.key.reverse)
+    desks = board.board.desks
+    view = desks[board.exchange.key].view
+    broken = LaneDesk(replace(view, lane=replace(view.lane, lane_id=99)), {})
+    monkeypatch.setattr(
+        board.board, "desks", {"broken": broken, "back": reverse, "out": await board.desk()}
+    )
+
+    due = board.registry.packets.due_timeouts
+
+    async def failing(lane_id: int, at: int, limit: int) -> Any:
+        if lane_id == 99:
+            raise LeaseLost(peer=SUZHOU, epoch=1)
+        return await due(lane_id, at, limit)
+
+    monkeypatch.setattr(board.registry.packets, "due_timeouts", failing)
+    one = sweep(at_work)
+    await one.sweep()
+    assert len(outcomes(at_work)) == 1
+    assert one._swept_at == 0
+
+
+async def test_an_idle_lane_is_left_without_batches_so_that_its_days_can_be_dropped(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayer.timeouts.BATCHES", 2)
+    exchange = at_work.board.exchange
+    for _ in range(3):
+        packets = await accepted(at_work, lives=5000)
+        await exchange.deliver(packets)
+        await exchange.acknowledge(packets)
+    await at_work.board.fresh_desk()
+    one = sweep(at_work)
+    for left in (1, 0, 0):
+        await pass_by(at_work, 1)
+        await one.sweep()
+        assert len(waiting(at_work)) == left
+    due = at_work.board.registry.packets.due_timeouts
+    monkeypatch.setattr(at_work.board.registry.packets, "due_timeouts", None)
+    await pass_by(at_work, 1)
+    await one.sweep()
+    monkeypatch.setattr(at_work.board.registry.packets, "due_timeouts", due)
+    await accepted(at_work, lives=5000)
+    await pass_by(at_work, 1)
+    await one.sweep()
+    assert len(waiting(at_work)) == 1
+
+
+async def test_a_packet_that_this_process_has_not_heard_of_keeps_its_timeout(
+    at_work: Working,
+) -> None:
+    """Another process accepts it while its lane seems idle here."""
+    exchange = at_work.board.exchange
+    await at_work.board.fresh_desk()
+    [packet] = exchange.send(timeout=40)
+    await exchange.accept([packet])
+    await pass_by(at_work, 1)
+    one = sweep(at_work)
+    await one.sweep()
+    assert waiting(at_work) == [packet.timeout_timestamp]
+
+
+async def test_packets_between_those_of_a_frame_are_read_a_few_at_a_time(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame of the first and the last packet of a long lane must not read all of it at once."""
+    exchange = at_work.board.exchange
+    first = exchange.send(timeout=20)
+    between = exchange.send(2 * KEYS, timeout=500)
+    last = exchange.send(timeout=20)
+    await exchange.accept(between)
+    await exchange.accept(first + last)
+    await at_work.board.fresh_desk()
+    await pass_by(at_work, 30)
+    read, sizes = at_work.board.registry.packets.read, []
+
+    async def counting(lane_id: int, sequences: RangeSet) -> Any:
+        sizes.append(len(sequences))
+        return await read(lane_id, sequences)
+
+    monkeypatch.setattr(at_work.board.registry.packets, "read", counting)
+    await sweep(at_work).sweep()
+    assert sorted(outcome.sequence for outcome in outcomes(at_work)) == [1, 2 * KEYS + 2]
+    assert max(sizes) <= KEYS
+    assert len(waiting(at_work)) == 2
+
+
+async def test_under_a_lease_that_is_over_nothing_is_recorded(at_work: Working) -> None:
+    await accepted(at_work, lives=20)
+    await pass_by(at_work, 30)
+    one = sweep(at_work)
+    await at_work.board.lease(SUZHOU)
+    await one.sweep()
+    assert outcomes(at_work) == []
+    assert waiting(at_work) != []
+
+
+async def test_a_frozen_or_expired_destination_proves_no_absence(at_work: Working) -> None:
+    await accepted(at_work, lives=20)
+    await pass_by(at_work, 30)
+    board = at_work.board
+    await board.registry.clients.freeze(SUZHOU, "inspection", None, ADMIN)
+    await board.board.refresh(SUZHOU)
+    with pytest.raises(ClientFrozen):
+        await sweep(at_work).sweep()
+    row = board.registry.state.client(SUZHOU)
+    row.frozen_at = None
+    await board.board.refresh(SUZHOU)
+    board.clock._now = (await board.keeper(SUZHOU)).expires_at
+    with pytest.raises(TrustExpired):
+        await sweep(at_work).sweep()
+    assert asked(at_work) == []
+
+
+async def test_it_goes_on_by_itself_once_a_second_whatever_fails(at_work: Working) -> None:
+    await accepted(at_work, lives=20)
+    await pass_by(at_work, 30)
+    board = at_work.board
+    await board.registry.clients.freeze(SUZHOU, "inspection", None, ADMIN)
+    await board.board.refresh(SUZHOU)
+    running = asyncio.ensure_future(sweep(at_work).run())
+    await board.seconds(2)
+    assert not running.done()
+    row = board.registry.state.client(SUZHOU)
+    row.frozen_at = None
+    for side in board.registry.state.lanes[1].sides.values():
+        side.stopped = False
+    await board.board.refresh(SUZHOU)
+    await board.fresh_desk()
+    await board.seconds(1)
+    await until(lambda: outcomes(at_work))
+    running.cancel()
