@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
-.PHONY: help demo test check vectors bench dev fuzz fuzz-full fmt lint types contracts protos \
+.PHONY: help demo test check vectors bench dev fuzz fuzz-full faults fmt lint types contracts protos \
 	migrations docs generate lock clean
 
 help: ## list the targets
@@ -43,6 +43,9 @@ fuzz: .venv/.ready ## 20,000 mutations of each kind of untrusted input
 
 fuzz-full: .venv/.ready ## 1,000,000 mutations of each kind of untrusted input
 	$(BIN)/python -m tests.fuzz --count 1000000
+
+faults: .venv/.ready ## kill every process at each of its failpoints, five times over
+	$(BIN)/python -m tests.faults --runs 5
 
 fmt: .venv/.ready ## format code and protos
 	$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format . && $(BIN)/buf format -w protos

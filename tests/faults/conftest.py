@@ -1,0 +1,20 @@
+"""One network for all kills: each must leave it whole for the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness.network import HANGZHOU, SUZHOU, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.harness.network import LiveNetwork
+
+
+@pytest.fixture(scope="package")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNetwork]:
+    with running(tmp_path_factory.mktemp("net"), (HANGZHOU, SUZHOU)) as network:
+        yield network

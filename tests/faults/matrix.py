@@ -1,0 +1,146 @@
+"""The kill matrix: a process dies at each of its failpoints, and nothing is lost or doubled.
+
+A run sends packets both ways and one that times out, lets the process die, starts it again, waits
+until everything has ended, and is judged by the chains' own ledgers.
+
+Source: reliability notes section 6 (crash points) and 7.3 (R1, R2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from adapters.sdk.failpoints import KILLED
+from adapters.sdk.failpoints import Failpoint as City
+from hub.cli.clock import wall_clock
+from hub.cli.dev.layout import RELAYER
+from hub.core.time import Duration
+from relayer.failpoints import Failpoint as Hub
+from tests.harness.network import FAILPOINT, HANGZHOU, SHANGHAI, SUZHOU
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from hub.core.lane import LaneKey
+    from tests.harness.network import LiveNetwork
+
+PACKETS: Final = 60
+"""Each way."""
+SHORT_S: Final = 2
+
+PASSES: Final[dict[str, int]] = {
+    Hub.FRAME_RECEIVED: 8,
+    Hub.HEADER_VERIFIED: 5,
+    Hub.PACKETS_VERIFIED: 2,
+    Hub.PACKETS_COMMITTED: 2,
+    Hub.VERDICT_SENT: 8,
+    Hub.DELIVERY_PLANNED: 2,
+    Hub.DELIVERY_SENT: 2,
+    Hub.DELIVERY_REPORTED: 2,
+    Hub.DELIVERY_RECORDED: 2,
+    Hub.OUTCOMES_VERIFIED: 2,
+    Hub.OUTCOMES_COMMITTED: 2,
+    Hub.SETTLEMENT_SENT: 2,
+    Hub.SETTLEMENT_REPORTED: 2,
+    Hub.COMPLETION_RECORDED: 2,
+    Hub.ABSENCE_PROVEN: 2,
+    Hub.LEASE_TAKEN: 3,
+    Hub.LEASE_RENEWED: 6,
+    Hub.OPENING_STEPPED: 4,
+    City.HEADER_SHOWN: 3,
+    City.ITEMS_SHOWN: 1,
+    City.VERDICT_TAKEN: 3,
+    City.EXECUTION_RECEIVED: 1,
+    City.EXECUTION_DONE: 1,
+    City.EXECUTION_REPORTED: 1,
+    City.CLIENT_CREATED: 1,
+}
+"""How often every run comes to the failpoint at least."""
+
+_OPENS: Final[dict[str, tuple[str, str]]] = {
+    Hub.OPENING_STEPPED: (SUZHOU, SHANGHAI),
+    City.CLIENT_CREATED: (HANGZHOU, SHANGHAI),
+}
+"""Failpoints that only the opening of a lane comes to, and between whom it is opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A process dies the *nth* time it comes to *failpoint*."""
+
+    process: str
+    failpoint: str
+    nth: int
+
+    def __str__(self) -> str:
+        return f"{self.process}-{self.failpoint}-{self.nth}"
+
+
+def every_kill(chance: Random | None = None) -> list[Kill]:
+    """One kill for each failpoint: at its first pass, or at one that *chance* chooses."""
+
+    def nth(failpoint: str) -> int:
+        return 1 + chance.randrange(PASSES[failpoint]) if chance else 1
+
+    hub = [Kill(RELAYER, point, nth(point)) for point in Hub]
+    cities = [Kill((HANGZHOU, SUZHOU)[at % 2], point, nth(point)) for at, point in enumerate(City)]
+    return hub + cities
+
+
+async def survive(live: LiveNetwork, kill: Kill) -> Duration:
+    """How long (ns) it takes from the second start, which follows the death at once, until a packet
+    is completed that was sent in between.
+
+    Everything that was sent has ended, and is judged.
+    """
+    sources = [peer for peer in (HANGZHOU, SUZHOU) if peer != kill.process]
+    if kill.process != RELAYER:
+        await _load(live, [kill.process])
+    await live.kill(kill.process)
+    await _load(live, sources)
+    pair = _OPENS.get(kill.failpoint)
+    opening = await live.ask_for_lanes(*pair) if pair else ""
+    await _die(live, kill)
+    lane = live.lane(sources[0], _other(sources[0]))
+    sent = await live.send(lane, 1)
+    began = wall_clock()
+    live.network.launch(kill.process)
+    await live.reached(lane, sent.first_sequence, "COMPLETED")
+    took = Duration(wall_clock() - began)
+    if pair:
+        await _use(live, await live.opened(opening))
+    await live.judged()
+    return took
+
+
+async def _die(live: LiveNetwork, kill: Kill) -> None:
+    """The process comes to the failpoint, and dies there."""
+    if kill.failpoint == Hub.ABSENCE_PROVEN:
+        await asyncio.sleep(SHORT_S + 1)
+    live.network.launch(kill.process, {FAILPOINT: f"{kill.failpoint}:{kill.nth}"})
+    status = await live.died(kill.process)
+    assert status == KILLED, f"{kill} ended with {status}"
+
+
+async def _load(live: LiveNetwork, sources: list[str]) -> None:
+    """Packets to carry, and one from each source that times out soon."""
+    for source in sources:
+        lane = live.lane(source, _other(source))
+        await live.send(lane, PACKETS)
+        await live.send(lane, 1, timeout_s=SHORT_S)
+
+
+async def _use(live: LiveNetwork, lane: LaneKey) -> None:
+    """Packets go over a new lane, both ways; no client was made that none of the lanes uses."""
+    for way in (lane, lane.reverse):
+        await live.send(way, 3)
+    for peer in (lane.source_peer, lane.destination_peer):
+        ledger = await live.ledger(peer, totals_only=True)
+        used = {way.source_client for way in live.lanes if way.source_peer == peer}
+        assert set(ledger.clients) == used
+
+
+def _other(peer: str) -> str:
+    return SUZHOU if peer == HANGZHOU else HANGZHOU
