@@ -23,9 +23,11 @@ from adapters.sdk.wire.encode import (
     refusal_to_proto,
     report_to_proto,
 )
+from adapters.simchain import client_store
 from adapters.simchain.adapter import SimchainAdapter, _messages, _read
+from adapters.simchain.messages import CreateClient, RegisterCounterparty
 from adapters.simchain.node import Node
-from adapters.simchain.queries import client_view, height_at, prove, prove_batch
+from adapters.simchain.queries import anchor_at, client_view, height_at, prove, prove_batch
 from hub.core.errors import HubError
 from hub.core.ids import ClientId
 from hub.core.paths import acknowledgement_key, commitment_key
@@ -40,7 +42,15 @@ from relayer.session import Session
 from relayer.switchboard import Switchboard
 from relayer.telemetry import Telemetry
 from tests.harness.clock import START, FixedChance, ManualClock, settle, until
-from tests.harness.exchange import HANGZHOU, LEASE, RELAYER, SUZHOU, Exchange
+from tests.harness.exchange import (
+    ANCHOR_HEIGHT,
+    HANGZHOU,
+    LEASE,
+    RELAYER,
+    SUZHOU,
+    Exchange,
+)
+from tests.harness.simchain import TRUST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -140,12 +150,41 @@ class ScriptedAdapter:
                 return self.prove(request.proofs)
             case "client":
                 return self.clients(request.client.client)
+            case "create_client":
+                return self._create(request.create_client)
+            case "register_counterparty":
+                return self._register(request.register_counterparty)
             case other:
                 raise NotImplementedError(other)
 
     def clients(self, client: str) -> pb.Answer:
         """The client, proven under the newest header."""
         return clients_answer([self._queries._proven(client_view(self.chain, ClientId(client)))])
+
+    def _create(self, request: pb.CreateClient) -> pb.Answer:
+        """The client of this opening, from the operator's own anchor; the one before, if any."""
+        path = self._exchange.path
+        anchor = anchor_at(path.other(self.chain), ANCHOR_HEIGHT, TRUST)
+        create = CreateClient(anchor=anchor, ordered=request.ordered, opening=request.opening)
+        result = path.run(self.chain, create)
+        if result.error is not None:
+            raise result.error
+        path.advance()
+        client = client_store.opened(self.chain.state, request.opening)
+        assert client is not None
+        return self.clients(client)
+
+    def _register(self, request: pb.RegisterCounterparty) -> pb.Answer:
+        message = RegisterCounterparty(
+            client=ClientId(request.client),
+            counterparty=ClientId(request.counterparty_client),
+            prefix=tuple(request.counterparty_prefix),
+        )
+        result = self._exchange.path.run(self.chain, message)
+        if result.error is not None:
+            raise result.error
+        self._exchange.path.advance()
+        return self.clients(request.client)
 
     def prove(self, request: pb.ProofRequest) -> pb.Answer:
         """The true proofs."""

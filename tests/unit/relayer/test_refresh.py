@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from hub.core.errors import ClientNotFound
 from hub.core.time import SECOND, Duration
 from relayer.refresh import MIRROR_EVERY, ClientRefresh
+from tests.harness.clock import until
 from tests.harness.exchange import HANGZHOU, SUZHOU
 
 if TYPE_CHECKING:
@@ -89,3 +91,41 @@ async def test_an_update_that_the_chain_refuses_is_tried_again(wired: Station) -
     assert not await refresh.refresh(client_of(wired), SUZHOU)
     wired.left.reports = lambda _: None
     assert await refresh.refresh(client_of(wired), SUZHOU)
+
+
+async def test_a_height_that_the_hub_never_saw_is_read_from_the_source(wired: Station) -> None:
+    """Somebody else updated the client last."""
+    refresh, suzhou = await refresh_of(wired), wired.exchange.chain(SUZHOU)
+    await pass_time(wired, PERIOD_S // 2 + 3600)
+    last = (await wired.board.clients_of(HANGZHOU).mirror(client_of(wired))).trusted[-1]
+    wired.registry.state.headers[SUZHOU] = {
+        height: kept
+        for height, kept in wired.registry.state.headers[SUZHOU].items()
+        if height == suzhou.height or height < last
+    }
+    assert await refresh.refresh(client_of(wired), SUZHOU)
+
+
+async def test_it_goes_on_by_itself_whatever_fails(wired: Station) -> None:
+    refresh = await refresh_of(wired)
+    refused = pb.Answer(refusal=pb.Refusal(reason="CHAIN_UNREACHABLE", retryable=True))
+    wired.left.answers = lambda _: refused
+    running = asyncio.ensure_future(refresh.run())
+    await wired.seconds(5)
+    assert not running.done()
+    wired.left.answers = lambda _: None
+    await wired.seconds(5)
+    await until(lambda: wired.registry.state.chain_clients)
+    running.cancel()
+
+
+async def test_both_ends_of_a_lane_are_clients_of_their_own_chains(wired: Station) -> None:
+    out, back = await wired.desk(), await wired.board.desk(wired.exchange.key.reverse)
+    for peer, client in (
+        (HANGZHOU, wired.exchange.key.source_client),
+        (SUZHOU, wired.exchange.key.destination_client),
+    ):
+        lanes = {desk.view.lane.lane_id: desk for desk in (out, back)}
+        refresh = ClientRefresh(wired.board, wired.exchange.fences[peer], lanes)
+        other = SUZHOU if peer == HANGZHOU else HANGZHOU
+        assert refresh._clients() == {client: other}
