@@ -77,8 +77,8 @@ class ScriptedAdapter:
         """What it answers instead of the truth; None is the truth."""
         self.reports: Callable[[pb.Execution], pb.ExecutionReport | None] = lambda _: None
         """What it reports of an execution that it does not run; None runs it."""
-        self.is_silent = False
-        """Nothing is answered or reported."""
+        self.answers_nothing = False
+        self.reports_nothing = False
         self.frames: list[pb.RelayerFrame] = []
         self.verdicts: dict[int, pb.Verdict] = {}
         self.executions: list[pb.Execution] = []
@@ -224,7 +224,7 @@ class ScriptedAdapter:
                     await self._answer(frame.request)
                 case "execution":
                     self.executions.append(frame.execution)
-                    if not self.is_silent:
+                    if not self.reports_nothing:
                         found = self.reports(frame.execution) or self.execute(frame.execution)
                         found.execution_id = frame.execution.execution_id
                         self.say(report=found)
@@ -232,7 +232,7 @@ class ScriptedAdapter:
                     pass
 
     async def _answer(self, request: pb.Request) -> None:
-        if self.is_silent:
+        if self.answers_nothing:
             return
         try:
             found = self.answers(request) or self.answer(request)

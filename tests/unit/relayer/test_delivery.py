@@ -193,7 +193,7 @@ class TestCarrying:
 
     async def test_a_session_that_ends_meanwhile_is_no_bug(self, wired: Station) -> None:
         await accepted(wired, 1)
-        wired.right.is_silent = True
+        wired.right.reports_nothing = True
         carrying = asyncio.ensure_future((await delivery(wired)).carry(send(1)))
         await settle()
         wired.right.session.end(ChainUnreachable(chain="x", problem="y"))
