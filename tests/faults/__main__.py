@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kills = [kill for kill in every_kill(chance) if given.only in str(kill)]
         chance.shuffle(kills)
         directory = Path(mkdtemp(prefix="ydhub-"))
-        with running(directory / "net", (HANGZHOU, SUZHOU)) as live:
+        with running((HANGZHOU, SUZHOU), directory=directory / "net") as live:
             try:
                 times += asyncio.run(_run(live, kills, seed))
             except AssertionError as error:

@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="package")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNetwork]:
-    with running(tmp_path_factory.mktemp("net"), (HANGZHOU, SUZHOU)) as network:
+def live() -> Iterator[LiveNetwork]:
+    with running((HANGZHOU, SUZHOU)) as network:
         yield network

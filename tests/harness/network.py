@@ -12,6 +12,7 @@ import signal
 import tomllib
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -355,22 +356,26 @@ class LiveNetwork:
 
 
 @contextmanager
-def running(directory: Path, *pairs: tuple[str, str]) -> Iterator[LiveNetwork]:
-    """A network with the lanes of *pairs* open; nothing of it is left afterwards."""
-    live = LiveNetwork(directory)
-    with pytest.MonkeyPatch.context() as patch:
+def running(*pairs: tuple[str, str], directory: Path | None = None) -> Iterator[LiveNetwork]:
+    """A network with the lanes of *pairs* open; nothing of it is left afterwards.
+
+    It lies in *directory*, or in one of its own: pytest closes its directories to the account that
+    the database runs as.
+    """
+    with TemporaryDirectory(prefix="ydhub-net-") as made, pytest.MonkeyPatch.context() as patch:
+        live = LiveNetwork(directory or Path(made) / "net")
         # Kills are for a database of the network's own.
         patch.delenv(URL_VARIABLE, raising=False)
         patch.delenv(FAILPOINT, raising=False)
         # Processes start often here: compiled once, and nothing is left in the tree.
         patch.setenv("PYTHONDONTWRITEBYTECODE", "")
-        patch.setenv("PYTHONPYCACHEPREFIX", str(directory.parent / "bytecode"))
+        patch.setenv("PYTHONPYCACHEPREFIX", str(Path(made) / "bytecode"))
         try:
             asyncio.run(live.up(*pairs))
             yield live
         finally:
             asyncio.run(live.down())
-    assert live.left_running() == []
+        assert live.left_running() == []
 
 
 def _is_well(line: str) -> bool:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="package")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNetwork]:
+def live() -> Iterator[LiveNetwork]:
     pairs = ((HANGZHOU, SUZHOU), (HANGZHOU, SHANGHAI))
-    with running(tmp_path_factory.mktemp("net"), *pairs) as network:
+    with running(*pairs) as network:
         yield network
         asyncio.run(network.judged())

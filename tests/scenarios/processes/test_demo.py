@@ -14,7 +14,6 @@ from tests.harness.network import HANGZHOU, SHANGHAI, SUZHOU, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.harness.network import LiveNetwork
 
@@ -64,6 +63,6 @@ async def test_the_demo_holds_and_a_client_that_is_frozen_by_hand_holds_its_pack
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> Iterator[LiveNetwork]:
-    with running(tmp_path / "net") as network:
+def whole() -> Iterator[LiveNetwork]:
+    with running() as network:
         yield network
