@@ -53,6 +53,8 @@ POLL_EVERY: Final = Duration(5 * SECOND)
 WINDOW: Final = 4
 """Attempts of a lane without order that may be in flight."""
 
+LANES_AT_ONCE: Final = 16
+"""Lanes that one poll looks at before frames have their turn."""
 ROUTES_AT_ONCE: Final = 64
 """Lanes whose routes one poll reads again."""
 
@@ -76,6 +78,8 @@ class PeerOwner:
         self._runners: list[FlowRunner] = []
         self._keeper: HeaderKeeper | None = None
         self._next_routes = 0
+        self._read: dict[int, LaneView] = {}
+        """By lane id, as the registry last showed it here."""
 
     @property
     def peer(self) -> PeerId:
@@ -153,6 +157,7 @@ class PeerOwner:
     async def sync(self, desk: LaneDesk, view: LaneView) -> None:
         """The lane's way out knows everything that *view*, just read, and the registry hold."""
         was_stopped = _is_stopped(desk.view)
+        self._read[view.lane.lane_id] = view
         desk.refreshed(view)
         view, runner = desk.view, self._runner(desk)
         if runner is None:
@@ -249,9 +254,11 @@ class PeerOwner:
     async def _read_lanes(self, views: Sequence[LaneView], *, again: bool) -> None:
         """The lanes of *views* are owned; those that were before are only looked at *again*."""
         new: list[pb.LaneCursor] = []
-        for view in views:
+        for at, view in enumerate(views, 1):
+            if at % LANES_AT_ONCE == 0:
+                await asyncio.sleep(0)
             desk = self._lanes.get(view.lane.lane_id)
-            if desk is not None and not again:
+            if desk is not None and not (again and self._may_have_changed(view)):
                 continue
             if desk is None:
                 desk = await self._board.read_desk(view)
@@ -261,6 +268,13 @@ class PeerOwner:
             if view.lane.key.destination_peer == self.peer and desk.delivery is not None:
                 self._telemetry.lane(desk.key, backlog(desk.delivery.flow))
         self._tell(in_frames(new) if new else [])
+
+    def _may_have_changed(self, view: LaneView) -> bool:
+        """Not where nothing is under way, and the registry shows what it showed before."""
+        everything = RangeSet.span(0, view.destination.outcome_count)
+        is_at_rest = view.source.done == view.destination.done
+        is_at_rest = is_at_rest and view.source.progress == everything
+        return not is_at_rest or self._read.get(view.lane.lane_id) != view
 
     def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
     from hub.core.ids import ClientId, PeerId
+    from hub.core.time import Timestamp
     from hub.ports.leases import Fence
+    from relayer.headers import HeaderKeeper
     from relayer.switchboard import LaneDesk, Switchboard
 
 _log = structlog.get_logger()
@@ -42,6 +44,8 @@ class ClientRefresh:
         self._lanes = lanes
         self._mirror_due: dict[ClientId, int] = {}
         """When each is shown again (monotonic ns)."""
+        self._newest: dict[ClientId, tuple[int, Timestamp]] = {}
+        """The newest height that each trusts, and the time of its header."""
 
     async def run(self) -> None:
         """Looks at every client now and then."""
@@ -79,9 +83,9 @@ class ClientRefresh:
         latest = keeper.latest_verified()
         if not mirror.trusted or mirror.trusted[-1] >= latest.height.number:
             return False
-        _, trusted = await keeper.claimed(mirror.trusted[-1])
+        trusted_at = await self._trusted_at(client, keeper, mirror.trusted[-1])
         now = self._board.clock.now()
-        if now < trusted.time + mirror.state.options.trusting_period // 2:
+        if now < trusted_at + mirror.state.options.trusting_period // 2:
             return False
         updates = await clients.updates(client, keeper, latest.height.number, now)
         execution = pb.Execution(client=client, updates=updates)
@@ -89,6 +93,14 @@ class ClientRefresh:
         if report.refused:
             clients.forget(client)
         return not report.refused
+
+    async def _trusted_at(self, client: ClientId, keeper: HeaderKeeper, height: int) -> Timestamp:
+        """The time of the newest header that *client* trusts, read once for each."""
+        known = self._newest.get(client)
+        if known is None or known[0] != height:
+            _, trusted = await keeper.claimed(height)
+            known = self._newest[client] = (height, trusted.time)
+        return known[1]
 
     async def _attempt(self, event: str, client: ClientId, work: Awaitable[bool]) -> None:
         try:

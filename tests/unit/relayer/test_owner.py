@@ -21,7 +21,9 @@ from tests.harness.exchange import ADMIN, ANCHOR_HEIGHT, HANGZHOU, SUZHOU, Excha
 from tests.harness.station import Station, station
 
 if TYPE_CHECKING:
+    from hub.core.lane import LaneView
     from hub.core.packet import Packet
+    from relayer.switchboard import LaneDesk
     from tests.harness.station import ScriptedAdapter
 
 
@@ -225,6 +227,30 @@ class TestPoll:
         await owned.seconds(POLL_EVERY // SECOND)
         await until(lambda: owned.board.desks[owned.exchange.key].view.source_stopped)
         assert (await owned.keeper(HANGZHOU)).hub_client.is_frozen
+
+    async def test_a_lane_at_rest_is_left_alone_until_something_changes(
+        self, owned: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        owner, desk = owned.owners[SUZHOU], await owned.desk()
+        looked_at: list[str] = []
+        genuine = owner.sync
+
+        async def noted(found: LaneDesk, view: LaneView) -> None:
+            looked_at.append(found.key.name)
+            await genuine(found, view)
+
+        monkeypatch.setattr(owner, "sync", noted)
+        await owned.seconds(2 * POLL_EVERY // SECOND)
+        assert looked_at == []
+        await owned.registry.lanes.pause(desk.key, "inspection", ADMIN)
+        await owned.seconds(POLL_EVERY // SECOND)
+        assert looked_at == [desk.key.name]
+        await owned.registry.lanes.resume(desk.key, ADMIN)
+        await owned.seconds(POLL_EVERY // SECOND)
+        await accepted(owned.exchange)
+        looked_at.clear()
+        await owned.seconds(2 * POLL_EVERY // SECOND)
+        assert set(looked_at) == {desk.key.name}
 
     async def test_a_poll_that_fails_is_made_again(
         self, owned: Station, monkeypatch: pytest.MonkeyPatch

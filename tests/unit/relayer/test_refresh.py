@@ -70,6 +70,33 @@ async def test_a_client_that_has_not_half_of_its_period_behind_it_is_left_alone(
     assert wired.left.executions == []
 
 
+async def test_a_clients_newest_header_is_read_once(
+    wired: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh, keeper = await refresh_of(wired), await wired.keeper(SUZHOU)
+    asked: list[int] = []
+    genuine = keeper.claimed
+
+    async def counted(height: int) -> object:
+        asked.append(height)
+        return await genuine(height)
+
+    monkeypatch.setattr(keeper, "claimed", counted)
+    await pass_time(wired, PERIOD_S // 4)
+    for _ in range(3):
+        assert not await refresh.refresh(client_of(wired), SUZHOU)
+    trusted = (await wired.board.clients_of(HANGZHOU).mirror(client_of(wired))).trusted
+    assert asked == [trusted[-1]]
+    await pass_time(wired, PERIOD_S // 4 + 3600)
+    assert await refresh.refresh(client_of(wired), SUZHOU)
+    asked.clear()
+    await pass_time(wired, 3600)
+    for _ in range(3):
+        assert not await refresh.refresh(client_of(wired), SUZHOU)
+    trusted = (await wired.board.clients_of(HANGZHOU).mirror(client_of(wired))).trusted
+    assert asked == [trusted[-1]]
+
+
 async def test_a_client_is_updated_at_half_of_its_period(wired: Station) -> None:
     refresh = await refresh_of(wired)
     await pass_time(wired, PERIOD_S // 2 + 3600)
