@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hub.core.errors import (
+    ClientFrozen,
+    GateChanged,
+    LaneNotOpen,
+    OutcomeDiffers,
+    PacketNotFound,
+)
+from hub.core.lane import LaneState
+from hub.core.ranges import EMPTY, RangeSet
+from hub.core.record import NewOutcome, OutcomeKind
+from hub.exchange.outcomes import ProvenOutcomes, check_takes_outcomes, record
+from hub.registry.memory import MemoryRegistry
+from tests.harness.registry import ADMIN, SUZHOU, Opened, opened
+
+ACKNOWLEDGED, ABSENT = OutcomeKind.ACKNOWLEDGEMENT, OutcomeKind.ABSENCE
+
+
+@pytest.fixture
+async def lanes() -> Opened:
+    """Packets 1 to 4 are accepted."""
+    found = await opened(MemoryRegistry())
+    await found.accept(1, 2, 3, 4)
+    return found
+
+
+def proven(
+    *sequences: int, kind: OutcomeKind = ACKNOWLEDGED, text: bytes = b"answer"
+) -> ProvenOutcomes:
+    content = text if kind is ACKNOWLEDGED else b""
+    return ProvenOutcomes(
+        outcomes=tuple([NewOutcome(sequence, kind, content) for sequence in sequences]),
+        commitments=tuple([b"\x07" * 32 if kind is ACKNOWLEDGED else b""] * len(sequences)),
+        proof_height=9,
+        proof=b"proof",
+    )
+
+
+async def test_outcomes_are_recorded_under_dense_indexes(lanes: Opened) -> None:
+    found, _ = await record(lanes.registry, lanes.destination, await lanes.view(), proven(2, 4))
+    assert (found.accepted, found.refused) == (RangeSet.of([2, 4]), ())
+    stored = await lanes.registry.outcomes.read(lanes.lane, RangeSet.span(0, 9))
+    assert [(one.outcome_index, one.sequence) for one in stored] == [(0, 2), (1, 4)]
+
+
+async def test_the_same_outcome_again_is_done(lanes: Opened) -> None:
+    await record(lanes.registry, lanes.destination, await lanes.view(), proven(1, 2))
+    found, _ = await record(lanes.registry, lanes.destination, await lanes.view(), proven(1, 2))
+    assert (found.accepted, found.already_done) == (EMPTY, RangeSet.of([1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (proven(1), proven(1, kind=ABSENT)),
+        (proven(1, kind=ABSENT), proven(1)),
+        (proven(1), proven(1, text=b"another answer")),
+    ],
+)
+async def test_two_outcomes_of_one_packet_contradict_each_other(
+    lanes: Opened, first: ProvenOutcomes, second: ProvenOutcomes
+) -> None:
+    await record(lanes.registry, lanes.destination, await lanes.view(), first)
+    found, _ = await record(lanes.registry, lanes.destination, await lanes.view(), second)
+    [(sequence, error)] = found.refused
+    assert (sequence, type(error)) == (1, OutcomeDiffers)
+    [stored] = await lanes.registry.outcomes.find(lanes.lane, RangeSet.of([1]))
+    assert stored.kind is first.outcomes[0].kind
+
+
+async def test_an_outcome_of_a_packet_that_was_not_accepted_is_refused(lanes: Opened) -> None:
+    found, _ = await record(lanes.registry, lanes.destination, await lanes.view(), proven(4, 5))
+    assert found.accepted == RangeSet.of([4])
+    [(sequence, error)] = found.refused
+    assert (sequence, type(error)) == (5, PacketNotFound)
+
+
+async def test_a_packet_accepted_since_the_lane_was_read_has_its_outcome_taken(
+    lanes: Opened,
+) -> None:
+    old = await lanes.view()
+    await lanes.accept(5)
+    found, _ = await record(lanes.registry, lanes.destination, old, proven(5))
+    assert found.accepted == RangeSet.of([5])
+
+
+async def test_a_paused_lane_takes_outcomes_under_its_new_gate(lanes: Opened) -> None:
+    old = await lanes.view()
+    await lanes.registry.lanes.pause(lanes.lanes[0].key, "maintenance", ADMIN)
+    found, view = await record(lanes.registry, lanes.destination, old, proven(1))
+    assert found.accepted == RangeSet.of([1])
+    assert view.destination.gate > old.destination.gate
+
+
+async def test_a_freeze_between_judging_and_recording_stops_the_outcome(lanes: Opened) -> None:
+    old = await lanes.view()
+    await lanes.registry.clients.freeze(SUZHOU, "two headers", None, ADMIN)
+    with pytest.raises(ClientFrozen):
+        await record(lanes.registry, lanes.destination, old, proven(1))
+    assert await lanes.registry.outcomes.find(lanes.lane, RangeSet.of([1])) == []
+
+
+async def test_a_lane_that_never_rests_is_given_up(
+    lanes: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def restless(*_: object) -> None:
+        raise GateChanged(lane="lanes/x", gate=1)
+
+    monkeypatch.setattr(lanes.registry.outcomes, "record", restless)
+    with pytest.raises(GateChanged):
+        await record(lanes.registry, lanes.destination, await lanes.view(), proven(1))
+
+
+async def test_only_the_destinations_stop_stops_outcomes(lanes: Opened) -> None:
+    view = await lanes.view()
+    check_takes_outcomes(replace(view, source_stopped="two headers"))
+    with pytest.raises(ClientFrozen):
+        check_takes_outcomes(replace(view, destination_stopped="two headers"))
+    with pytest.raises(LaneNotOpen):
+        check_takes_outcomes(replace(view, lane=replace(view.lane, state=LaneState.CLOSED)))
