@@ -6,6 +6,7 @@ Source: design section 5; reliability notes section 9 (limits of the listener).
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NoReturn
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from hub.core.errors import (
     LeaseLost,
     PeerSuspended,
     ProtocolUnsupported,
+    RateLimited,
     ShuttingDown,
 )
 from hub.core.peer import PeerState
@@ -49,12 +51,17 @@ _log = structlog.get_logger()
 PROTOCOL_VERSIONS: Final = frozenset({1})
 MAX_NAME: Final = 128
 """Characters of an adapter's own name that are logged."""
+MAX_STREAMS: Final = 16
+"""Of one peer, those among them that have ended and whose end it does not read."""
 HELLO_WITHIN: Final = Duration(5 * SECOND)
 WRITE_WITHIN: Final = Duration(10 * SECOND)
 """An adapter that does not take a frame for that long has missed every heartbeat, and is gone."""
 LEASE_RETRY: Final = Duration(200 * MILLISECOND)
 LEASE_WITHIN: Final = Duration(7 * SECOND)
 """How long a session waits for another process's lease to end."""
+
+_BROKEN: Final = (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError)
+"""What a stream raises whose other side is gone."""
 
 CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", 2 * 1024 * 1024),
@@ -84,6 +91,7 @@ class RelayGateway(service.RelayServiceServicer):
         self._newest: dict[PeerId, Session] = {}
         """By peer the session that dialled last, welcomed or waiting."""
         self._locks: dict[PeerId, asyncio.Lock] = {}
+        self._streams: Counter[PeerId] = Counter()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
         self._draining = False
@@ -94,16 +102,17 @@ class RelayGateway(service.RelayServiceServicer):
         context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
     ) -> None:
         """One adapter's session, from its hello to its end."""
-        cause: Exception
         try:
-            await self._attach(request_iterator, context)
+            peer = caller(context, self._trust_domain).peer()
         except HubError as error:
-            _log.info("session_ended", reason=error.reason, detail=str(error))
-            cause = error
-        except Exception as error:  # noqa: BLE001 - a bug ends one session; its text stays here
-            _log.exception("session_failed")
-            cause = error
-        await context.abort_with_status(rpc_status.to_status(to_status(cause, uuid4().hex)))
+            await _end(context, error)
+        self._streams[peer] += 1
+        try:
+            await _end(context, await self._session(peer, request_iterator, context))
+        finally:
+            self._streams[peer] -= 1
+            if not self._streams[peer]:
+                del self._streams[peer]
 
     async def drain(self, limit: Duration) -> None:
         """Every adapter is told to dial another relayer; no session begins any more.
@@ -127,14 +136,32 @@ class RelayGateway(service.RelayServiceServicer):
             async with lock:  # held by a session until it has closed
                 pass
 
-    async def _attach(
+    async def _session(
         self,
+        peer: PeerId,
         frames: AsyncIterator[pb.AdapterFrame],
         context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
-    ) -> NoReturn:
+    ) -> Exception:
+        """Why the session of *peer*, which is over, has ended."""
+        try:
+            return await self._attach(peer, frames, context)
+        except HubError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - a bug ends one session; its text stays here
+            _log.exception("session_failed", peer=peer)
+            return error
+
+    async def _attach(
+        self,
+        peer: PeerId,
+        frames: AsyncIterator[pb.AdapterFrame],
+        context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
+    ) -> HubError:
         if self._draining:
             raise ShuttingDown
-        peer = caller(context, self._trust_domain).peer()
+        if self._streams[peer] > MAX_STREAMS:
+            what = f"{MAX_STREAMS} streams of peers/{peer}"
+            raise RateLimited(what=what, wait_ms=SECOND // MILLISECOND)
         first = await self._hello(frames)
         await self._check(peer, first.hello)
         session = Session(peer, first, self._board.clock)
@@ -151,7 +178,7 @@ class RelayGateway(service.RelayServiceServicer):
                 del self._newest[peer]
             if not self._newest:
                 self._is_empty.set()
-        raise session.end_cause
+        return session.end_cause
 
     async def _own(
         self,
@@ -222,6 +249,15 @@ class RelayGateway(service.RelayServiceServicer):
         return None
 
 
+async def _end(
+    context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame], cause: Exception
+) -> NoReturn:
+    """The stream ends because of *cause*, as soon as the adapter reads that far."""
+    if isinstance(cause, HubError):
+        _log.info("session_ended", reason=cause.reason, detail=str(cause))
+    await context.abort_with_status(rpc_status.to_status(to_status(cause, uuid4().hex)))
+
+
 async def _serve(
     session: Session,
     frames: AsyncIterator[pb.AdapterFrame],
@@ -229,20 +265,16 @@ async def _serve(
     clock: Clock,
 ) -> None:
     """Frames go both ways until the session ends."""
-    reader = asyncio.ensure_future(_read(session, frames))
-    ended = asyncio.ensure_future(session.ended.wait())
-    frame = asyncio.ensure_future(session.next_frame())
+    ways = [
+        asyncio.ensure_future(_read(session, frames)),
+        asyncio.ensure_future(_write(session, context, clock)),
+    ]
     try:
-        while not session.ended.is_set():
-            await asyncio.wait((frame, ended), return_when=asyncio.FIRST_COMPLETED)
-            if frame.done():
-                await within(clock, WRITE_WITHIN, "frame", context.write(frame.result()))
-                frame = asyncio.ensure_future(session.next_frame())
-    except AnswerOverdue as error:
-        session.end(error)
+        await session.ended.wait()
     finally:
-        for task in (reader, ended, frame):
-            task.cancel()
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
 
 
 async def _read(session: Session, frames: AsyncIterator[pb.AdapterFrame]) -> None:
@@ -255,8 +287,27 @@ async def _read(session: Session, frames: AsyncIterator[pb.AdapterFrame]) -> Non
         cause = error
     except DecodeError:
         cause = FrameInvalid(frame="bytes", problem="are no frame")
-    except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError):
-        pass  # the stream is broken
+    except _BROKEN:
+        pass
+    finally:
+        session.end(cause)
+
+
+async def _write(
+    session: Session,
+    context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
+    clock: Clock,
+) -> None:
+    """Frames go to the adapter until either ends, or it takes none any more."""
+    cause: HubError = AdapterOffline(peer=session.peer)
+    try:
+        while True:
+            frame = await session.next_frame()
+            await within(clock, WRITE_WITHIN, "frame", context.write(frame))
+    except AnswerOverdue as error:
+        cause = error
+    except _BROKEN:
+        pass
     finally:
         session.end(cause)
 
