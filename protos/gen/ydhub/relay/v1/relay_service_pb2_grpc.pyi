@@ -37,8 +37,10 @@ class RelayServiceStub:
     """Attach opens a session. The adapter says hello, is welcomed with what is durable, and sends what
     is missing; the relayer answers every frame once the registry has committed. The adapter's
     certificate names its peer. A second session of one peer ends the first. Nothing accepted is
-    lost by a broken stream, and sending again is safe. Ends with IDENTITY_NOT_ALLOWED,
-    PROTOCOL_UNSUPPORTED, PEER_NOT_FOUND, PEER_SUSPENDED, FRAME_INVALID, CREDITS_SPENT, LEASE_LOST,
+    lost by a broken stream, and sending again is safe. Ends with CREDENTIALS_MISSING,
+    IDENTITY_NOT_ALLOWED, RATE_LIMITED (too many streams of one peer), PROTOCOL_UNSUPPORTED,
+    CHAIN_ID_MISMATCH, PEER_NOT_FOUND, PEER_SUSPENDED, FRAME_INVALID, CREDITS_SPENT, ANSWER_OVERDUE
+    (silence, or frames that are not read), ADAPTER_OFFLINE (a newer session), LEASE_LOST,
     SHUTTING_DOWN, REGISTRY_UNREACHABLE.
     buf:lint:ignore RPC_REQUEST_STANDARD_NAME
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -54,8 +56,10 @@ class RelayServiceAsyncStub(RelayServiceStub):
     """Attach opens a session. The adapter says hello, is welcomed with what is durable, and sends what
     is missing; the relayer answers every frame once the registry has committed. The adapter's
     certificate names its peer. A second session of one peer ends the first. Nothing accepted is
-    lost by a broken stream, and sending again is safe. Ends with IDENTITY_NOT_ALLOWED,
-    PROTOCOL_UNSUPPORTED, PEER_NOT_FOUND, PEER_SUSPENDED, FRAME_INVALID, CREDITS_SPENT, LEASE_LOST,
+    lost by a broken stream, and sending again is safe. Ends with CREDENTIALS_MISSING,
+    IDENTITY_NOT_ALLOWED, RATE_LIMITED (too many streams of one peer), PROTOCOL_UNSUPPORTED,
+    CHAIN_ID_MISMATCH, PEER_NOT_FOUND, PEER_SUSPENDED, FRAME_INVALID, CREDITS_SPENT, ANSWER_OVERDUE
+    (silence, or frames that are not read), ADAPTER_OFFLINE (a newer session), LEASE_LOST,
     SHUTTING_DOWN, REGISTRY_UNREACHABLE.
     buf:lint:ignore RPC_REQUEST_STANDARD_NAME
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -74,8 +78,10 @@ class RelayServiceServicer(metaclass=_abc_1.ABCMeta):
         """Attach opens a session. The adapter says hello, is welcomed with what is durable, and sends what
         is missing; the relayer answers every frame once the registry has committed. The adapter's
         certificate names its peer. A second session of one peer ends the first. Nothing accepted is
-        lost by a broken stream, and sending again is safe. Ends with IDENTITY_NOT_ALLOWED,
-        PROTOCOL_UNSUPPORTED, PEER_NOT_FOUND, PEER_SUSPENDED, FRAME_INVALID, CREDITS_SPENT, LEASE_LOST,
+        lost by a broken stream, and sending again is safe. Ends with CREDENTIALS_MISSING,
+        IDENTITY_NOT_ALLOWED, RATE_LIMITED (too many streams of one peer), PROTOCOL_UNSUPPORTED,
+        CHAIN_ID_MISMATCH, PEER_NOT_FOUND, PEER_SUSPENDED, FRAME_INVALID, CREDITS_SPENT, ANSWER_OVERDUE
+        (silence, or frames that are not read), ADAPTER_OFFLINE (a newer session), LEASE_LOST,
         SHUTTING_DOWN, REGISTRY_UNREACHABLE.
         buf:lint:ignore RPC_REQUEST_STANDARD_NAME
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
