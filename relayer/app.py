@@ -16,7 +16,7 @@ from prometheus_client import start_http_server
 from ydhub.relay.v1 import relay_service_pb2_grpc as service
 
 from hub.core.errors import FieldInvalid, HubError
-from hub.core.ids import PeerId
+from hub.core.ids import parse_peer_id
 from hub.core.time import SECOND, Duration, Timestamp
 from hub.ports.registry import Topic
 from hub.registry.registry import PostgresRegistry
@@ -144,6 +144,8 @@ class RelayerApp:
                 await self._changed(change)
             except HubError as error:
                 _log.warning("change_failed", topic=change.topic, reason=error.reason)
+            except Exception:  # noqa: BLE001 - a bug costs one hint; the slow poll finds it
+                _log.exception("change_broke", topic=change.topic, key=change.key)
 
     async def _changed(self, change: Change) -> None:
         owners = list(self.gateway.owners.values())
@@ -155,7 +157,7 @@ class RelayerApp:
                 await self._lanes_changed(owners, change.key)
             case Topic.PEERS:
                 # A freeze also tells of each lane that it stops.
-                await self.board.refresh(PeerId(change.key))
+                await self.board.refresh(parse_peer_id(change.key))
 
     async def _lanes_changed(self, owners: Sequence[PeerOwner], key: str) -> None:
         """The lane of that id has changed; or there may be new ones, where nobody here owns it."""
@@ -183,6 +185,8 @@ class RelayerApp:
                 await Openings(self.board, self.gateway.owners.keys()).run_all()
             except HubError as error:
                 _log.warning("openings_failed", reason=error.reason, detail=str(error))
+            except Exception:  # noqa: BLE001 - a bug costs one round of openings
+                _log.exception("openings_broke")
 
 
 async def run(config: RelayerConfig) -> None:

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from relayer.__main__ import set_up_logs, spare_collector
+from tests.harness.source_tree import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """What a test sets up for the process is set back."""
+    thresholds = gc.get_threshold()
+    yield
+    structlog.reset_defaults()
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+def test_what_hinders_the_start_is_told_with_its_reason_and_status_3(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "relayer", "--config", str(tmp_path / "nowhere.toml")],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("ydhub-relayer: FIELD_INVALID: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("restored")
+def test_logs_are_one_json_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("json")
+    log = structlog.get_logger()
+    log.debug("not_told")
+    log.error("frame_broke", peer="hangzhou", exc_info=KeyError("a bug"))
+    [line] = capsys.readouterr().err.splitlines()
+    found = json.loads(line)
+    assert (found["event"], found["peer"], found["level"]) == ("frame_broke", "hangzhou", "error")
+    assert "KeyError" in found["exception"]
+    assert found["timestamp"].endswith("Z")
+
+
+@pytest.mark.usefixtures("restored")
+def test_logs_may_be_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("console")
+    structlog.get_logger().info("session_begins", peer="hangzhou")
+    text = capsys.readouterr().err
+    assert "session_begins" in text
+    assert not text.startswith("{")
+
+
+@pytest.mark.usefixtures("restored")
+def test_the_collector_leaves_alone_what_stands_already() -> None:
+    spare_collector()
+    assert gc.get_freeze_count() > 0
+    assert gc.isenabled()
