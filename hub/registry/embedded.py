@@ -111,8 +111,6 @@ class EmbeddedPostgres:
         account = self._account()
         if account is not None:
             os.chown(self.data, account.pw_uid, account.pw_gid)
-            for path in (self.data, _binaries()):
-                _make_reachable(path)
         options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums"]
         self._run("initdb", "-D", str(self.data), "-U", "postgres", "--no-instructions", *options)
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
@@ -181,6 +179,10 @@ class EmbeddedPostgres:
 
     def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         account = self._account()
+        if account is not None:
+            # Whoever owns the directories above may have closed them since.
+            for path in (self.data, _binaries()):
+                _make_reachable(path)
         # A server would keep a pipe open, so only what ends by itself gets one. A session of its
         # own keeps an interrupt at the terminal away from it.
         return subprocess.run(  # noqa: S603 - programs of the wheel, no shell

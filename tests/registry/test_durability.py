@@ -168,3 +168,15 @@ async def test_a_commit_whose_wait_for_the_standby_was_cut_did_not_answer(
 
 
 CUT = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+
+def test_a_server_comes_back_where_the_directory_above_it_was_closed(
+    server: EmbeddedPostgres,
+) -> None:
+    server.start()
+    server.directory.chmod(0o700)
+    server.stop()
+    assert server.pid() is None
+    server.directory.chmod(0o700)
+    server.start()
+    assert server.pid() is not None
