@@ -7,6 +7,7 @@ import pytest
 from hub.core.errors import (
     ClientFrozen,
     GateChanged,
+    IllegalMove,
     LaneNotOpen,
     OutcomeDiffers,
     PacketNotFound,
@@ -19,6 +20,7 @@ from hub.registry.memory import MemoryRegistry
 from tests.harness.registry import ADMIN, SUZHOU, Opened, opened
 
 ACKNOWLEDGED, ABSENT = OutcomeKind.ACKNOWLEDGEMENT, OutcomeKind.ABSENCE
+ELSEWHERE = OutcomeKind.SETTLED_ELSEWHERE
 
 
 @pytest.fixture
@@ -71,6 +73,42 @@ async def test_two_outcomes_of_one_packet_contradict_each_other(
     assert (sequence, type(error)) == (1, OutcomeDiffers)
     [stored] = await lanes.registry.outcomes.find(lanes.lane, RangeSet.of([1]))
     assert stored.kind is first.outcomes[0].kind
+
+
+async def test_a_frame_that_contradicts_what_was_proven_proves_nothing_else(
+    lanes: Opened,
+) -> None:
+    await record(lanes.registry, lanes.destination, await lanes.view(), proven(1, 2))
+    honest = proven(1, 2, 3, 4)
+    lie = NewOutcome(2, ACKNOWLEDGED, b"another answer")
+    mixed = replace(honest, outcomes=(honest.outcomes[0], lie, *honest.outcomes[2:]))
+    found, _ = await record(lanes.registry, lanes.destination, await lanes.view(), mixed)
+    assert (found.accepted, found.already_done) == (EMPTY, RangeSet.of([1]))
+    assert [(sequence, type(error)) for sequence, error in found.refused] == [
+        (2, OutcomeDiffers),
+        (3, ClientFrozen),
+        (4, ClientFrozen),
+    ]
+
+
+async def test_only_what_was_never_accepted_is_settled_elsewhere(lanes: Opened) -> None:
+    found, _ = await record(
+        lanes.registry, lanes.destination, await lanes.view(), proven(3, 7, kind=ELSEWHERE)
+    )
+    assert found.accepted == RangeSet.of([7])
+    [(sequence, error)] = found.refused
+    assert (sequence, type(error)) == (3, IllegalMove)
+
+
+@pytest.mark.parametrize("first", [ACKNOWLEDGED, ABSENT])
+async def test_settled_elsewhere_contradicts_no_outcome(lanes: Opened, first: OutcomeKind) -> None:
+    """It is proven at the source; two processes may come to it and to the outcome at once."""
+    await record(lanes.registry, lanes.destination, await lanes.view(), proven(1, kind=first))
+    await record(lanes.registry, lanes.destination, await lanes.view(), proven(7, kind=ELSEWHERE))
+    for again in (proven(1, kind=ELSEWHERE), proven(7, kind=first)):
+        found, _ = await record(lanes.registry, lanes.destination, await lanes.view(), again)
+        assert len(found.already_done) == 1
+        assert found.refused == ()
 
 
 async def test_an_outcome_of_a_packet_that_was_not_accepted_is_refused(lanes: Opened) -> None:

@@ -105,6 +105,41 @@ async def test_another_packet_under_the_same_sequence_is_a_conflict(lanes: Opene
     assert not found.accepted
 
 
+async def test_a_frame_that_contradicts_what_was_proven_proves_nothing_else(
+    lanes: Opened,
+) -> None:
+    view, routes = await lanes.view(), table(lanes)
+    await accept(lanes.registry, lanes.source, view, routes, proven(1, 2))
+    honest = proven(1, 2, 3, 4)
+    lie = replace(PACKET, sequence=2, timeout_timestamp=PACKET.timeout_timestamp + 1)
+    packets = (honest.packets[0], lie, *honest.packets[2:])
+    mixed = replace(
+        honest,
+        packets=packets,
+        contents=tuple([encode_packet(packet) for packet in packets]),
+        commitments=tuple([commit_packet(packet) for packet in packets]),
+    )
+    found, _ = await accept(lanes.registry, lanes.source, await lanes.view(), routes, mixed)
+    assert (found.accepted, found.already_done) == (EMPTY, RangeSet.of([1]))
+    assert [(sequence, type(error)) for sequence, error in found.refused] == [
+        (2, PacketDiffers),
+        (3, ClientFrozen),
+        (4, ClientFrozen),
+    ]
+    assert len(await lanes.registry.packets.page(lanes.lane, 0, 9)) == 2
+
+
+async def test_where_the_outcome_of_recording_is_unknown_the_same_again_finds_out(
+    lanes: Opened,
+) -> None:
+    """The view is older than what was recorded: the registry says so, and it is judged anew."""
+    old, routes = await lanes.view(), table(lanes)
+    await accept(lanes.registry, lanes.source, old, routes, proven(1, 2))
+    found, view = await accept(lanes.registry, lanes.source, old, routes, proven(1, 2, 3))
+    assert (found.accepted, found.already_done) == (RangeSet.of([3]), RangeSet.of([1, 2]))
+    assert view.source.done == RangeSet.of([1, 2])
+
+
 async def test_a_packet_below_the_lanes_first_sequence_is_refused() -> None:
     lanes = await opened(MemoryRegistry())
     view = await lanes.view()
