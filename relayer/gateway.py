@@ -283,6 +283,7 @@ async def _read(session: Session, frames: AsyncIterator[pb.AdapterFrame]) -> Non
     try:
         async for frame in frames:
             session.receive(frame)
+            await session.room()
     except HubError as error:
         cause = error
     except DecodeError:

@@ -1,8 +1,9 @@
 """One adapter session: frames in and out, heartbeats, credits, requests and their answers.
 
 The session knows nothing of lanes. It keeps both directions bounded: the adapter may have only so
-many items and bytes unanswered, and an answer counts once it has left; the relayer only so many
-executions and requests outstanding. So no queue grows without end, whoever stops reading.
+many items unanswered, and an answer counts once it has left; it is not read further while what it
+sent is too large; the relayer has only so many executions and requests outstanding. So no queue
+grows without end, whoever stops reading.
 
 Source: design section 5; reliability notes section 4, "slow stream reader".
 """
@@ -42,9 +43,8 @@ SILENCE: Final = Duration(3 * SECOND)
 """Without a frame for that long, the session ends."""
 ITEM_CREDITS: Final = 8192
 MAX_FRAMES: Final = 2048
-"""Frames of any kind that the adapter may have unanswered."""
-MAX_BYTES: Final = 64 * 1024 * 1024
-"""Of frames that the adapter may have unanswered."""
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Unanswered frames, and their bytes: with more, nothing is read until some are answered."""
 MAX_EXECUTIONS: Final = 64
 ANSWER_WITHIN: Final = Duration(15 * SECOND)
 REPORT_WITHIN: Final = Duration(25 * SECOND)
@@ -86,6 +86,8 @@ class Session:
         self._heard_at = clock.monotonic()
         self._outbound: asyncio.Queue[tuple[pb.RelayerFrame, _Charge]] = asyncio.Queue()
         self._charged = _NOTHING
+        self._has_room = asyncio.Event()
+        self._has_room.set()
         self._next_id = 1
         self._last_frame_id = first.frame_id
         self._answers: dict[int, asyncio.Future[pb.Answer]] = {}
@@ -123,6 +125,12 @@ class Session:
         self._charge(_Charge(-charge.items, -charge.frames, -charge.bytes))
         return frame
 
+    async def room(self) -> None:
+        """Returns when the next frame may be read; that it waits until then is no silence."""
+        if not self._has_room.is_set():
+            await self._has_room.wait()
+            self._heard_at = self._clock.monotonic()
+
     def receive(self, frame: pb.AdapterFrame) -> None:
         """*frame* came in. Raises ``FrameInvalid`` or ``CreditsSpent``: the session must end."""
         self._heard_at = self._clock.monotonic()
@@ -138,7 +146,8 @@ class Session:
                 self._resolve(self._answers, frame.answer.request_id, frame.answer)
             case "headers" | "packets" | "acknowledgements" | "absence" | "misbehaviour":
                 self._charge(_charge_of(frame))
-                self._check_credits()
+                if self._charged.items > ITEM_CREDITS:
+                    raise CreditsSpent(sent=self._charged.items, credits=ITEM_CREDITS)
                 self.work.put_nowait(frame)
             case other:
                 raise FrameInvalid(frame=str(other), problem="is not expected here")
@@ -200,7 +209,8 @@ class Session:
             if self._outbound.empty():  # whatever waits there shows as much
                 self.send(pb.RelayerFrame(heartbeat=pb.Heartbeat()))
             await self._clock.sleep(HEARTBEAT)
-            if self._clock.monotonic() - self._heard_at > SILENCE:
+            silence = self._clock.monotonic() - self._heard_at
+            if silence > SILENCE and self._has_room.is_set():
                 self.end(AnswerOverdue(what="heartbeat", waited_ms=SILENCE // MILLISECOND))
 
     def _put(self, frame: pb.RelayerFrame, charge: _Charge) -> None:
@@ -219,17 +229,10 @@ class Session:
             self._charged.frames + charge.frames,
             self._charged.bytes + charge.bytes,
         )
-
-    def _check_credits(self) -> None:
-        """Raises ``CreditsSpent``."""
-        charged = self._charged
-        for sent, limit in (
-            (charged.items, ITEM_CREDITS),
-            (charged.frames, MAX_FRAMES),
-            (charged.bytes, MAX_BYTES),
-        ):
-            if sent > limit:
-                raise CreditsSpent(sent=sent, credits=limit)
+        if self._charged.bytes > MAX_BYTES or self._charged.frames > MAX_FRAMES:
+            self._has_room.clear()
+        else:
+            self._has_room.set()
 
     def _take_id(self) -> int:
         taken = self._next_id
