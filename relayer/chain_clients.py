@@ -16,6 +16,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.client import ChainClient
 from hub.core.errors import (
+    ChainUnreachable,
     ClientNotFound,
     ClientPending,
     FrameInvalid,
@@ -31,6 +32,7 @@ from hub.light_clients.cometbft.client_state import (
     decode_counterparty,
 )
 from hub.wire.headers import header_to_proto, height_from_proto, height_to_proto
+from relayer.refusals import read_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +47,10 @@ if TYPE_CHECKING:
     from relayer.session import Session
 
 MAX_STEPS: Final = 64
-"""Updates of one plan."""
+MAX_BYTES: Final = 1024 * 1024
+"""Of the updates of one execution; the last one may be over."""
+MAX_LEGS: Final = 64
+"""Executions that lead a client to one height."""
 MAX_HEIGHTS: Final = 64
 """Trusted heights that are believed of one client; an adapter may not name more."""
 
@@ -144,13 +149,26 @@ class ChainClients:
     ) -> list[pb.UpdateStep]:
         """The shortest updates found that make *client* trust *source*'s header at *target*.
 
-        Empty where it does already. Raises ``TrustExpired``, ``ConsensusStateMissing``,
-        ``AdapterOffline`` where a header between is missing and cannot be asked for.
+        Empty where it does already. A client that is too far behind for one execution is led
+        nearer by others first. Raises ``ClientPending``, ``TrustExpired``, ``LimitExceeded``,
+        ``ConsensusStateMissing``, or ``AdapterOffline`` where a header between is missing and
+        cannot be asked for.
         """
+        for _ in range(MAX_LEGS):
+            steps, reached = await self._plan(client, source, target, now)
+            if reached == target:
+                self._assume(client, target)
+                return steps
+            await self._lead(client, steps)
+        raise LimitExceeded(what="updates of a client", count=MAX_LEGS + 1, limit=MAX_LEGS)
+
+    async def _plan(
+        self, client: ClientId, source: HeaderKeeper, target: int, now: Timestamp
+    ) -> tuple[list[pb.UpdateStep], int]:
+        """Updates towards *target* that one execution holds, and the height that they reach."""
         mirror = await self.mirror(client)
         if target in mirror.trusted:
-            return []
-        steps: list[pb.UpdateStep] = []
+            return [], target
         below = [height for height in mirror.trusted if height < target]
         if not below:
             if not mirror.pending_height or mirror.pending_height > target:
@@ -158,18 +176,28 @@ class ChainClients:
                 raise ClientPending(client=str(client), height=height)
             below = [mirror.pending_height]
         header, trusted = await source.claimed(below[-1])
-        if not mirror.trusted:
-            steps.append(_step(None, b"", header))
+        steps = [] if mirror.trusted else [_step(None, b"", header)]
         expires_at = trusted.time + mirror.state.options.trusting_period
         if now >= expires_at:
             raise TrustExpired(expires_at=expires_at, now=now)
-        while trusted.height.number != target:
-            if len(steps) >= MAX_STEPS:
-                raise LimitExceeded(what="updates of a plan", count=len(steps), limit=MAX_STEPS)
+        size = 0
+        while trusted.height.number != target and len(steps) < MAX_STEPS and size < MAX_BYTES:
             step, trusted = await self._furthest(mirror, source, trusted, target)
             steps.append(step)
-        self._assume(mirror, steps, target)
-        return steps
+            size += step.ByteSize()
+        return steps, trusted.height.number
+
+    async def _lead(self, client: ClientId, steps: list[pb.UpdateStep]) -> None:
+        """*client* is updated by *steps* alone. Raises ``ChainUnreachable`` if it is not."""
+        report = await self._session.execute(pb.Execution(client=client, updates=steps))
+        heights = read_heights(report.trusted_heights)
+        self.forget(client)
+        if report.refused:
+            refusal = read_refusal(report.refused[0])
+            problem = f"{refusal.reason}: {refusal.detail}"
+            raise ChainUnreachable(chain=f"peers/{self._session.peer}", problem=problem)
+        await self.mirror(client)
+        self.reported(client, heights)
 
     async def _furthest(
         self, mirror: Mirror, source: HeaderKeeper, trusted: ConsensusState, target: int
@@ -186,12 +214,12 @@ class ChainClients:
                 return _step(trusted.height, validators, header), state
             height = (low + height) // 2
 
-    def _assume(self, mirror: Mirror, steps: list[pb.UpdateStep], target: int) -> None:
+    def _assume(self, client: ClientId, target: int) -> None:
         """Executions run in order, so what is on its way counts as trusted already."""
-        known = self._mirrors.get(mirror.client)
-        if known is not None and steps:
+        known = self._mirrors.get(client)
+        if known is not None and target not in known.trusted:
             trusted = tuple(sorted({*known.trusted, target}))[-MAX_HEIGHTS:]
-            self._mirrors[mirror.client] = replace(known, trusted=trusted)
+            self._mirrors[client] = replace(known, trusted=trusted)
 
     async def _prove(self, client: pb.ClientMirror) -> Mirror:
         """What *client* claims, shown under a verified root of its chain."""

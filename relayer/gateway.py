@@ -65,7 +65,8 @@ _BROKEN: Final = (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalEr
 
 CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", 2 * 1024 * 1024),
-    ("grpc.max_send_message_length", 2 * 1024 * 1024),
+    # The updates that a client needs, and the packets of one frame with their proof.
+    ("grpc.max_send_message_length", 4 * 1024 * 1024),
     ("grpc.max_metadata_size", 4096),
     ("grpc.absolute_max_metadata_size", 8192),
     ("grpc.max_concurrent_streams", 64),

@@ -23,6 +23,7 @@ from hub.core.errors import (
     ConsensusStateDiffers,
     ConsensusStateMissing,
     FrameInvalid,
+    HubError,
     Reason,
     TrustExpired,
 )
@@ -262,11 +263,29 @@ class HeaderKeeper:
     async def _prove(
         self, trusted: ConsensusState, header: Header, height: int
     ) -> list[VerifiedHeader]:
-        """*header*, and those that trust needs between it and *trusted*, each verified."""
+        """*header*, and those that trust needs between it and *trusted*, each verified.
+
+        Where it fails on the way up, what is verified so far is kept: the next try goes on there.
+        """
+        verified: list[VerifiedHeader] = []
+        try:
+            await self._bisect(trusted, header, height, verified)
+        except HubError:
+            if verified and self._latest is not None and height > self._latest.height.number:
+                await self._keep(verified)
+            raise
+        return verified
+
+    async def _bisect(
+        self,
+        trusted: ConsensusState,
+        header: Header,
+        height: int,
+        verified: list[VerifiedHeader],
+    ) -> None:
         anchor, now = self.hub_client.anchor, self._clock.now()
         validators = await self._known_set(trusted.next_validators_hash)
         steps = bisect(self.light_client, anchor, trusted, validators, height, now=now)
-        verified: list[VerifiedHeader] = []
         event = await self._run(next, steps, None)
         while event is not None:
             if isinstance(event, HeaderNeeded):
@@ -277,7 +296,6 @@ class HeaderKeeper:
             else:
                 verified.append(VerifiedHeader(header=event.header, state=event.state))
                 event = await self._run(next, steps, None)
-        return verified
 
     async def _trust_anchor(self, header: Header) -> None:
         anchor = self.hub_client.anchor

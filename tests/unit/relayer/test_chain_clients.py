@@ -21,7 +21,7 @@ from hub.core.height import Height
 from hub.core.ids import ClientId
 from hub.core.time import Timestamp
 from relayer import chain_clients
-from relayer.chain_clients import MAX_HEIGHTS, MAX_STEPS, read_heights
+from relayer.chain_clients import MAX_HEIGHTS, read_heights
 from tests.harness.exchange import HANGZHOU, SUZHOU
 from tests.harness.simchain import TRUST, steps_between
 from tests.harness.station import Station, proto_height
@@ -340,15 +340,52 @@ class TestLies:
         with pytest.raises((ConsensusStateMissing, ChainUnreachable)):
             await updates(wired, 600)
 
-    async def test_a_plan_has_so_many_steps_and_no_more(
-        self, wired: Station, monkeypatch: pytest.MonkeyPatch
+
+class TestFarBehind:
+    """A client that needs more updates than one execution holds is led nearer by others first."""
+
+    @pytest.mark.parametrize(("limit", "value"), [("MAX_STEPS", 2), ("MAX_BYTES", 1)])
+    async def test_it_is_led_by_executions_of_updates_alone(
+        self, wired: Station, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
     ) -> None:
-        assert MAX_STEPS >= 64
-        monkeypatch.setattr(chain_clients, "MAX_STEPS", 2)
         wired.exchange.grow(90)
         await wired.know()
+        target = wired.left.chain.height
+        whole = len(await updates(wired, target))
+        clients(wired).forget(client(wired))
+        monkeypatch.setattr(chain_clients, limit, value)
+        last = await updates(wired, target)
+        steps = [len(execution.updates) for execution in wired.right.executions]
+        assert max([*steps, len(last)]) <= (2 if limit == "MAX_STEPS" else 1)
+        assert sum(steps) + len(last) == whole
+        assert {one.WhichOneof("action") for one in wired.right.executions} == {None}
+        final = pb.Execution(execution_id=99, client=client(wired), updates=last)
+        assert not wired.right.execute(final).refused
+        assert target in trusted(wired)
+
+    async def test_where_that_is_refused_the_client_is_asked_for_again(
+        self, wired: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wired.exchange.grow(90)
+        await wired.know()
+        monkeypatch.setattr(chain_clients, "MAX_STEPS", 2)
+        refusal = pb.Refusal(reason="BACKLOG_FULL", detail="later", retryable=True)
+        wired.right.reports = lambda _: pb.ExecutionReport(refused=[refusal])
+        with pytest.raises(ChainUnreachable):
+            await updates(wired, wired.left.chain.height)
+        assert clients(wired)._mirrors == {}
+
+    async def test_an_adapter_that_only_says_so_is_not_led_for_ever(
+        self, wired: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wired.exchange.grow(90)
+        await wired.know()
+        monkeypatch.setattr(chain_clients, "MAX_STEPS", 2)
+        monkeypatch.setattr(chain_clients, "MAX_LEGS", 5)
+        wired.right.reports = lambda _: pb.ExecutionReport()
         with pytest.raises(LimitExceeded):
             await updates(wired, wired.left.chain.height)
+        assert len(wired.right.executions) == 5
 
 
 def test_heights_are_read_and_bounded() -> None:

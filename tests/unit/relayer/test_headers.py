@@ -138,6 +138,30 @@ class TestUpdates:
             await keeper.add([header(wired, wired.left.chain.height)])
         assert stored(wired) == before
 
+    async def test_a_bisection_that_is_cut_off_goes_on_where_it_was(self, wired: Station) -> None:
+        keeper, chain = await wired.keeper(HANGZHOU), wired.left.chain
+        before = chain.height
+        wired.exchange.grow(80)
+        asked: list[int] = []
+
+        def answer(request: pb.Request) -> pb.Answer | None:
+            asked.extend(request.headers.heights)
+            refused = pb.Answer(refusal=pb.Refusal(reason="CHAIN_UNREACHABLE"))
+            return refused if len(asked) > 4 else None
+
+        wired.left.answers = answer
+        with pytest.raises(ChainUnreachable):
+            await keeper.add([header(wired, chain.height)])
+        kept = [height for height in stored(wired) if height > before]
+        assert kept
+        assert keeper.latest is not None
+        assert keeper.latest.height.number == max(kept)
+        wired.left.answers = lambda _: None
+        wired.left.requests.clear()
+        assert await keeper.add([header(wired, chain.height)]) == [chain.height]
+        again = [number for one in wired.left.requests for number in one.headers.heights]
+        assert min(again, default=chain.height) > max(kept)
+
     async def test_a_bisection_answered_with_another_height_stores_nothing(
         self, wired: Station
     ) -> None:
