@@ -198,7 +198,7 @@ class Relayed:
         return self.lane
 
     async def second(self) -> None:
-        """A second passes, each chain makes a block, and everyone has been heard."""
+        """A second passes, each chain makes a block; everyone is heard, every frame answered."""
         beating = self._beating()
         await settle()
         for town in self.towns.values():
@@ -206,6 +206,7 @@ class Relayed:
         await self.clock.advance(SECOND)
         now = self.clock.monotonic()
         await until(lambda: all(_is_heard(*ends, now) for ends in beating))
+        await until(lambda: all(_is_answered(*ends) for ends in self._beating()))
 
     async def until(self, happened: Callable[[], object]) -> None:
         """Seconds pass until it has come about."""
@@ -328,6 +329,11 @@ def _is_heard(ours: RelayerSession, theirs: AdapterSession, now: int) -> bool:
     if ours.ended.is_set() or theirs._stream._call.done():
         return True
     return min(ours._heard_at, theirs._stream._heard_at) > now - SECOND
+
+
+def _is_answered(ours: RelayerSession, theirs: AdapterSession) -> bool:
+    """Nothing that the adapter showed waits for a verdict."""
+    return ours.ended.is_set() or (not ours._charged.frames and theirs.pump._outbox.is_idle)
 
 
 @asynccontextmanager

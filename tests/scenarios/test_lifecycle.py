@@ -138,9 +138,9 @@ async def test_reported_delivered_by_a_lie_then_timed_out_and_refunded(world: Re
 
 async def test_received_in_time_and_asked_about_too_late_is_acknowledged(world: Relayed) -> None:
     world.right.adapter.shows_answers = False
-    world.submit(world.left, timeout=10)
+    world.submit(world.left, timeout=30)
     await world.reaches(S.DELIVERED)
-    await world.seconds(15)
+    await world.seconds(40)
     assert await world.state() is S.DELIVERED
     await world.show_answers()
     await world.reaches(S.COMPLETED)
