@@ -6,13 +6,16 @@ Each way of asking opens its own connection, so that a network outlives the even
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import signal
 import tomllib
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -369,13 +372,21 @@ def running(*pairs: tuple[str, str], directory: Path | None = None) -> Iterator[
         patch.delenv(FAILPOINT, raising=False)
         # Processes start often here: compiled once, and nothing is left in the tree.
         patch.setenv("PYTHONDONTWRITEBYTECODE", "")
-        patch.setenv("PYTHONPYCACHEPREFIX", str(Path(made) / "bytecode"))
+        patch.setenv("PYTHONPYCACHEPREFIX", _bytecode())
         try:
             asyncio.run(live.up(*pairs))
             yield live
         finally:
             asyncio.run(live.down())
         assert live.left_running() == []
+
+
+@cache
+def _bytecode() -> str:
+    """A directory for what Python compiles, as long as this process lives."""
+    made = mkdtemp(prefix="ydhub-bytecode-")
+    atexit.register(rmtree, made, ignore_errors=True)
+    return made
 
 
 def _is_well(line: str) -> bool:
