@@ -56,6 +56,7 @@ MAX_STREAMS: Final = 16
 HELLO_WITHIN: Final = Duration(5 * SECOND)
 WRITE_WITHIN: Final = Duration(10 * SECOND)
 """An adapter that does not take a frame for that long has missed every heartbeat, and is gone."""
+LAST_WRITE_WITHIN: Final = Duration(SECOND)
 LEASE_RETRY: Final = Duration(200 * MILLISECOND)
 LEASE_WITHIN: Final = Duration(7 * SECOND)
 """How long a session waits for another process's lease to end."""
@@ -77,6 +78,10 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.http2.max_ping_strikes", 2),
     ("grpc.so_reuseport", 0),
 )
+
+
+class _Unread(Exception):
+    """An adapter takes no frames, so not even why its session has ended."""
 
 
 class RelayGateway(service.RelayServiceServicer):
@@ -110,6 +115,10 @@ class RelayGateway(service.RelayServiceServicer):
         self._streams[peer] += 1
         try:
             await _end(context, await self._session(peer, request_iterator, context))
+        except _Unread:
+            _log.warning("stream_unread", peer=peer)
+            # No status gets past the frame; it counts as the peer's until the adapter goes.
+            await asyncio.Event().wait()
         finally:
             self._streams[peer] -= 1
             if not self._streams[peer]:
@@ -148,6 +157,8 @@ class RelayGateway(service.RelayServiceServicer):
             return await self._attach(peer, frames, context)
         except HubError as error:
             return error
+        except _Unread:
+            raise
         except Exception as error:  # noqa: BLE001 - a bug ends one session; its text stays here
             _log.exception("session_failed", peer=peer)
             return error
@@ -198,7 +209,8 @@ class RelayGateway(service.RelayServiceServicer):
             self._telemetry.sessions.set(len(self.owners))
             name = session.hello.adapter[:MAX_NAME]
             _log.info("session_begins", peer=session.peer, adapter=name, epoch=fence.epoch)
-            await _serve(session, frames, context, self._board.clock)
+            if not await _serve(session, frames, context, self._board.clock):
+                raise _Unread
         finally:
             await _to_its_end(self._close(owner))
 
@@ -264,18 +276,20 @@ async def _serve(
     frames: AsyncIterator[pb.AdapterFrame],
     context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
     clock: Clock,
-) -> None:
-    """Frames go both ways until the session ends."""
-    ways = [
-        asyncio.ensure_future(_read(session, frames)),
-        asyncio.ensure_future(_write(session, context, clock)),
-    ]
+) -> bool:
+    """Frames go both ways until the session ends; whether the adapter took all that was begun."""
+    reader = asyncio.ensure_future(_read(session, frames))
+    writer = asyncio.ensure_future(_write(session, context, clock))
     try:
         await session.ended.wait()
+        # A write that is cut off leaves the stream in no state to be ended in order.
+        await within(clock, LAST_WRITE_WITHIN, "frame", writer)
+    except AnswerOverdue:
+        return False
     finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        reader.cancel()
+        writer.cancel()
+    return True
 
 
 async def _read(session: Session, frames: AsyncIterator[pb.AdapterFrame]) -> None:
@@ -300,18 +314,17 @@ async def _write(
     context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
     clock: Clock,
 ) -> None:
-    """Frames go to the adapter until either ends, or it takes none any more."""
-    cause: HubError = AdapterOffline(peer=session.peer)
+    """Frames go to the adapter until either ends. Raises ``AnswerOverdue`` if it takes none."""
     try:
-        while True:
-            frame = await session.next_frame()
+        while (frame := await session.next_frame()) is not None:
             await within(clock, WRITE_WITHIN, "frame", context.write(frame))
     except AnswerOverdue as error:
-        cause = error
+        session.end(error)
+        raise
     except _BROKEN:
         pass
     finally:
-        session.end(cause)
+        session.end(AdapterOffline(peer=session.peer))
 
 
 async def _to_its_end(work: Coroutine[object, object, None]) -> None:

@@ -84,7 +84,8 @@ class Session:
         self.end_cause: HubError = AdapterOffline(peer=peer)
         self._clock = clock
         self._heard_at = clock.monotonic()
-        self._outbound: asyncio.Queue[tuple[pb.RelayerFrame, _Charge]] = asyncio.Queue()
+        self._outbound: asyncio.Queue[tuple[pb.RelayerFrame, _Charge] | None] = asyncio.Queue()
+        """None at its end."""
         self._charged = _NOTHING
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -102,6 +103,7 @@ class Session:
             return
         self.end_cause = cause
         self.ended.set()
+        self._outbound.put_nowait(None)
         offline = AdapterOffline(peer=self.peer)
         for answer in self._answers.values():
             if not answer.done():
@@ -119,9 +121,12 @@ class Session:
         """*frame* goes out after those before it."""
         self._put(frame, _NOTHING)
 
-    async def next_frame(self) -> pb.RelayerFrame:
-        """The next frame that goes out, as soon as there is one."""
-        frame, charge = await self._outbound.get()
+    async def next_frame(self) -> pb.RelayerFrame | None:
+        """The next frame that goes out, as soon as there is one; None once the session is over."""
+        found = None if self.ended.is_set() else await self._outbound.get()
+        if found is None:
+            return None
+        frame, charge = found
         self._charge(_Charge(-charge.items, -charge.frames, -charge.bytes))
         return frame
 

@@ -14,7 +14,8 @@ from ydhub.relay.v1 import relay_service_pb2_grpc as service
 from hub.wire.status import RemoteError, from_rpc_error
 from relayer.gateway import CHANNEL_OPTIONS, RelayGateway
 from tests.harness.certificates import TRUST_DOMAIN, Certificates
-from tests.harness.clock import WITHIN_S, settle
+from tests.harness.clock import WITHIN_S, until
+from tests.harness.exchange import HANGZHOU
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,7 +95,8 @@ class Dialled:
         dialler = self.dial()
         await dialler.hello()
         await dialler.next("welcome")
-        await settle()
+        session = self.gateway._newest[HANGZHOU]
+        await until(lambda: [o for o in self.gateway.owners.values() if o.session is session])
         return dialler
 
 

@@ -9,11 +9,12 @@ import pytest
 from structlog.testing import capture_logs
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from hub.core.errors import Reason
+from hub.core.errors import LeaseLost, Reason
 from hub.core.peer import PeerState
 from hub.core.time import SECOND, Duration
 from relayer.gateway import (
     HELLO_WITHIN,
+    LAST_WRITE_WITHIN,
     LEASE_RETRY,
     LEASE_WITHIN,
     MAX_NAME,
@@ -189,9 +190,10 @@ class TestSessions:
         assert (await dialler.end()).reason is Reason.CREDITS_SPENT
 
     async def test_silence_ends_it(self, gate: Dialled) -> None:
-        await gate.attached()
         dialler = await gate.attached()
+        session = gate.gateway.owners[HANGZHOU].session
         for _ in range(4):
+            assert not session.ended.is_set()
             await gate.station.clock.advance(SECOND)
         assert (await dialler.end()).reason is Reason.ANSWER_OVERDUE
         await until(lambda: not gate.gateway.owners)
@@ -226,8 +228,10 @@ class TestSessions:
                 break
         assert session.end_cause.reason is Reason.ANSWER_OVERDUE
         await until(lambda: not gate.gateway._newest)
-        # Its end waits behind what the adapter does not read.
+        # Nothing gets past what it does not read: the stream counts until it goes.
         assert gate.gateway._streams == {HANGZHOU: 1}
+        dialler.call.cancel()
+        await until(lambda: not gate.gateway._streams)
 
     async def test_one_that_reads_nothing_holds_up_neither_the_next_session_nor_the_end(
         self, gate: Dialled
@@ -237,9 +241,26 @@ class TestSessions:
         big = pb.RelayerFrame(execution=pb.Execution(lane="x" * 1024 * 1024))
         for _ in range(64):
             session.send(big)
-        await gate.attached()
+        second = asyncio.ensure_future(gate.attached())
+        await until(session.ended.is_set)
+        await gate.station.clock.advance(LAST_WRITE_WITHIN)
+        await second
         await gate.gateway.stop()
         assert gate.gateway.owners == {}
+
+    async def test_an_end_that_comes_while_the_welcome_is_written_is_told_all_the_same(
+        self, gate: Dialled
+    ) -> None:
+        """A write that is cut off would leave the stream in no state to tell anything."""
+        dialler = gate.dial()
+        await dialler.hello()
+        await until(lambda: gate.gateway._newest)
+        for _ in range(40):
+            newest = gate.gateway._newest.get(HANGZHOU)
+            if newest is not None:
+                newest.end(LeaseLost(peer=HANGZHOU, epoch=1))
+            await asyncio.sleep(0)
+        assert (await dialler.end()).reason is Reason.LEASE_LOST
 
     async def test_streams_whose_end_a_peer_does_not_read_are_bounded_and_only_its_own(
         self, gate: Dialled, monkeypatch: pytest.MonkeyPatch
@@ -356,7 +377,6 @@ class TestDrain:
     async def test_nobody_is_taken_any_more(self, gate: Dialled) -> None:
         await gate.gateway.drain(Duration(SECOND))
         dialler = gate.dial()
-        await dialler.hello()
         assert (await dialler.end()).reason is Reason.SHUTTING_DOWN
 
     async def test_whoever_waits_for_a_lease_meanwhile_is_not_welcomed_after_all(

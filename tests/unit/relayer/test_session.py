@@ -48,10 +48,10 @@ def packets(count: int, size: int = 1) -> pb.PacketBatch:
 
 def drained(session: Session) -> list[pb.RelayerFrame]:
     """Every frame that waits to go out."""
-    frames = []
+    waiting = []
     while not session._outbound.empty():
-        frames.append(session._outbound.get_nowait()[0])
-    return frames
+        waiting.append(session._outbound.get_nowait())
+    return [entry[0] for entry in waiting if entry is not None]
 
 
 class TestFrames:
