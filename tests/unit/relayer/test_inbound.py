@@ -77,6 +77,7 @@ class TestPackets:
         stored = await at_work.board.registry.packets.read(1, RangeSet.span(1, 9))
         assert [packet.content for packet in stored] == list(map(encode_packet, packets))
         assert at_work.delivery.events == [Added(RangeSet.of([1, 2, 3]))]
+        assert (await at_work.board.desk()).view.source.done == RangeSet.of([1, 2, 3])
 
     async def test_denied_ones_are_accepted_and_do_not_go_on(self, at_work: Working) -> None:
         board = at_work.board
@@ -174,6 +175,14 @@ class TestPackets:
             await board.fresh_desk()
         assert board.registry.state.lanes[1].packets == {}
 
+    async def test_a_stopped_lane_costs_no_proof(self, at_work: Working) -> None:
+        board = at_work.board
+        packets = board.exchange.send()
+        await board.registry.lanes.pause(board.exchange.key, "inspection", ADMIN)
+        await board.fresh_desk()
+        verdict = await show_packets(at_work, packets, proof_batch=b"no proof")
+        assert reasons(verdict) == [(0, "LANE_PAUSED")]
+
     async def test_a_frozen_client_is_told_so_also_when_it_freezes_meanwhile(
         self, at_work: Working, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -248,6 +257,7 @@ class TestPackets:
         assert not verdict.accepted
         assert sorted(row.packets) == [1]
         assert row.sides[Side.SOURCE].stopped
+        assert (await board.keeper(HANGZHOU)).hub_client.is_frozen
         [evidence] = await board.registry.clients.evidence(HANGZHOU)
         assert evidence.reason is Reason.PACKET_DIFFERS
         assert evidence.first == encode_packet(other)

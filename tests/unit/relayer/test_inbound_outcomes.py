@@ -10,7 +10,7 @@ from adapters.simchain.queries import prove
 from hub.core.errors import (
     Reason,
 )
-from hub.core.lane import Side
+from hub.core.lane import LaneState, Side
 from hub.core.paths import receipt_key
 from hub.core.ranges import RangeSet
 from hub.core.record import NewOutcome, OutcomeKind
@@ -40,6 +40,22 @@ class TestAcknowledgements:
         assert numbers(verdict.accepted) == [1, 2]
         assert at_work.delivery.events == [Ended(RangeSet.of([1, 2]))]
         assert at_work.settlement.events == [Added(RangeSet.of([0, 1]))]
+        sample = at_work.board.telemetry.collection.get_sample_value
+        assert sample("ydhub_outcomes_total", {"lane": str(at_work.board.exchange.key)}) == 2
+
+    async def test_a_lane_that_is_not_open_takes_none_and_costs_no_proof(
+        self, at_work: Working
+    ) -> None:
+        board = at_work.board
+        packets = await delivered(at_work, 1)
+        row = board.registry.state.lanes[1]
+        row.lane = replace(row.lane, state=LaneState.CLOSED)
+        await board.fresh_desk()
+        verdict = await self.show(at_work, packets, proof_batch=b"no proof")
+        assert reasons(verdict) == [(0, "LANE_NOT_OPEN")]
+        absence = pb.Absence(lane=board.exchange.key.name, sequence=1, proof_height=proto_height(5))
+        verdict = await board.right.verdict(absence=absence)
+        assert reasons(verdict) == [(0, "LANE_NOT_OPEN")]
 
     async def test_replayed_ones_are_already_done(self, at_work: Working) -> None:
         packets = await delivered(at_work, 2)

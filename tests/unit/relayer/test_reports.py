@@ -76,6 +76,13 @@ def test_a_refusal_of_the_whole_is_one_of_each_that_is_not_done() -> None:
     assert refusals == [(18, LATER), (19, LATER)]
 
 
+def test_a_report_may_refuse_every_item_of_a_frame_and_the_whole() -> None:
+    _, refusals = read(refused=[refused(number) for number in range(257)])
+    assert len(refusals) == len(ASKED)
+    with pytest.raises(LimitExceeded):
+        read(refused=[refused(number) for number in range(258)])
+
+
 def test_the_first_word_on_a_sequence_counts() -> None:
     _, refusals = read(refused=[refused(10), refused(10, "INTERNAL"), refused(0, "INTERNAL")])
     assert dict(refusals)[10].reason is Reason.BACKLOG_FULL

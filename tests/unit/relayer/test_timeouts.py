@@ -98,6 +98,7 @@ async def test_one_second_before_its_timeout_nothing_is_asked_and_at_it_everythi
     await pass_by(at_work, 1)
     await one.sweep()
     assert len(outcomes(at_work)) == 1
+    assert waiting(at_work) == []
 
 
 async def test_a_packet_that_was_received_is_left_to_its_acknowledgement(
@@ -144,17 +145,23 @@ async def test_denied_and_parked_packets_time_out_too(at_work: Working) -> None:
     assert [outcome.kind for outcome in outcomes(at_work)] == [OutcomeKind.ABSENCE]
 
 
-async def test_sweeping_again_under_the_same_header_asks_nothing(at_work: Working) -> None:
-    await accepted(at_work, lives=20)
-    await pass_by(at_work, 30)
-    one = sweep(at_work)
+async def test_one_header_is_swept_by_once(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accepted(at_work, lives=500)
+    one, due, counted = sweep(at_work), at_work.board.registry.packets.due_timeouts, []
+
+    async def counting(*arguments: int) -> Any:
+        counted.append(arguments)
+        return await due(*arguments)
+
+    monkeypatch.setattr(at_work.board.registry.packets, "due_timeouts", counting)
+    for swept in (1, 1, 1):
+        await one.sweep()
+        assert len(counted) == swept
+    await pass_by(at_work, 1)
     await one.sweep()
-    found = len(asked(at_work))
-    await accepted(at_work, lives=2)
-    await one.sweep()
-    assert len(asked(at_work)) == found + 1
-    await one.sweep()
-    assert len(asked(at_work)) == found + 1
+    assert len(counted) == 2
 
 
 @pytest.mark.parametrize("lie", ["present", "cut", "of another key"])

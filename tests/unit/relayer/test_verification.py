@@ -213,6 +213,12 @@ class TestNextSequence:
         assert found.value is None
         assert prove_next_sequence(root_of(chain), client, b"", found.proof) == 1
 
+    async def test_the_first_of_all_may_be_stored_too(self, board: Station) -> None:
+        chain, client = board.exchange.path.right, board.exchange.key.destination_client
+        found = prove(chain, next_sequence_send_key(client), chain.height)
+        assert found.value == (1).to_bytes(8, "big")
+        assert prove_next_sequence(root_of(chain), client, found.value, found.proof) == 1
+
     async def test_an_adapter_cannot_hide_it_or_say_another(self, board: Station) -> None:
         exchange = board.exchange
         exchange.send()
