@@ -10,8 +10,8 @@ Source: design section 4, and section 5 "Headers and client updates"; ICS-07.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, TypeVar
 
 from ydhub.relay.v1 import relay_pb2 as pb
 
@@ -32,6 +32,7 @@ from hub.light_clients.router import light_client
 from hub.wire.frames import headers_from_proto
 from hub.wire.headers import header_to_proto
 from relayer.failpoints import Failpoint, hit
+from relayer.recent import RecentHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,14 +47,7 @@ if TYPE_CHECKING:
     from hub.ports.registry import Registry
     from relayer.session import Session
 
-K = TypeVar("K")
-V = TypeVar("V")
 T = TypeVar("T")
-
-STATES_KEPT: Final = 512
-HEADERS_KEPT: Final = 64
-SETS_KEPT: Final = 8
-"""Of one chain, in memory; a header with its set may be a hundred times as large as its state."""
 
 
 class HeaderKeeper:
@@ -72,9 +66,8 @@ class HeaderKeeper:
         self._lock = asyncio.Lock()
         self._writer: tuple[Fence, Session] | None = None
         self._latest: ConsensusState | None = hub_client.latest
-        self._states: OrderedDict[int, ConsensusState] = OrderedDict()
-        self._headers: OrderedDict[int, Header] = OrderedDict()
-        self._sets: OrderedDict[bytes, bytes] = OrderedDict()
+        self._recent = RecentHeaders(registry.clients, hub_client.peer)
+        self._refreshing = asyncio.Lock()
 
     @property
     def peer(self) -> PeerId:
@@ -103,19 +96,17 @@ class HeaderKeeper:
 
     async def refresh(self) -> None:
         """What other processes stored counts here too."""
-        self.hub_client = await self._registry.clients.hub_client(self.peer)
+        async with self._refreshing:  # so that no older reading comes after a newer one
+            self.hub_client = await self._registry.clients.hub_client(self.peer)
         latest = self.hub_client.latest
         if latest is not None and (self._latest is None or latest.height > self._latest.height):
             self._latest = latest
 
     async def state(self, height: int) -> ConsensusState:
         """The verified state at *height*. Raises ``ConsensusStateMissing``."""
-        known = self._states.get(height)
+        known = await self._recent.state(height)
         if known is None:
-            known = await self._registry.clients.consensus_state(self.peer, height)
-            if known is None:
-                raise ConsensusStateMissing(client=self.hub_client.name, height=height)
-            _remember(self._states, height, known, STATES_KEPT)
+            raise ConsensusStateMissing(client=self.hub_client.name, height=height)
         return known
 
     async def root_at(self, height: Height) -> ConsensusState:
@@ -145,13 +136,9 @@ class HeaderKeeper:
 
         Raises ``ConsensusStateMissing``, ``AdapterOffline`` or as ``add``.
         """
-        known = self._headers.get(height)
+        known = await self._recent.header(height)
         if known is not None:
             return known
-        stored = await self._registry.clients.header(self.peer, height)
-        if stored is not None:
-            _remember(self._headers, height, stored.header, HEADERS_KEPT)
-            return stored.header
         header = await self._fetch(height)
         _check_height(await self.add([header]), height)
         return header
@@ -172,7 +159,7 @@ class HeaderKeeper:
 
     async def validators_after(self, state: ConsensusState) -> bytes:
         """The bytes of the set that *state* names for the next block. Raises as ``header``."""
-        known = await self._known_set(state.next_validators_hash)
+        known = await self._recent.validators(state.next_validators_hash)
         return known or (await self.header(state.height.number + 1)).validators
 
     async def add(self, headers: Sequence[Header]) -> list[int]:
@@ -247,12 +234,9 @@ class HeaderKeeper:
 
         Raises ``ConsensusStateDiffers``.
         """
-        number = stored.height.number
-        first = self._headers.get(number)
-        if first is None:
-            kept = await self._registry.clients.header(self.peer, number)
-            first = kept.header if kept is not None else header
-        await self.freeze(f"two truths at height {claimed.height.number}", first, header)
+        first = await self._recent.header(stored.height.number)
+        cause = f"two truths at height {claimed.height.number}"
+        await self.freeze(cause, first or header, header)
         raise ConsensusStateDiffers(
             client=self.hub_client.name,
             height=claimed.height.number,
@@ -284,7 +268,7 @@ class HeaderKeeper:
         verified: list[VerifiedHeader],
     ) -> None:
         anchor, now = self.hub_client.anchor, self._clock.now()
-        validators = await self._known_set(trusted.next_validators_hash)
+        validators = await self._recent.validators(trusted.next_validators_hash)
         steps = bisect(self.light_client, anchor, trusted, validators, height, now=now)
         event = await self._run(next, steps, None)
         while event is not None:
@@ -314,26 +298,17 @@ class HeaderKeeper:
     async def _stored_state(self, height: int) -> ConsensusState | None:
         if self._latest is not None and height > self._latest.height.number:
             return None
-        known = self._states.get(height)
-        return known or await self._registry.clients.consensus_state(self.peer, height)
+        return await self._recent.state(height)
 
     async def _keep(self, verified: Sequence[VerifiedHeader]) -> None:
         if self._writer is None:
             raise AdapterOffline(peer=self.peer)
         await self._registry.clients.add_headers(self._writer[0], verified)
         hit(Failpoint.HEADER_VERIFIED)
-        for entry in verified:
-            number = entry.state.height.number
-            _remember(self._states, number, entry.state, STATES_KEPT)
-            _remember(self._headers, number, entry.header, HEADERS_KEPT)
-            if self._latest is None or entry.state.height > self._latest.height:
-                self._latest = entry.state
-
-    async def _known_set(self, digest: bytes) -> bytes | None:
-        known = self._sets.get(digest) or await self._registry.clients.validators(digest)
-        if known is not None:
-            _remember(self._sets, digest, known, SETS_KEPT)
-        return known
+        self._recent.keep(verified)
+        newest = max([entry.state for entry in verified], key=attrgetter("height"))
+        if self._latest is None or newest.height > self._latest.height:
+            self._latest = newest
 
     async def _fetch(self, height: int) -> Header:
         """What the adapter says is the header of *height*, unread."""
@@ -354,10 +329,3 @@ def _check_height(got: list[int], expected: int) -> None:
     if got != [expected]:
         problem = f"has a header of height {got[0]}, asked for {expected}"
         raise FrameInvalid(frame="answer", problem=problem)
-
-
-def _remember(cache: OrderedDict[K, V], key: K, value: V, limit: int) -> None:
-    cache[key] = value
-    cache.move_to_end(key)
-    while len(cache) > limit:
-        cache.popitem(last=False)

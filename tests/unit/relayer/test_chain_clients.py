@@ -22,6 +22,7 @@ from hub.core.ids import ClientId
 from hub.core.time import Timestamp
 from relayer import chain_clients
 from relayer.chain_clients import MAX_HEIGHTS, read_heights
+from relayer.recent import RecentHeaders
 from tests.harness.exchange import HANGZHOU, SUZHOU
 from tests.harness.simchain import TRUST, steps_between
 from tests.harness.station import Station, proto_height
@@ -208,7 +209,7 @@ class TestUpdates:
             for height, kept in wired.registry.state.headers[HANGZHOU].items()
             if height == target
         }
-        keeper._headers.clear()
+        keeper._recent = RecentHeaders(wired.registry.clients, HANGZHOU)
         clients(wired).forget(client(wired))
         with pytest.raises(AdapterOffline):
             await updates(wired, target)

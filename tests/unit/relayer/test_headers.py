@@ -30,7 +30,7 @@ from hub.core.ids import PeerId
 from hub.core.lane import Side
 from hub.core.time import SECOND, Duration
 from hub.wire.frames import headers_to_proto
-from relayer.headers import HEADERS_KEPT, SETS_KEPT, STATES_KEPT
+from tests.harness.clock import settle
 from tests.harness.exchange import ADMIN, ANCHOR_HEIGHT, HANGZHOU, SUZHOU
 from tests.harness.simchain import LIGHT_CLIENT, TRUST
 from tests.harness.station import NOW, Station
@@ -38,7 +38,7 @@ from tests.harness.station import NOW, Station
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hub.core.client import Header
+    from hub.core.client import Header, HubClient
 
 
 def header(board: Station, height: int) -> Header:
@@ -384,18 +384,6 @@ class TestRoots:
             await wired.keeper(PeerId("nowhere"))
 
 
-async def test_what_is_remembered_is_bounded(wired: Station) -> None:
-    keeper = await wired.keeper(HANGZHOU)
-    wired.exchange.grow(STATES_KEPT + 10)
-    await wired.exchange.show_all()
-    for height in range(ANCHOR_HEIGHT, wired.left.chain.height + 1):
-        await keeper.validators_after(await keeper.state(height - (height > ANCHOR_HEIGHT)))
-        await keeper.header(height)
-    assert len(keeper._states) == STATES_KEPT
-    assert len(keeper._headers) == HEADERS_KEPT
-    assert len(keeper._sets) == SETS_KEPT
-
-
 async def test_two_who_add_at_once_wait_for_each_other(wired: Station) -> None:
     keeper = await wired.keeper(HANGZHOU)
     wired.exchange.grow(40)
@@ -404,3 +392,26 @@ async def test_two_who_add_at_once_wait_for_each_other(wired: Station) -> None:
         keeper.add([header(wired, newest)]), keeper.add([header(wired, newest - 1)])
     )
     assert (first, second) == ([newest], [newest - 1])
+
+
+async def test_an_older_reading_does_not_thaw_the_client(
+    wired: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, clients = await wired.keeper(HANGZHOU), wired.registry.clients
+    read, goes_on = clients.hub_client, asyncio.Event()
+
+    async def slow(peer: PeerId) -> HubClient:
+        found = await read(peer)
+        await goes_on.wait()
+        return found
+
+    monkeypatch.setattr(clients, "hub_client", slow)
+    older = asyncio.ensure_future(keeper.refresh())
+    await settle()
+    monkeypatch.undo()
+    await clients.freeze(HANGZHOU, "inspection", None, ADMIN)
+    newer = asyncio.ensure_future(keeper.refresh())
+    await settle()
+    goes_on.set()
+    await asyncio.gather(older, newer)
+    assert keeper.hub_client.is_frozen
