@@ -78,11 +78,11 @@ class LiveNetwork:
     async def down(self) -> None:
         await self.network.down()
 
-    async def dial(self, peer: str, relayer: str = "") -> None:
-        """*peer*'s process runs anew and dials *relayer*, host:port; the network's own if empty."""
+    async def dial(self, peer: str, *relayers: str) -> None:
+        """*peer*'s process runs anew and dials *relayers*, host:port; the network's own if none."""
         file = self.network.layout.config(peer)
         config = tomllib.loads(file.read_text())
-        write(file, config | {"relayers": [relayer or self.network.addresses[RELAYER]]})
+        write(file, config | {"relayers": list(relayers) or [self.network.addresses[RELAYER]]})
         await self.network.processes.stop(peer, STOP_WITHIN)
         await self.network.start(peer)
 
@@ -93,7 +93,7 @@ class LiveNetwork:
         os.kill(number, what)
         await self.until(lambda: _true(self.network.number(name) is None), f"the end of {name}")
 
-    async def died(self, name: str) -> int:
+    async def died(self, name: str, where: str = "") -> int:
         """The exit status of a child that ends by itself; minus the signal where one ended it."""
         # Its number also while it is dead, and waits to be asked how it died.
         number = int(self.network.layout.pid(name).read_text().split()[0])
@@ -103,7 +103,7 @@ class LiveNetwork:
             found.extend(_status(number))
             return bool(found)
 
-        await self.until(has_ended, f"the death of {name}")
+        await self.until(has_ended, f"the death of {name} {where}")
         return found[0]
 
     async def register(self) -> None:
@@ -283,11 +283,8 @@ class LiveNetwork:
     def complaints(self) -> list[str]:
         """Lines of the logs, new since the last call, that tell of a fault of ours."""
         found = []
-        for name in PROCESSES:
-            try:
-                text = self.network.layout.log(name).read_bytes()
-            except OSError:
-                continue
+        for log in sorted(self.network.layout.log(RELAYER).parent.glob("*.log")):
+            name, text = log.stem, log.read_bytes()
             fresh = text[self._read.get(name, 0) :]
             self._read[name] = len(text)
             lines = fresh.decode(errors="replace").splitlines()
@@ -378,7 +375,8 @@ def running(*pairs: tuple[str, str], directory: Path | None = None) -> Iterator[
             yield live
         finally:
             asyncio.run(live.down())
-        assert live.left_running() == []
+        left = live.left_running()
+        assert left == [], f"still running: {left}"
 
 
 @cache
