@@ -213,8 +213,7 @@ class ScriptedAdapter:
         return key if self.chain is self._exchange.path.left else key.reverse
 
     async def _run(self) -> None:
-        while True:
-            frame = await self.session.next_frame()
+        while (frame := await self.session.next_frame()) is not None:
             self.frames.append(frame)
             match frame.WhichOneof("body"):
                 case "verdict":
