@@ -65,6 +65,7 @@ FIXES: Final[dict[Reason, str]] = {
     _R.GAP_TOO_WIDE: "show the missing sequences first: `ydhub lane get` counts what is there",
     _R.BELOW_FIRST_SEQUENCE: "nothing to do: the lane begins later; others carry what is before",
     _R.SCHEMA_VERSION_MISMATCH: "bring the database along: `ydhub-server migrate`",
+    _R.TRANSACTION_REFUSED: "look at the rule that is named, and at the adapter's account and fees",
     # NotFound
     _R.PEER_NOT_FOUND: "see which there are: `ydhub peer list`; add it: `ydhub peer register`",
     _R.CLIENT_NOT_FOUND: "see which there are: `ydhub client list`",
@@ -92,17 +93,20 @@ FIXES: Final[dict[Reason, str]] = {
     _R.CREDITS_SPENT: "upgrade the adapter: it sends more than it was given credits for",
     _R.BACKLOG_FULL: "wait until the lane has delivered: `ydhub lane get`",
     _R.RATE_LIMITED: "wait as long as the answer says",
+    _R.GAS_EXHAUSTED: "it is tried again with more; raise the adapter's limit if that ends it",
     # Unavailable
     _R.ADAPTER_OFFLINE: "start the city's adapter, and look at its log",
     _R.REGISTRY_UNREACHABLE: "look at the database and its log; the hub goes on by itself",
     _R.CHAIN_UNREACHABLE: "look at the city's node; the adapter goes on by itself",
     _R.ANSWER_OVERDUE: "look at the log of whoever was asked; it is asked again by itself",
     _R.SHUTTING_DOWN: "try again: another process takes over",
+    _R.TRANSACTION_LOST: "nothing to do: it is sent again; look at the city's node if it recurs",
     # Corrupt
     _R.RECORD_CORRUPT: "stop the hub, keep the database as it is, and restore from a backup",
     # Unsupported
     _R.CLIENT_TYPE_UNKNOWN: "upgrade the hub, or correct `client_type` in the anchor's file",
     _R.PROTOCOL_UNSUPPORTED: "upgrade whichever of adapter and relayer is older",
+    _R.PACKET_UNSUPPORTED: "send a packet within the destination's limits; this one times out",
     # a bug of ours
     _R.INTERNAL: "report it with the request id; the log line of that id has the rest",
 }

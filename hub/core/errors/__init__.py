@@ -13,6 +13,7 @@ from hub.core.errors.access import (
     CredentialsMissing,
     CreditsSpent,
     EtagMismatch,
+    GasExhausted,
     GateChanged,
     HeaderNotFound,
     IdentityNotAllowed,
@@ -22,6 +23,7 @@ from hub.core.errors.access import (
     OutcomeDiffers,
     PacketDiffers,
     PacketNotFound,
+    PacketUnsupported,
     PeerExists,
     PeerNotFound,
     PolicyDeniesRoute,
@@ -33,6 +35,7 @@ from hub.core.errors.access import (
     RequestIdReused,
     RouteNotFound,
     ShuttingDown,
+    TransactionLost,
 )
 from hub.core.errors.base import (
     DOMAIN,
@@ -80,6 +83,7 @@ from hub.core.errors.state import (
     SequenceRetired,
     TimeoutElapsed,
     TimeoutNotReached,
+    TransactionRefused,
     TrustExpired,
 )
 from hub.core.errors.verification import (
@@ -132,6 +136,7 @@ __all__ = [
     "FieldInvalid",
     "FrameInvalid",
     "GapTooWide",
+    "GasExhausted",
     "GateChanged",
     "HeaderFromFuture",
     "HeaderNotFound",
@@ -160,6 +165,7 @@ __all__ = [
     "PacketDiffers",
     "PacketInvalid",
     "PacketNotFound",
+    "PacketUnsupported",
     "PageTokenInvalid",
     "PayloadTooLarge",
     "PeerExists",
@@ -192,6 +198,8 @@ __all__ = [
     "TimeoutElapsed",
     "TimeoutInvalid",
     "TimeoutNotReached",
+    "TransactionLost",
+    "TransactionRefused",
     "TrustExpired",
     "Unavailable",
     "Unsupported",

@@ -262,6 +262,17 @@ class RateLimited(Exhausted):
 
 
 @dataclass(kw_only=True, eq=False)
+class GasExhausted(Exhausted):
+    """A transaction needs more gas than it was given, or than a transaction may have."""
+
+    reason: ClassVar[Reason] = Reason.GAS_EXHAUSTED
+    template: ClassVar[str] = "{used} gas needed, the limit is {limit}"
+
+    used: int
+    limit: int
+
+
+@dataclass(kw_only=True, eq=False)
 class AdapterOffline(Unavailable):
     """No adapter of this peer is attached."""
 
@@ -312,6 +323,18 @@ class ShuttingDown(Unavailable):
 
 
 @dataclass(kw_only=True, eq=False)
+class TransactionLost(Unavailable):
+    """A transaction left the chain's mempool without having been in a block."""
+
+    reason: ClassVar[Reason] = Reason.TRANSACTION_LOST
+    template: ClassVar[str] = "{chain}: transaction {transaction} is in no block up to {height}"
+
+    chain: str
+    transaction: str
+    height: int
+
+
+@dataclass(kw_only=True, eq=False)
 class RecordCorrupt(Corrupt):
     """A stored record contradicts its own commitment."""
 
@@ -343,3 +366,13 @@ class ProtocolUnsupported(Unsupported):
 
     offered: str
     supported: str
+
+
+@dataclass(kw_only=True, eq=False)
+class PacketUnsupported(Unsupported):
+    """The destination's chain takes no packet of this kind."""
+
+    reason: ClassVar[Reason] = Reason.PACKET_UNSUPPORTED
+    template: ClassVar[str] = "the destination takes no such packet: {problem}"
+
+    problem: str

@@ -173,3 +173,16 @@ class SchemaVersionMismatch(StateForbids):
 
     got: str
     expected: str
+
+
+@dataclass(kw_only=True, eq=False)
+class TransactionRefused(StateForbids):
+    """A chain refused a transaction by its own rule."""
+
+    reason: ClassVar[Reason] = Reason.TRANSACTION_REFUSED
+    template: ClassVar[str] = "{chain} refuses it by rule {codespace}/{code}: {log}"
+
+    chain: str
+    codespace: str
+    code: int
+    log: str

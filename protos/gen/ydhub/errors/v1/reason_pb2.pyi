@@ -120,6 +120,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A sequence lies before the first one that the lane carries."""
     REASON_SCHEMA_VERSION_MISMATCH: _Reason.ValueType  # 94
     """The database is not at the schema this program needs."""
+    REASON_TRANSACTION_REFUSED: _Reason.ValueType  # 95
+    """A chain refused a transaction by its own rule."""
     REASON_PEER_NOT_FOUND: _Reason.ValueType  # 120
     """No peer has this name."""
     REASON_CLIENT_NOT_FOUND: _Reason.ValueType  # 121
@@ -164,6 +166,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A lane holds as many undelivered packets as it may."""
     REASON_RATE_LIMITED: _Reason.ValueType  # 182
     """A limit of rate is reached; wait as told (ms)."""
+    REASON_GAS_EXHAUSTED: _Reason.ValueType  # 183
+    """A transaction needs more gas than it was given, or than a transaction may have."""
     REASON_ADAPTER_OFFLINE: _Reason.ValueType  # 190
     """No adapter of this peer is attached."""
     REASON_REGISTRY_UNREACHABLE: _Reason.ValueType  # 191
@@ -174,12 +178,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A request was not answered within its time (ms)."""
     REASON_SHUTTING_DOWN: _Reason.ValueType  # 194
     """The process drains; redial."""
+    REASON_TRANSACTION_LOST: _Reason.ValueType  # 195
+    """A transaction left the chain's mempool without having been in a block."""
     REASON_RECORD_CORRUPT: _Reason.ValueType  # 200
     """A stored record contradicts its own commitment."""
     REASON_CLIENT_TYPE_UNKNOWN: _Reason.ValueType  # 210
     """No light client of this type is built in."""
     REASON_PROTOCOL_UNSUPPORTED: _Reason.ValueType  # 211
     """No common version of the session protocol."""
+    REASON_PACKET_UNSUPPORTED: _Reason.ValueType  # 212
+    """The destination's chain takes no packet of this kind."""
     REASON_INTERNAL: _Reason.ValueType  # 250
     """A bug of ours; the request id finds its log line."""
 
@@ -287,6 +295,8 @@ REASON_BELOW_FIRST_SEQUENCE: Reason.ValueType  # 93
 """A sequence lies before the first one that the lane carries."""
 REASON_SCHEMA_VERSION_MISMATCH: Reason.ValueType  # 94
 """The database is not at the schema this program needs."""
+REASON_TRANSACTION_REFUSED: Reason.ValueType  # 95
+"""A chain refused a transaction by its own rule."""
 REASON_PEER_NOT_FOUND: Reason.ValueType  # 120
 """No peer has this name."""
 REASON_CLIENT_NOT_FOUND: Reason.ValueType  # 121
@@ -331,6 +341,8 @@ REASON_BACKLOG_FULL: Reason.ValueType  # 181
 """A lane holds as many undelivered packets as it may."""
 REASON_RATE_LIMITED: Reason.ValueType  # 182
 """A limit of rate is reached; wait as told (ms)."""
+REASON_GAS_EXHAUSTED: Reason.ValueType  # 183
+"""A transaction needs more gas than it was given, or than a transaction may have."""
 REASON_ADAPTER_OFFLINE: Reason.ValueType  # 190
 """No adapter of this peer is attached."""
 REASON_REGISTRY_UNREACHABLE: Reason.ValueType  # 191
@@ -341,12 +353,16 @@ REASON_ANSWER_OVERDUE: Reason.ValueType  # 193
 """A request was not answered within its time (ms)."""
 REASON_SHUTTING_DOWN: Reason.ValueType  # 194
 """The process drains; redial."""
+REASON_TRANSACTION_LOST: Reason.ValueType  # 195
+"""A transaction left the chain's mempool without having been in a block."""
 REASON_RECORD_CORRUPT: Reason.ValueType  # 200
 """A stored record contradicts its own commitment."""
 REASON_CLIENT_TYPE_UNKNOWN: Reason.ValueType  # 210
 """No light client of this type is built in."""
 REASON_PROTOCOL_UNSUPPORTED: Reason.ValueType  # 211
 """No common version of the session protocol."""
+REASON_PACKET_UNSUPPORTED: Reason.ValueType  # 212
+"""The destination's chain takes no packet of this kind."""
 REASON_INTERNAL: Reason.ValueType  # 250
 """A bug of ours; the request id finds its log line."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

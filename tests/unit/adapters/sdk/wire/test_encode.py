@@ -24,12 +24,16 @@ from hub.core.errors import (
     ClientNotFound,
     ConsensusStateMissing,
     FieldInvalid,
+    GasExhausted,
     HubError,
     LeaseLost,
+    PacketUnsupported,
     RootMismatch,
     SequenceOutOfOrder,
     TimeoutElapsed,
     TimeoutNotReached,
+    TransactionLost,
+    TransactionRefused,
 )
 from hub.core.height import Height
 from hub.core.ids import PeerId
@@ -131,6 +135,10 @@ def test_a_mirror_names_a_pending_height_only_while_there_is_one(pending: Height
         (ClientFrozen(client="c", cause="x"), True),
         (SequenceOutOfOrder(got=2, expected=1), True),
         (TimeoutNotReached(timeout=2, time=1), True),
+        (GasExhausted(used=2, limit=1), True),
+        (TransactionLost(chain="c", transaction="t", height=1), True),
+        (TransactionRefused(chain="c", codespace="sdk", code=5, log="l"), True),
+        (PacketUnsupported(problem="p"), False),
         (TimeoutElapsed(timeout=1, time=2), False),
         (RootMismatch(got="a", expected="b"), False),
         (FieldInvalid(field="f", problem="p"), False),
