@@ -21,6 +21,7 @@ from hub.core.errors import (
     ClientFrozen,
     Conflict,
     FieldInvalid,
+    FrameInvalid,
     HubError,
     LaneExists,
     Malformed,
@@ -29,6 +30,7 @@ from hub.core.errors import (
 from hub.core.lane import LaneKey, Order
 from hub.core.paths import next_sequence_send_key
 from hub.ports.registry import Change, Topic
+from hub.wire.headers import header_to_proto, height_from_proto
 from relayer.failpoints import Failpoint, hit
 from relayer.refusals import read_refusal
 from relayer.reproof import ask
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from hub.core.ids import ClientId, PeerId
     from hub.ports.lanes import Opening
     from relayer.chain_clients import Mirror
+    from relayer.headers import HeaderKeeper
     from relayer.switchboard import Switchboard
 
 _log = structlog.get_logger()
@@ -148,15 +151,32 @@ class Openings:
                 ordered=ordered,
                 opening=opening.name,
             )
-            session = self._board.session(end.peer)
-            answer = await session.request(pb.Request(create_client=create))
-            mirror = await clients.take(answer.clients)
+            mirror = await clients.take(await self._create(end.peer, keeper, create))
         if mirror.state.chain_id != chain_id:
             raise ChainIdMismatch(got=mirror.state.chain_id, expected=chain_id)
         if mirror.state.is_frozen:
             name = f"peers/{end.peer}/clients/{mirror.client}"
             raise ClientFrozen(client=name, cause="frozen on its own chain")
         return mirror
+
+    async def _create(
+        self, peer: PeerId, other: HeaderKeeper, create: pb.CreateClient
+    ) -> pb.ClientAnswer:
+        """The client that *peer*'s adapter created; it is given its anchor's header if it asks.
+
+        That header is claimed only: the adapter compares it with the anchor, which the hub has not.
+        """
+        session = self._board.session(peer)
+        answer = await session.request(pb.Request(create_client=create))
+        if answer.HasField("anchor_header_needed"):
+            height = height_from_proto(answer.anchor_header_needed.height)
+            header, _ = await other.claimed(height.number)
+            create.anchor_header.CopyFrom(header_to_proto(header))
+            answer = await session.request(pb.Request(create_client=create))
+        if not answer.HasField("clients"):
+            problem = "asks for the anchor's header, which it has got"
+            raise FrameInvalid(frame="answer", problem=problem)
+        return answer.clients
 
     async def _bind(self, end: _End, other: _End, client: Mirror, there: Mirror) -> Mirror:
         """*client* with its counterparty proven to be *there*. Raises ``LaneExists`` if another."""

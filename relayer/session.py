@@ -50,11 +50,11 @@ ANSWER_WITHIN: Final = Duration(15 * SECOND)
 REPORT_WITHIN: Final = Duration(25 * SECOND)
 
 _ANSWERS: Final = {
-    "headers": "headers",
-    "proofs": "proofs",
-    "client": "clients",
-    "create_client": "clients",
-    "register_counterparty": "clients",
+    "headers": ("headers",),
+    "proofs": ("proofs",),
+    "client": ("clients",),
+    "create_client": ("clients", "anchor_header_needed"),
+    "register_counterparty": ("clients",),
 }
 """What answers each kind of request."""
 
@@ -162,7 +162,7 @@ class Session:
         self._put(pb.RelayerFrame(verdict=verdict), _charge_of(frame))
 
     async def request(self, request: pb.Request) -> pb.Answer:
-        """The adapter's answer, of the kind that was asked for.
+        """The adapter's answer, of a kind that answers what was asked for.
 
         Raises ``AdapterOffline``, ``AnswerOverdue``, ``FrameInvalid``, or ``ChainUnreachable`` with
         the adapter's refusal.
@@ -182,7 +182,7 @@ class Session:
             refusal = read_refusal(answer.refusal)
             problem = f"{refusal.reason}: {refusal.detail}"
             raise ChainUnreachable(chain=f"peers/{self.peer}", problem=problem)
-        if found != _ANSWERS[kind]:
+        if found not in _ANSWERS[kind]:
             raise FrameInvalid(frame="answer", problem=f"holds {found}, asked for {kind}")
         return answer
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adapters.sdk.execution import Execution, ExecutionResult
-    from hub.core.client import Anchor, Header
+    from hub.core.client import Anchor, ConsensusState, Header
     from hub.core.height import Height
     from hub.core.ids import ChainId, ClientId
     from hub.core.ranges import RangeSet
@@ -103,6 +103,14 @@ class ChainAdapter(Protocol):
         """Whether the chain's gateway can refuse every sequence but the next."""
         ...
 
+    @property
+    def needs_anchor_header(self) -> bool:
+        """Whether a client is created only together with the header that its anchor names.
+
+        Else it waits for that header, pending.
+        """
+        ...
+
     async def head(self, after: Height | None) -> Head:
         """The newest header, as soon as it is above *after*; at once where *after* is None."""
         ...
@@ -154,11 +162,14 @@ class ChainAdapter(Protocol):
         """
         ...
 
-    async def create_client(self, anchor: Anchor, *, ordered: bool, opening: str) -> ClientId:
+    async def create_client(
+        self, anchor: Anchor, state: ConsensusState | None, *, ordered: bool, opening: str
+    ) -> ClientId:
         """A client of the chain that *anchor* names; the anchor is this operator's own.
 
-        Asked again with the same *opening* (not empty) it is the client that was created before.
-        Returns once ``clients`` can prove it.
+        *state* is what the verified header that *anchor* names shows; None only where
+        ``needs_anchor_header`` is false. Asked again with the same *opening* (not empty) it is the
+        client that was created before. Returns once ``clients`` can prove it.
         """
         ...
 

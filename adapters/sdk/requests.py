@@ -1,7 +1,7 @@
 """Requests of the relayer, each answered by what the chain shows, or by why it does not.
 
 Whatever a proof ends at, the header of it is shown first. A client is created from the operator's
-own anchor alone, and a prefix that the relayer names is compared with it, never adopted.
+own anchor alone: a header or a prefix that the relayer names is compared with it, never adopted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.sdk.failpoints import Failpoint, hit
 from adapters.sdk.wire.encode import (
+    anchor_header_needed,
     clients_answer,
     headers_answer,
     proofs_answer,
@@ -27,8 +28,9 @@ from hub.core.errors import (
 )
 from hub.core.ids import parse_client_id
 from hub.core.paths import receipt_key
+from hub.light_clients.router import light_client
 from hub.wire.frames import MAX_HEADERS, MAX_ITEMS
-from hub.wire.headers import height_from_proto
+from hub.wire.headers import header_from_proto, height_from_proto
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from adapters.sdk.chain import ChainAdapter, ChainClient
     from adapters.sdk.pump import Pump
     from adapters.sdk.stream import Stream
+    from hub.core.client import Anchor, ConsensusState
     from hub.core.height import Height
     from hub.core.ids import ClientId
 
@@ -150,8 +153,11 @@ class Requests:
 
     async def _create_client(self, request: pb.CreateClient) -> pb.Answer:
         anchor = self._anchors.of_peer(request.peer, request.chain_id)
+        state = _anchored(anchor, request)
+        if state is None and self._chain.needs_anchor_header:
+            return anchor_header_needed(anchor.height)
         client = await self._chain.create_client(
-            anchor, ordered=request.ordered, opening=request.opening
+            anchor, state, ordered=request.ordered, opening=request.opening
         )
         hit(Failpoint.CLIENT_CREATED)
         _log.info(
@@ -181,6 +187,17 @@ class Requests:
 
 def _newest(clients: tuple[ChainClient, ...]) -> Height | None:
     return max([client.proof_height for client in clients], default=None)
+
+
+def _anchored(anchor: Anchor, request: pb.CreateClient) -> ConsensusState | None:
+    """What the header in *request* shows, which must be the one that *anchor* names; None without.
+
+    Raises as ``LightClient.trust_anchor``.
+    """
+    if not request.HasField("anchor_header"):
+        return None
+    header = header_from_proto(request.anchor_header)
+    return light_client(anchor.client_type).trust_anchor(anchor, header)
 
 
 def _receipt(key: bytes) -> tuple[ClientId, int] | None:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from adapters.simchain.messages import Message, Result
     from adapters.simchain.node import Node
     from adapters.simchain.queries import ClientView
-    from hub.core.client import Anchor, Header
+    from hub.core.client import Anchor, ConsensusState, Header
     from hub.core.ids import ChainId, ClientId
 
 SIGNER = "relayer"
@@ -64,6 +64,7 @@ class SimchainAdapter:
     """One embedded chain."""
 
     order_enforceable = True
+    needs_anchor_header = False
 
     def __init__(self, node: Node) -> None:
         """The adapter of *node*'s chain, whose blocks it follows from now on."""
@@ -151,7 +152,14 @@ class SimchainAdapter:
         found = [view for view in views if view.chain_id == chain_id]
         return tuple([self._proven(view) for view in found[-MAX_CLIENTS:]])
 
-    async def create_client(self, anchor: Anchor, *, ordered: bool, opening: str) -> ClientId:
+    async def create_client(
+        self,
+        anchor: Anchor,
+        state: ConsensusState | None,  # noqa: ARG002 - the client waits for the anchor's header
+        *,
+        ordered: bool,
+        opening: str,
+    ) -> ClientId:
         """A client of the chain that *anchor* names; of the same *opening* if it was created."""
         result = await self._run(CreateClient(anchor=anchor, ordered=ordered, opening=opening))
         await self._node.above(result.height)

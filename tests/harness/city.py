@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adapters.sdk.execution import Execution
-    from hub.core.client import Anchor
+    from hub.core.client import Anchor, ConsensusState
     from hub.core.errors import HubError
     from hub.core.ranges import RangeSet
 
@@ -33,6 +33,7 @@ class PaperChain:
 
     chain_id = ChainId("hangzhou-1")
     order_enforceable = True
+    needs_anchor_header = False
 
     def __init__(self, height: int = 1) -> None:
         self.height = height
@@ -41,7 +42,7 @@ class PaperChain:
         self.existing: dict[ClientId, ChainClient] = {}
         self.executions: asyncio.Queue[Execution] = asyncio.Queue()
         self.results: asyncio.Queue[ExecutionResult | HubError] = asyncio.Queue()
-        self.created: list[tuple[Anchor, bool, str]] = []
+        self.created: list[tuple[Anchor, ConsensusState | None, bool, str]] = []
         self.registered: list[tuple[ClientId, ClientId, tuple[bytes, ...]]] = []
         self.present: dict[bytes, bytes] = {}
         self.asked: list[tuple[ClientId, RangeSet, int, Height]] = []
@@ -112,9 +113,11 @@ class PaperChain:
             raise ClientNotFound(name=client)
         return (self.existing[client],)
 
-    async def create_client(self, anchor: Anchor, *, ordered: bool, opening: str) -> ClientId:
+    async def create_client(
+        self, anchor: Anchor, state: ConsensusState | None, *, ordered: bool, opening: str
+    ) -> ClientId:
         self._fail()
-        self.created.append((anchor, ordered, opening))
+        self.created.append((anchor, state, ordered, opening))
         client = ClientId(f"07-tendermint-{len(self.existing)}")
         self.existing[client] = self.client(client, anchor.chain_id, opening)
         return client

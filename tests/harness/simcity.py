@@ -81,7 +81,7 @@ class TwoCities:
         for city in (self.left, self.right):
             chain = self.other(city).chain
             anchor = anchor_at(chain, chain.height, TRUST)
-            create = city.adapter.create_client(anchor, ordered=False, opening="openings/1")
+            create = city.adapter.create_client(anchor, None, ordered=False, opening="openings/1")
             city.client = await self.run(create)
             header = chain.light_block(anchor.height.number).header
             first = UpdateStep(trusted_height=None, trusted_validators=b"", header=header)

@@ -17,6 +17,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.sdk.wire.decode import execution_from_proto
 from adapters.sdk.wire.encode import (
+    anchor_header_needed,
     clients_answer,
     headers_answer,
     proofs_answer,
@@ -34,7 +35,7 @@ from hub.core.paths import acknowledgement_key, commitment_key
 from hub.core.time import SECOND, Timestamp
 from hub.registry.memory import MemoryRegistry
 from hub.wire.frames import headers_to_proto
-from hub.wire.headers import height_to_proto
+from hub.wire.headers import header_from_proto, height_to_proto
 from hub.wire.packet import encode_acknowledgement, encode_packet
 from relayer.chain_clients import ChainClients
 from relayer.owner import PeerOwner
@@ -79,6 +80,9 @@ class ScriptedAdapter:
         """What it reports of an execution that it does not run; None runs it."""
         self.answers_nothing = False
         self.reports_nothing = False
+        self.needs_anchor_header = False
+        self.anchor_headers: list[Header] = []
+        """What it was given to create clients with."""
         self.frames: list[pb.RelayerFrame] = []
         self.verdicts: dict[int, pb.Verdict] = {}
         self.executions: list[pb.Execution] = []
@@ -165,6 +169,10 @@ class ScriptedAdapter:
         """The client of this opening, from the operator's own anchor; the one before, if any."""
         path = self._exchange.path
         anchor = anchor_at(path.other(self.chain), ANCHOR_HEIGHT, TRUST)
+        if request.HasField("anchor_header"):
+            self.anchor_headers.append(header_from_proto(request.anchor_header))
+        elif self.needs_anchor_header:
+            return anchor_header_needed(anchor.height)
         create = CreateClient(anchor=anchor, ordered=request.ordered, opening=request.opening)
         result = path.run(self.chain, create)
         if result.error is not None:

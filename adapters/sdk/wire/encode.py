@@ -94,6 +94,11 @@ def clients_answer(clients: Sequence[ChainClient]) -> pb.Answer:
     return pb.Answer(clients=pb.ClientAnswer(clients=mirrors))
 
 
+def anchor_header_needed(height: Height) -> pb.Answer:
+    """The answer to a client's creation for which the header at the anchor's *height* lacks."""
+    return pb.Answer(anchor_header_needed=pb.AnchorHeaderNeeded(height=height_to_proto(height)))
+
+
 def refusal_to_proto(error: BaseException, sequence: int = 0) -> pb.Refusal:
     """Why something was not done; what is no ``HubError`` is a bug, and its text stays here."""
     if not isinstance(error, HubError):

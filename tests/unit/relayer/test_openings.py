@@ -5,22 +5,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ydhub.client.v1 import client_pb2
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from adapters.sdk.wire.encode import anchor_header_needed, headers_answer
 from adapters.simchain.queries import client_view
 from hub.core.errors import RegistryUnreachable
+from hub.core.height import Height
 from hub.core.ids import ChainId, ClientId
 from hub.core.lane import LaneKey, LaneState, Order
 from hub.ports.lanes import Opening, OpeningPlan, OpeningState
 from relayer.openings import Openings
 from relayer.session import ANSWER_WITHIN
 from tests.harness.clock import settle, until
-from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+from tests.harness.exchange import ADMIN, ANCHOR_HEIGHT, HANGZHOU, SUZHOU
 from tests.harness.simchain import TRANSFER
 from tests.harness.station import Station, proto_height, station
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from tests.harness.station import ScriptedAdapter
 
 ROUTES = ((TRANSFER, TRANSFER),)
 
@@ -110,6 +115,82 @@ class TestCreated:
         await Openings(unopened.board, {HANGZHOU}).run_all()
         assert unopened.left.requests == []
         assert (await unopened.registry.lanes.opening(opening.number)).step == ""
+
+
+class TestAnchorHeader:
+    """A chain that creates a client only together with the header that its anchor names."""
+
+    async def test_an_adapter_that_asks_for_it_is_given_it(self, unopened: Station) -> None:
+        unopened.right.needs_anchor_header = True
+        opening = await opened(unopened)
+        assert opening.state is OpeningState.DONE
+        named = unopened.left.chain.light_block(ANCHOR_HEIGHT).header
+        assert (unopened.right.anchor_headers, unopened.left.anchor_headers) == ([named], [])
+        assert kinds(unopened.right).count("create_client") == 2
+
+    async def test_a_header_below_the_hubs_own_anchor_is_asked_of_its_chain(
+        self, unopened: Station
+    ) -> None:
+        asks_for(unopened.right, proto_height(ANCHOR_HEIGHT - 1))
+        opening = await opened(unopened)
+        assert opening.state is OpeningState.DONE
+        named = unopened.left.chain.light_block(ANCHOR_HEIGHT - 1).header
+        assert unopened.right.anchor_headers == [named]
+
+    async def test_one_that_asks_for_it_again_and_again_opens_nothing(
+        self, unopened: Station
+    ) -> None:
+        needed = anchor_header_needed(Height(1, ANCHOR_HEIGHT))
+        unopened.right.answers = lambda request: (
+            needed if request.HasField("create_client") else None
+        )
+        opening = await opened(unopened)
+        assert (opening.state, opening.reason) == (OpeningState.FAILED, "FRAME_INVALID")
+        assert kinds(unopened.right) == ["create_client"] * 2
+        assert unopened.registry.state.lanes == {}
+
+    async def test_no_height_is_no_question(self, unopened: Station) -> None:
+        asks_for(unopened.right, client_pb2.Height())
+        opening = await opened(unopened)
+        assert (opening.state, opening.reason) == (OpeningState.FAILED, "HEIGHT_INVALID")
+
+    async def test_a_header_that_its_chain_has_not_yet_is_asked_for_again(
+        self, unopened: Station
+    ) -> None:
+        asks_for(unopened.right, proto_height(10_000))
+        opening = await opened(unopened)
+        assert (opening.state, opening.reason) == (OpeningState.RUNNING, "CHAIN_UNREACHABLE")
+
+    async def test_the_one_that_is_asked_for_a_header_may_not_show_another(
+        self, unopened: Station
+    ) -> None:
+        asks_for(unopened.right, proto_height(ANCHOR_HEIGHT - 1))
+        other = headers_answer([unopened.left.chain.light_block(ANCHOR_HEIGHT).header])
+        unopened.left.answers = lambda request: other if request.HasField("headers") else None
+        opening = await opened(unopened)
+        assert (opening.state, opening.reason) == (OpeningState.FAILED, "FRAME_INVALID")
+        assert unopened.right.anchor_headers == []
+
+    async def test_another_request_is_not_answered_by_it(self, unopened: Station) -> None:
+        needed = anchor_header_needed(Height(1, ANCHOR_HEIGHT))
+        unopened.right.answers = lambda request: (
+            needed if request.HasField("register_counterparty") else None
+        )
+        opening = await opened(unopened)
+        assert (opening.state, opening.reason) == (OpeningState.FAILED, "FRAME_INVALID")
+
+
+def asks_for(adapter: ScriptedAdapter, height: client_pb2.Height) -> None:
+    """The adapter creates a client only with the header of that height."""
+    needed = pb.Answer(anchor_header_needed=pb.AnchorHeaderNeeded(height=height))
+
+    def answer(request: pb.Request) -> pb.Answer | None:
+        lacks = request.HasField("create_client") and not request.create_client.HasField(
+            "anchor_header"
+        )
+        return needed if lacks else None
+
+    adapter.answers = answer
 
 
 class TestAdopted:

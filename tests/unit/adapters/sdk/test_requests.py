@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,17 +10,21 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.sdk.anchors import Anchors
 from adapters.sdk.requests import FLOOD, MAX_RUNNING, Requests
+from hub.core.client import Header
 from hub.core.errors import LimitExceeded
 from hub.core.ids import ClientId, PeerId
 from hub.core.paths import receipt_key
 from hub.wire import anchor_file
 from hub.wire.frames import MAX_FRAME_BYTES
+from hub.wire.headers import header_to_proto, height_to_proto
 from tests.harness.anchors import make_anchor
 from tests.harness.attached import Attached, StuckStream, cursor, headers
 from tests.harness.city import BACK, CLIENT, PaperChain
 from tests.harness.clock import settle
+from tests.harness.cometbft import Block, anchor_of, make_chain, members, resigned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.harness.relayer import RelayedSession
@@ -130,7 +135,7 @@ async def test_a_client_is_created_from_the_operators_own_anchor(both: Attached)
     )
     answer = await ask(session, create_client=request)
     assert [mirror.client for mirror in answer.clients.clients] == [CLIENT]
-    assert both.chain.created == [(make_anchor("suzhou-1"), True, "laneOpenings/1")]
+    assert both.chain.created == [(make_anchor("suzhou-1"), None, True, "laneOpenings/1")]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +154,84 @@ async def test_no_client_is_created_without_an_anchor_of_ones_own(
     answer = await ask(session, create_client=request_)
     assert (answer.refusal.reason, answer.refusal.retryable) == (reason, False)
     assert both.chain.created == []
+
+
+class TestAnchorHeader:
+    """A chain that creates a client only together with the header that its anchor names."""
+
+    @pytest.fixture
+    def blocks(self, both: Attached, tmp_path: Path) -> list[Block]:
+        """The other chain's blocks; the operator's anchor names the second."""
+        blocks = make_chain([members(10, 10, 10, 10)] * 4)
+        path = tmp_path / "suzhou.yaml"
+        anchor_file.write(path, anchor_of(blocks[1]), peer=PeerId("suzhou"))
+        both.chain.needs_anchor_header = True
+        return blocks
+
+    async def test_it_is_asked_for_and_then_given_to_the_chain(
+        self, both: Attached, blocks: list[Block]
+    ) -> None:
+        session = await both.session()
+        answer = await ask(session, create_client=create())
+        assert answer.anchor_header_needed.height == height_to_proto(blocks[1].state.height)
+        assert both.chain.created == []
+        answer = await ask(session, create_client=create(blocks[1].header))
+        assert [mirror.client for mirror in answer.clients.clients] == [CLIENT]
+        assert both.chain.created == [(anchor_of(blocks[1]), blocks[1].state, False, "opening")]
+
+    async def test_a_relayer_that_does_not_know_of_it_creates_nothing(
+        self, both: Attached, blocks: list[Block]
+    ) -> None:
+        session = await both.session()
+        for _ in range(2):
+            answer = await ask(session, create_client=create())
+            assert answer.WhichOneof("body") == "anchor_header_needed"
+        assert (both.chain.created, both.chain.existing) == ([], {})
+        assert blocks
+
+    async def test_a_header_that_comes_unasked_is_checked_all_the_same(
+        self, both: Attached, blocks: list[Block]
+    ) -> None:
+        both.chain.needs_anchor_header = False
+        session = await both.session()
+        answer = await ask(session, create_client=create(blocks[2].header))
+        assert answer.refusal.reason == "ANCHOR_MISMATCH"
+        answer = await ask(session, create_client=create(blocks[1].header))
+        assert answer.WhichOneof("body") == "clients"
+        assert [state for _, state, _, _ in both.chain.created] == [blocks[1].state]
+
+    @pytest.mark.parametrize(
+        ("lie", "reason"),
+        [
+            (lambda blocks: blocks[2].header, "ANCHOR_MISMATCH"),
+            (lambda blocks: resigned(blocks[1], app_hash=bytes(32)).header, "ANCHOR_MISMATCH"),
+            (
+                lambda blocks: replace(blocks[1].header, validators=blocks[1].header.content),
+                "HEADER_UNPARSEABLE",
+            ),
+            (lambda blocks: replace(blocks[1].header, content=b"\xff"), "HEADER_UNPARSEABLE"),
+            (lambda _: Header(content=b"", validators=b""), "HEADER_UNPARSEABLE"),
+        ],
+        ids=["of another height", "of another root", "of another set", "broken", "empty"],
+    )
+    async def test_a_header_that_is_not_the_anchors_creates_nothing(
+        self,
+        both: Attached,
+        blocks: list[Block],
+        lie: Callable[[list[Block]], Header],
+        reason: str,
+    ) -> None:
+        session = await both.session()
+        answer = await ask(session, create_client=create(lie(blocks)))
+        assert (answer.refusal.reason, answer.refusal.retryable) == (reason, False)
+        assert both.chain.created == []
+
+
+def create(header: Header | None = None) -> pb.CreateClient:
+    found = pb.CreateClient(peer="peers/suzhou", chain_id="suzhou-1", opening="opening")
+    if header is not None:
+        found.anchor_header.CopyFrom(header_to_proto(header))
+    return found
 
 
 async def test_an_anchor_file_of_another_peer_is_refused(both: Attached, tmp_path: Path) -> None:

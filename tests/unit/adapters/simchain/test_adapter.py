@@ -205,7 +205,9 @@ class TestClients:
     ) -> None:
         left, right = cities.left, cities.right
         anchor = anchor_at(right.chain, 3, TRUST)
-        client = await cities.run(left.adapter.create_client(anchor, ordered=False, opening="o"))
+        client = await cities.run(
+            left.adapter.create_client(anchor, None, ordered=False, opening="o")
+        )
         [found] = await left.adapter.clients(client, "")
         assert (found.pending_height, found.trusted_heights) == (anchor.height, ())
         assert found.counterparty == found.counterparty_proof == b""
@@ -215,9 +217,9 @@ class TestClients:
     ) -> None:
         left, right = cities.left, cities.right
         anchor = anchor_at(right.chain, 2, TRUST)
-        again = left.adapter.create_client(anchor, ordered=False, opening="openings/1")
+        again = left.adapter.create_client(anchor, None, ordered=False, opening="openings/1")
         assert await cities.run(again) == left.client
-        other = left.adapter.create_client(anchor, ordered=True, opening="openings/1")
+        other = left.adapter.create_client(anchor, None, ordered=True, opening="openings/1")
         with pytest.raises(LaneExists):
             await cities.run(other)
 

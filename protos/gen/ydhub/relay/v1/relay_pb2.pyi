@@ -1138,6 +1138,7 @@ class CreateClient(_message.Message):
     CHAIN_ID_FIELD_NUMBER: _builtins.int
     ORDERED_FIELD_NUMBER: _builtins.int
     OPENING_FIELD_NUMBER: _builtins.int
+    ANCHOR_HEADER_FIELD_NUMBER: _builtins.int
     peer: _builtins.str
     """peers/{peer} whose chain it shall verify, as the adapter's own configuration names it."""
     chain_id: _builtins.str
@@ -1146,6 +1147,12 @@ class CreateClient(_message.Message):
     """Whether the pair of clients shall enforce order."""
     opening: _builtins.str
     """Marks the opening, so that asking again finds the client that was created before."""
+    @_builtins.property
+    def anchor_header(self) -> _client_pb2.Header:
+        """The header that the operator's own anchor names, once the adapter has asked for it; its hash is
+        compared with the anchor's.
+        """
+
     def __init__(
         self,
         *,
@@ -1153,10 +1160,11 @@ class CreateClient(_message.Message):
         chain_id: _builtins.str = ...,
         ordered: _builtins.bool = ...,
         opening: _builtins.str = ...,
+        anchor_header: _client_pb2.Header | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["anchor_header", b"anchor_header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "opening", b"opening", "ordered", b"ordered", "peer", b"peer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor_header", b"anchor_header", "chain_id", b"chain_id", "opening", b"opening", "ordered", b"ordered", "peer", b"peer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1205,6 +1213,7 @@ class Answer(_message.Message):
     PROOFS_FIELD_NUMBER: _builtins.int
     CLIENTS_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
+    ANCHOR_HEADER_NEEDED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.int
     """The request."""
     @_builtins.property
@@ -1223,6 +1232,10 @@ class Answer(_message.Message):
     def refusal(self) -> Global___Refusal:
         """Why there is no answer; sequence is 0."""
 
+    @_builtins.property
+    def anchor_header_needed(self) -> Global___AnchorHeaderNeeded:
+        """The client is created once the same is asked for with this header."""
+
     def __init__(
         self,
         *,
@@ -1231,16 +1244,43 @@ class Answer(_message.Message):
         proofs: Global___ProofAnswer | None = ...,
         clients: Global___ClientAnswer | None = ...,
         refusal: Global___Refusal | None = ...,
+        anchor_header_needed: Global___AnchorHeaderNeeded | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "clients", b"clients", "headers", b"headers", "proofs", b"proofs", "refusal", b"refusal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["anchor_header_needed", b"anchor_header_needed", "body", b"body", "clients", b"clients", "headers", b"headers", "proofs", b"proofs", "refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "clients", b"clients", "headers", b"headers", "proofs", b"proofs", "refusal", b"refusal", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor_header_needed", b"anchor_header_needed", "body", b"body", "clients", b"clients", "headers", b"headers", "proofs", b"proofs", "refusal", b"refusal", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["headers", "proofs", "clients", "refusal"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["headers", "proofs", "clients", "refusal", "anchor_header_needed"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
 Global___Answer: _TypeAlias = Answer  # noqa: Y015
+
+@_typing.final
+class AnchorHeaderNeeded(_message.Message):
+    """AnchorHeaderNeeded asks for the header that the operator's own anchor names, for the chain creates
+    a client only together with it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def height(self) -> _client_pb2.Height:
+        """The anchor's height."""
+
+    def __init__(
+        self,
+        *,
+        height: _client_pb2.Height | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["height", b"height"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["height", b"height"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnchorHeaderNeeded: _TypeAlias = AnchorHeaderNeeded  # noqa: Y015
 
 @_typing.final
 class ProofAnswer(_message.Message):

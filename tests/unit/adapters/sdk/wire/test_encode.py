@@ -8,6 +8,7 @@ from adapters.sdk.chain import ChainClient, Item
 from adapters.sdk.execution import ExecutionResult, Refused
 from adapters.sdk.submission import Headers, Items, Misbehaviour
 from adapters.sdk.wire.encode import (
+    anchor_header_needed,
     clients_answer,
     headers_answer,
     is_retryable,
@@ -157,3 +158,8 @@ def test_a_bug_keeps_its_text_to_itself_and_a_long_detail_is_cut() -> None:
     assert refusal.reason == "INTERNAL"
     assert "secret" not in refusal.detail
     assert len(refusal_to_proto(FieldInvalid(field="f", problem="x" * 9999)).detail) == 512
+
+
+def test_the_header_of_an_anchor_is_asked_for_by_its_height() -> None:
+    answer = anchor_header_needed(HEIGHT)
+    assert answer.anchor_header_needed.height == client_pb2.Height(revision=1, number=7)
