@@ -10,7 +10,12 @@ from adapters.simchain.events import TokensRefunded
 from adapters.simchain.state import State
 from adapters.simchain.store.stores import Stores
 from adapters.simchain.transfer import SUCCESS, Transfer, escrow_account
-from adapters.simchain.transfer_data import TransferData, payload_of
+from adapters.simchain.transfer_data import (
+    JSON_ENCODING,
+    TransferData,
+    encode_json,
+    payload_of,
+)
 from hub.core.errors import FieldInvalid, IdentityNotAllowed, PacketInvalid
 from hub.core.ids import ClientId, PortId
 from hub.core.packet import Packet, Payload
@@ -147,3 +152,19 @@ def test_answer_of_no_transfer_is_refused(state: State) -> None:
     APP.on_send(state, *outgoing(DATA), "alice")
     with pytest.raises(PacketInvalid):
         APP.on_acknowledge(state, *outgoing(DATA), b'{"result":"Ag=="}')
+
+
+def test_tokens_whose_transfer_is_json_go_there_and_back_whole(state: State) -> None:
+    there, payload = outgoing(DATA)
+    payload = replace(payload, encoding=JSON_ENCODING, value=encode_json(DATA))
+    APP.on_send(state, there, payload, "alice")
+    assert bank.balance(state, ESCROW, "coin") == 30
+    home = replace(DATA, denomination=f"transfer/{THERE}/coin", sender="bob", receiver="carol")
+    back, payload = incoming(home)
+    payload = replace(payload, encoding=JSON_ENCODING, value=encode_json(home))
+    assert APP.on_receive(state, back, payload) == SUCCESS
+    assert (bank.balance(state, ESCROW, "coin"), bank.balance(state, "carol", "coin")) == (0, 30)
+    APP.on_send(state, there, replace(payload, value=encode_json(DATA)), "alice")
+    APP.on_time_out(state, there, replace(payload, value=encode_json(DATA)))
+    assert bank.balance(state, "alice", "coin") == 70
+    assert bank.supply(state, "coin") == 100

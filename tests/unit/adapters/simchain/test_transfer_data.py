@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.simchain.transfer_data import (
+    JSON_ENCODING,
     TransferData,
     check_account,
     check_denomination,
     decode_transfer,
+    encode_json,
     encode_transfer,
     hop,
     payload_of,
@@ -29,6 +31,7 @@ DATA = TransferData(
     memo="for you",
 )
 PAYLOAD = payload_of(PORT, DATA)
+JSON = replace(PAYLOAD, encoding=JSON_ENCODING, value=encode_json(DATA))
 
 
 def changed(**fields: object) -> Payload:
@@ -53,6 +56,7 @@ def test_transfer_survives_the_way_there_and_back(data: TransferData) -> None:
     [
         (replace(PAYLOAD, version="ics20-2"), FieldInvalid),
         (replace(PAYLOAD, encoding="application/json"), FieldInvalid),
+        (replace(PAYLOAD, encoding="application/x-solidity-abi"), FieldInvalid),
         (replace(PAYLOAD, value=PAYLOAD.value + b"\x32\x00"), FieldInvalid),
         (replace(PAYLOAD, value=PAYLOAD.value + b"\x2a\x01x"), EncodingNotCanonical),
         (replace(PAYLOAD, value=b"\x0a\x00" + PAYLOAD.value), EncodingNotCanonical),
@@ -77,6 +81,39 @@ def test_transfer_survives_the_way_there_and_back(data: TransferData) -> None:
 def test_malformed_transfer_is_refused(payload: Payload, error: type[HubError]) -> None:
     with pytest.raises(error):
         decode_transfer(payload)
+
+
+def test_json_is_as_the_chains_of_ibc_go_send_it() -> None:
+    assert encode_json(replace(DATA, denomination="stake", memo="")) == (
+        b'{"denom":"stake","amount":"1000","sender":"alice","receiver":"bob"}'
+    )
+    assert decode_transfer(JSON) == DATA
+
+
+def test_json_may_be_written_in_any_way() -> None:
+    text = b' { "receiver" : "bob", "denom":"stake","amount":"7","sender":"cosmos1\\u0061" }'
+    data = TransferData(denomination="stake", amount=7, sender="cosmos1a", receiver="bob")
+    assert decode_transfer(replace(JSON, value=text)) == data
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"}", b',"other":"x"}'),
+        (b'"1000"', b"1000"),
+        (b'"1000"', b'"0"'),
+        (b'"1000"', b"null"),
+        (b'"alice"', b'""'),
+        (b'"sender":"alice",', b""),
+        (b"for you", b"m" * 513),
+        (b"for you", b"\xff"),
+        (b"}", b""),
+        (b"{", b"[{"),
+    ],
+)
+def test_malformed_json_is_refused(old: bytes, new: bytes) -> None:
+    with pytest.raises(FieldInvalid):
+        decode_transfer(replace(JSON, value=JSON.value.replace(old, new)))
 
 
 @pytest.mark.parametrize("text", ["coin", "a1", "gm:coin.v2_x-y", "transfer/07-tendermint-0/coin"])
