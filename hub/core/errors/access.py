@@ -373,6 +373,7 @@ class PacketUnsupported(Unsupported):
     """The destination's chain takes no packet of this kind."""
 
     reason: ClassVar[Reason] = Reason.PACKET_UNSUPPORTED
-    template: ClassVar[str] = "the destination takes no such packet: {problem}"
+    template: ClassVar[str] = "{chain} takes no such packet: {problem}"
 
+    chain: str
     problem: str

@@ -60,7 +60,7 @@ def test_a_verdict_names_every_item_of_its_frame() -> None:
         (RecordCorrupt(what="w", stored="s", computed="c"), False),
         (BelowFirstSequence(lane="l", first=5, sequence=1), False),
         (SequenceRetired(lane="l", sequence=1), False),
-        (PacketUnsupported(problem="p"), False),
+        (PacketUnsupported(chain="c", problem="p"), False),
         (RootMismatch(got="a", expected="b"), True),
         (LanePaused(lane="l", cause="c"), True),
         (GapTooWide(lane="l", ranges=65, limit=64), True),

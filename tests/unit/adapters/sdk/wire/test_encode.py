@@ -139,7 +139,7 @@ def test_a_mirror_names_a_pending_height_only_while_there_is_one(pending: Height
         (GasExhausted(used=2, limit=1), True),
         (TransactionLost(chain="c", transaction="t", height=1), True),
         (TransactionRefused(chain="c", codespace="sdk", code=5, log="l"), True),
-        (PacketUnsupported(problem="p"), False),
+        (PacketUnsupported(chain="c", problem="p"), False),
         (TimeoutElapsed(timeout=1, time=2), False),
         (RootMismatch(got="a", expected="b"), False),
         (FieldInvalid(field="f", problem="p"), False),
