@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from hub.core.errors import ChainUnreachable, ConsensusStateMissing, FrameInvalid
+from hub.core.errors import (
+    ChainUnreachable,
+    ConsensusStateMissing,
+    FrameInvalid,
+    LimitExceeded,
+)
 from hub.wire.headers import height_from_proto, height_to_proto
 
 if TYPE_CHECKING:
@@ -28,7 +33,9 @@ if TYPE_CHECKING:
     Leaf = tuple[bytes, bytes]
 
 KEYS: Final = 64
-"""Whole proofs of one request."""
+"""Whole proofs that are asked for together."""
+MAX_PARTS: Final = 8
+"""Answers that they come in, where one has not room for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +74,43 @@ async def ask(
 ) -> pb.ProofAnswer:
     """What the adapter says stands at *keys* under *state*'s root, unverified.
 
+    Whole proofs may come in several answers, each of which says by its count what it has room for.
     Raises ``AdapterOffline``, ``AnswerOverdue``, ``ChainUnreachable``, ``ConsensusStateMissing``
-    where the answer is of another height, or ``FrameInvalid`` where its counts are others.
+    where an answer is of another height, ``FrameInvalid`` where its counts are others, or
+    ``LimitExceeded`` where there are too many answers.
     """
+    if batch:
+        answer = await _ask(board, keeper, state, keys, batch=True)
+        if len(answer.proofs) != 1:
+            raise FrameInvalid(frame="answer", problem=f"has {len(answer.proofs)} batches, not one")
+        return answer
+    whole = pb.ProofAnswer(height=height_to_proto(state.height))
+    room = len(keys)
+    for _ in range(MAX_PARTS):
+        start = len(whole.proofs)
+        answer = await _ask(board, keeper, state, keys[start : start + room], batch=False)
+        room = len(answer.proofs)
+        if not 0 < room <= len(keys) - start or len(answer.values) != room:
+            raise FrameInvalid(frame="answer", problem="has another number of proofs than keys")
+        whole.MergeFrom(pb.ProofAnswer(values=answer.values, proofs=answer.proofs))
+        if len(whole.proofs) == len(keys):
+            return whole
+    raise LimitExceeded(what="answers to one question", count=MAX_PARTS + 1, limit=MAX_PARTS)
+
+
+async def _ask(
+    board: Switchboard,
+    keeper: HeaderKeeper,
+    state: ConsensusState,
+    keys: Sequence[bytes],
+    *,
+    batch: bool,
+) -> pb.ProofAnswer:
     request = pb.ProofRequest(keys=keys, height=height_to_proto(state.height), batch=batch)
     answer = await board.session(keeper.peer).request(pb.Request(proofs=request))
     height = height_from_proto(answer.proofs.height)
     if height != state.height:
         raise ConsensusStateMissing(client=keeper.hub_client.name, height=height.number)
-    counts = (len(answer.proofs.proofs), len(answer.proofs.values))
-    if counts[0] != (1 if batch else len(keys)) or (not batch and counts[1] != len(keys)):
-        raise FrameInvalid(frame="answer", problem="has another number of proofs than keys")
     return answer.proofs
 
 

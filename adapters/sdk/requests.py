@@ -1,7 +1,9 @@
 """Requests of the relayer, each answered by what the chain shows, or by why it does not.
 
-Whatever a proof ends at, the header of it is shown first. A client is created from the operator's
-own anchor alone: a header or a prefix that the relayer names is compared with it, never adopted.
+Whatever a proof ends at, the header of it is shown first. Of many headers or proofs an answer holds
+those that it has room for, from the first on; the relayer asks for the rest again. A client is
+created from the operator's own anchor alone: a header or a prefix that the relayer names is
+compared with it, never adopted.
 """
 
 from __future__ import annotations
@@ -34,17 +36,20 @@ from hub.wire.headers import header_from_proto, height_from_proto
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterable, Iterator
 
     from adapters.sdk.anchors import Anchors
     from adapters.sdk.chain import ChainAdapter, ChainClient
     from adapters.sdk.pump import Pump
     from adapters.sdk.stream import Stream
-    from hub.core.client import Anchor, ConsensusState
+    from hub.core.client import Anchor, ConsensusState, Header
     from hub.core.height import Height
     from hub.core.ids import ClientId
 
 MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024 - 65_536
 """Under the 2 MiB that a relayer takes in one message."""
+_FRAMING: Final = 32
+"""Most bytes of tags and lengths around one item, and around all."""
 MAX_RUNNING: Final = 64
 FLOOD: Final = 4
 """So many times more than may run keep nobody's answers small."""
@@ -125,7 +130,8 @@ class Requests:
 
     async def _headers(self, request: pb.HeaderRequest) -> pb.Answer:
         _bound("headers", len(request.heights), MAX_HEADERS)
-        return headers_answer(await self._chain.headers(list(request.heights)))
+        found = await self._chain.headers(list(request.heights))
+        return headers_answer(found[: _room_for(_header_sizes(found))])
 
     async def _proofs(self, request: pb.ProofRequest) -> pb.Answer:
         keys = list(request.keys)
@@ -139,9 +145,10 @@ class Requests:
             values, proofs = list(found.values), [found.proof]
         else:
             shown = await self._chain.prove(keys, at)
+            shown = shown[: _room_for(len(one.value) + len(one.proof) for one in shown)]
             values, proofs = [one.value for one in shown], [one.proof for one in shown]
         await self._pump.show_header(at)
-        self._notice_receipts(keys, values)
+        self._notice_receipts(keys[: len(values)], values)
         return proofs_answer(at, values, proofs)
 
     def _notice_receipts(self, keys: list[bytes], values: list[bytes]) -> None:
@@ -183,6 +190,32 @@ class Requests:
         if newest is not None:
             await self._pump.show_header(newest)
         return clients_answer(found)
+
+
+def _room_for(sizes: Iterable[int]) -> int:
+    """How many of the first items, which have these *sizes* in bytes, fit into an answer.
+
+    One does in any case: if it is too large, the answer is refused.
+    """
+    room = MAX_ANSWER_BYTES - _FRAMING
+    count = 0
+    for size in sizes:
+        room -= size + _FRAMING
+        if count and room < 0:
+            break
+        count += 1
+    return count
+
+
+def _header_sizes(headers: Iterable[Header]) -> Iterator[int]:
+    """What each header adds to an answer in bytes: its set only where no other brought it."""
+    sets: set[bytes] = set()
+    for header in headers:
+        size = len(header.content)
+        if header.validators not in sets:
+            sets.add(header.validators)
+            size += len(header.validators)
+        yield size
 
 
 def _newest(clients: tuple[ChainClient, ...]) -> Height | None:

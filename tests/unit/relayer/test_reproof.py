@@ -15,9 +15,10 @@ from hub.core.errors import (
     FrameInvalid,
     HeightInvalid,
     HubError,
+    LimitExceeded,
 )
 from hub.core.paths import commitment_key
-from relayer.reproof import KEYS, ask, fresh_batch
+from relayer.reproof import KEYS, MAX_PARTS, ask, fresh_batch
 from tests.harness.exchange import ADMIN, HANGZHOU
 from tests.harness.station import Station, proto_height
 
@@ -125,6 +126,39 @@ async def test_an_answer_of_another_shape_is_refused(
     lying(lie)(wired)
     with pytest.raises(error):
         await fresh_batch(wired.board, HANGZHOU, leaves)
+
+
+def first_ones(board: Station, limit: int) -> None:
+    """The adapter's answers have room for so many whole proofs."""
+
+    def cut(found: pb.ProofAnswer) -> None:
+        del found.proofs[limit:], found.values[limit:]
+
+    lying(cut)(board)
+
+
+async def test_what_an_answer_has_no_room_for_is_asked_for_again(wired: Station) -> None:
+    leaves = await shown(wired, 7)
+    keys = [key for key, _ in leaves]
+    keeper = await wired.keeper(HANGZHOU)
+    state = keeper.latest_verified()
+    whole = wired.left.prove(
+        pb.ProofRequest(keys=keys, height=proto_height(state.height.number))
+    ).proofs
+    first_ones(wired, 3)
+    found = await ask(wired.board, keeper, state, keys, batch=False)
+    assert found == whole
+    assert [len(one.proofs.keys) for one in wired.left.requests] == [7, 3, 1]
+
+
+async def test_an_adapter_that_answers_one_by_one_is_asked_no_more(wired: Station) -> None:
+    leaves = await shown(wired, MAX_PARTS + 1)
+    first_ones(wired, 1)
+    keeper = await wired.keeper(HANGZHOU)
+    state = keeper.latest_verified()
+    with pytest.raises(LimitExceeded):
+        await ask(wired.board, keeper, state, [key for key, _ in leaves], batch=False)
+    assert len(wired.left.requests) == MAX_PARTS
 
 
 @pytest.mark.parametrize("field", ["proofs", "values"])

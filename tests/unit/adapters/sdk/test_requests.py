@@ -9,7 +9,7 @@ from ydhub.client.v1 import client_pb2
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.sdk.anchors import Anchors
-from adapters.sdk.requests import FLOOD, MAX_RUNNING, Requests
+from adapters.sdk.requests import FLOOD, MAX_ANSWER_BYTES, MAX_RUNNING, Requests
 from hub.core.client import Header
 from hub.core.errors import LimitExceeded
 from hub.core.ids import ClientId, PeerId
@@ -24,7 +24,7 @@ from tests.harness.clock import settle
 from tests.harness.cometbft import Block, anchor_of, make_chain, members, resigned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.harness.relayer import RelayedSession
@@ -100,6 +100,52 @@ async def test_an_answer_too_large_for_the_relayer_is_refused(both: Attached) ->
     session = await both.session()
     answer = await ask(session, proofs=pb.ProofRequest(keys=[b"k"]))
     assert answer.refusal.reason == "LIMIT_EXCEEDED"
+
+
+async def test_whole_proofs_are_answered_from_the_first_on_as_far_as_there_is_room(
+    both: Attached,
+) -> None:
+    keys = [b"k%d" % number for number in range(5)]
+    both.chain.present = {key: bytes(MAX_ANSWER_BYTES // 3) for key in keys}
+    session = await both.session()
+    answer = await ask(session, proofs=pb.ProofRequest(keys=keys))
+    assert list(answer.proofs.proofs) == [b"proof of k0", b"proof of k1"]
+    assert len(answer.proofs.values) == 2
+    assert answer.ByteSize() <= MAX_ANSWER_BYTES
+    answer = await ask(session, proofs=pb.ProofRequest(keys=keys[2:]))
+    assert list(answer.proofs.proofs) == [b"proof of k2", b"proof of k3"]
+
+
+async def test_only_receipts_that_are_answered_bring_their_acknowledgements(
+    both: Attached,
+) -> None:
+    session = await both.session(cursor(BACK, is_source=False))
+    both.chain.write(range(5, 7))
+    await headers(session, 2)
+    frame = await session.expect("acknowledgements")
+    refused = [pb.Refusal(sequence=number, reason="OUTCOME_DIFFERS") for number in (5, 6)]
+    session.say(verdict=pb.Verdict(frame_id=frame.frame_id, refused=refused))
+    keys = [receipt_key(CLIENT, number) for number in (5, 6)]
+    both.chain.present = {key: bytes(MAX_ANSWER_BYTES // 2) for key in keys}
+    await ask(session, proofs=pb.ProofRequest(keys=keys))
+    frame = await session.expect("acknowledgements")
+    assert list(frame.acknowledgements.sequences) == [5]
+
+
+async def test_headers_are_answered_from_the_first_on_as_far_as_there_is_room(
+    both: Attached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = MAX_ANSWER_BYTES // 8
+
+    async def found(numbers: Sequence[int]) -> tuple[Header, ...]:
+        return tuple([Header(content=bytes(size), validators=b"%d" % n * size) for n in numbers])
+
+    monkeypatch.setattr(both.chain, "headers", found)
+    session = await both.session()
+    answer = await ask(session, headers=pb.HeaderRequest(heights=[7, 7, 7, 8, 8, 9]))
+    # Seven parts fit: five headers, and the sets of the first three and of the other two.
+    assert [header.validator_set for header in answer.headers.headers] == [0, 0, 0, 1, 1]
+    assert answer.ByteSize() <= MAX_ANSWER_BYTES
 
 
 async def test_a_present_receipt_brings_the_acknowledgement_again(both: Attached) -> None:

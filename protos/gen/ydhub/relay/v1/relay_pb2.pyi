@@ -990,7 +990,10 @@ Global___Misbehaviour: _TypeAlias = Misbehaviour  # noqa: Y015
 
 @_typing.final
 class Request(_message.Message):
-    """Request is something that the relayer needs from the adapter; answered by an Answer of its id."""
+    """Request is something that the relayer needs from the adapter; answered by an Answer of its id. Of
+    several headers or whole proofs the answer may hold only the first ones, at least one: as many as
+    2 MiB have room for. The rest is asked for again.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1218,11 +1221,11 @@ class Answer(_message.Message):
     """The request."""
     @_builtins.property
     def headers(self) -> Global___HeaderBatch:
-        """Headers, in the order asked for."""
+        """Headers, in the order asked for; the first that an answer has room for."""
 
     @_builtins.property
     def proofs(self) -> Global___ProofAnswer:
-        """Proofs."""
+        """Proofs; the first whole ones that an answer has room for."""
 
     @_builtins.property
     def clients(self) -> Global___ClientAnswer:
@@ -1297,7 +1300,7 @@ class ProofAnswer(_message.Message):
 
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The value at each key, in the order asked for; empty where there is none."""
+        """The value at each key that it proves, in the order asked for; empty where there is none."""
 
     @_builtins.property
     def proofs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
