@@ -17,13 +17,11 @@ from hub.core.codec.proto import bytes_field, message_field
 from hub.core.errors import ProofBatchInvalid
 from hub.light_clients.proofs.batch import CHILD, HEIGHTS, check_leaves, leaf_digest
 from hub.light_clients.proofs.batch_codec import MAX_HEIGHT, ON_RIGHT, RawBatch, decode_batch
-from hub.light_clients.proofs.codec import encode_inner_op, encode_leaf_op
+from hub.light_clients.proofs.codec import encode_leaf_op
 from hub.light_clients.proofs.spec import (
     DIGEST_BYTES,
     IAVL_SPEC,
     TENDERMINT_SPEC,
-    HashOp,
-    InnerOp,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +29,11 @@ if TYPE_CHECKING:
 
 _LEAF_START = b"\x00\x02"
 _MAP_NODE = b"\x01"
+_PATH_TAG = b"\x22"
+_INNER_START = b"\x08\x01\x12"
+"""Of an inner operation: SHA-256, then the prefix."""
+_SUFFIX_TAG = b"\x1a"
+_BYTE = [bytes((number,)) for number in range(0x80)]
 
 _Turn = tuple[bytes, int, bytes, bytes]
 """A node of a path: its operation as a field, and while its right slot is open, its height, what
@@ -110,7 +113,11 @@ def _leaf_field(version: bytes) -> bytes:
 
 
 def _inner_field(prefix: bytes, suffix: bytes) -> bytes:
-    return message_field(4, encode_inner_op(InnerOp(HashOp.SHA256, prefix, suffix)))
+    """An inner operation as a field; no length in it is over 127, so each is one byte."""
+    operation = _INNER_START + _BYTE[len(prefix)] + prefix
+    if suffix:
+        operation += _SUFFIX_TAG + _BYTE[len(suffix)] + suffix
+    return _PATH_TAG + _BYTE[len(operation)] + operation
 
 
 def _chained(key: bytes, value: bytes, operations: bytes) -> bytes:
