@@ -1,0 +1,114 @@
+"""What transactions cost in gas, learned from what earlier ones used.
+
+A transaction costs a base and something for each of its messages, by their kind. What is asked for
+is the sum with a margin on top. One transaction tells a sum alone, so the difference between what
+was expected and what was used is shared by all kinds in it, each in proportion to its part: upwards
+at once, downwards slowly. Everything is an integer, and the same observations in the same order
+give the same answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BASE: Final = 70_000
+"""Gas of a transaction without its messages: signature, fee, bytes. It need not be exact, for what
+is missing or too much here is learned with the messages."""
+
+MARGIN: Final = (5, 4)
+"""What is asked for, as a share of what is expected."""
+
+AFTER_RUNNING_OUT: Final = (3, 2)
+"""What is asked for next, as a share of what was too little."""
+
+_SLOWNESS = 8
+"""One part in this many of a surplus is forgotten at each observation."""
+
+
+class GasModel:
+    """What is known of one chain's gas."""
+
+    def __init__(self, maximum: int) -> None:
+        """Nothing is known; no transaction may ask for more than *maximum* gas."""
+        self._maximum = maximum
+        self._costs: dict[str, int] = {}
+
+    @property
+    def maximum(self) -> int:
+        """The most gas that a transaction may ask for."""
+        return self._maximum
+
+    def estimate(self, kinds: Sequence[str]) -> int | None:
+        """The gas to ask for, for messages of *kinds*; None while one of them is unknown."""
+        expected = self._expected(kinds)
+        return None if expected is None else min(_scaled(expected, MARGIN), self._maximum)
+
+    def fits(self, kinds: Sequence[str]) -> bool:
+        """Messages of *kinds* need no more than a transaction may ask for, as far as is known."""
+        expected = self._expected(kinds)
+        return expected is None or _scaled(expected, MARGIN) <= self._maximum
+
+    def learned(self, kinds: Sequence[str], used: int) -> None:
+        """A transaction of *kinds* that was executed, or simulated to its end, used *used* gas."""
+        counts = Counter(kinds)
+        unknown = [kind for kind in counts if kind not in self._costs]
+        if unknown:
+            self._first_of(unknown, counts, used)
+            return
+        parts = self._parts(counts)
+        if used >= BASE + parts:
+            self._scale(counts, used - BASE, parts)
+        else:
+            surplus = BASE + parts - max(used, BASE)
+            self._scale(counts, parts - surplus // _SLOWNESS, parts)
+
+    def ran_out(self, kinds: Sequence[str], limit: int) -> None:
+        """*limit* gas was too little for messages of *kinds*: more is asked for next time."""
+        counts = Counter(kinds)
+        wanted = _scaled(limit, AFTER_RUNNING_OUT)
+        expected = self._expected(kinds)
+        if expected is not None and _scaled(expected, MARGIN) >= wanted:
+            return  # known already, from another transaction that ran out
+        needed = _divided(wanted * MARGIN[1], MARGIN[0])
+        unknown = [kind for kind in counts if kind not in self._costs]
+        if unknown:
+            self._first_of(unknown, counts, needed)
+        else:
+            self._scale(counts, needed - BASE, self._parts(counts))
+
+    def _expected(self, kinds: Sequence[str]) -> int | None:
+        counts = Counter(kinds)
+        if any(kind not in self._costs for kind in counts):
+            return None
+        return BASE + self._parts(counts)
+
+    def _parts(self, counts: Counter[str]) -> int:
+        return sum([self._costs.get(kind, 0) * count for kind, count in counts.items()])
+
+    def _first_of(self, unknown: Sequence[str], counts: Counter[str], used: int) -> None:
+        """What the known kinds leave of *used* is shared alike by messages of *unknown* kinds."""
+        left = max(used - BASE - self._parts(counts), 0)
+        share = _divided(left, sum([counts[kind] for kind in unknown]))
+        for kind in unknown:
+            self._keep(kind, share)
+
+    def _scale(self, counts: Counter[str], wanted: int, parts: int) -> None:
+        """The costs of all kinds in *counts*, which came to *parts*, come to *wanted*."""
+        for kind in counts:
+            self._keep(kind, _divided(self._costs[kind] * wanted, parts))
+
+    def _keep(self, kind: str, cost: int) -> None:
+        self._costs[kind] = min(max(cost, 1), self._maximum)
+
+
+def _scaled(value: int, share: tuple[int, int]) -> int:
+    return _divided(value * share[0], share[1])
+
+
+def _divided(value: int, by: int) -> int:
+    """*value* / *by*, rounded up."""
+    return -(-value // by)

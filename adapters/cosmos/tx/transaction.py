@@ -1,0 +1,141 @@
+"""Transactions: several messages, one signer, signed as the bytes that the chain will read.
+
+A message is packed once, into the very bytes that stand in the transaction's body; whoever fills
+transactions to a limit adds up what is packed and asks ``signed_size`` for the rest. The size is
+exact before anything is signed.
+
+Source: cosmos-sdk v0.53 proto/cosmos/tx/v1beta1/tx.proto; ADR-020 (SIGN_MODE_DIRECT), ADR-027
+(canonical bytes of the raw transaction).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Protocol
+
+from adapters.cosmos.tx.keys import SIGNATURE_BYTES
+from adapters.cosmos.tx.messages import encode_coin
+from hub.core.codec.proto import bytes_field, encode_varint, message_field, varint_field
+from hub.core.crypto.digests import sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from adapters.cosmos.tx.keys import Key
+    from adapters.cosmos.tx.messages import Message
+
+PUBLIC_KEY_TYPE: Final = "/cosmos.crypto.secp256k1.PubKey"
+
+_SIGN_MODE_DIRECT = 1
+_MODE = message_field(1, varint_field(1, _SIGN_MODE_DIRECT))
+_FIELD_HEAD_BYTES = 1
+_SIGNATURE_FIELD_BYTES = _FIELD_HEAD_BYTES + 1 + SIGNATURE_BYTES
+
+
+class Account(Protocol):
+    """What a signature is bound to beside the chain."""
+
+    @property
+    def number(self) -> int:
+        """The account's number, which never changes."""
+        ...
+
+    @property
+    def sequence(self) -> int:
+        """How many transactions of it the chain has taken."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What a transaction may use, and what it pays for that."""
+
+    amount: tuple[tuple[str, int], ...]
+    """Denomination and amount; denominations rise."""
+    gas_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """All of a transaction that is not its messages."""
+
+    chain_id: str
+    account: Account
+    fee: Fee
+    timeout_height: int
+    """The last block that may hold it; 0: any."""
+    memo: str = ""
+
+
+def pack(message: Message, signer: str) -> bytes:
+    """*message* as it stands in the body of a transaction that *signer* signs."""
+    content = message.encode(signer)
+    head = _any_head(message.type_url)
+    value = b"\x12" + encode_varint(len(content))
+    size = len(head) + len(value) + len(content)
+    return b"".join((b"\x0a", encode_varint(size), head, value, content))
+
+
+def sign(
+    messages: Iterable[Message],
+    key: Key,
+    *,
+    chain_id: str,
+    account: Account,
+    fee: Fee,
+    timeout_height: int,
+    memo: str = "",
+) -> bytes:
+    """The transaction of *messages* that *key* signs, as it is broadcast."""
+    terms = Terms(
+        chain_id=chain_id, account=account, fee=fee, timeout_height=timeout_height, memo=memo
+    )
+    return sign_packed([pack(message, key.address) for message in messages], key, terms)
+
+
+def sign_packed(packed: Sequence[bytes], key: Key, terms: Terms) -> bytes:
+    """The transaction of messages that ``pack`` made for *key*, as it is broadcast."""
+    body = b"".join((*packed, _rest_of_body(terms)))
+    auth_info = _auth_info(key.public_key, terms)
+    signed = message_field(1, body) + message_field(2, auth_info)
+    document = (
+        signed + bytes_field(3, terms.chain_id.encode()) + varint_field(4, terms.account.number)
+    )
+    return signed + message_field(3, key.sign(sha256(document)))
+
+
+def signed_size(packed_bytes: int, key: Key, terms: Terms) -> int:
+    """The size of the transaction whose packed messages come to *packed_bytes*."""
+    body = packed_bytes + len(_rest_of_body(terms))
+    auth_info = len(_auth_info(key.public_key, terms))
+    return _field_size(body) + _field_size(auth_info) + _SIGNATURE_FIELD_BYTES
+
+
+def tx_hash(tx: bytes) -> bytes:
+    """What a chain names the transaction *tx* by. Source: CometBFT types/tx.go, Tx.Hash."""
+    return sha256(tx)
+
+
+@lru_cache(maxsize=64)
+def _any_head(type_url: str) -> bytes:
+    """The field of an Any that names its type."""
+    return bytes_field(1, type_url.encode())
+
+
+def _rest_of_body(terms: Terms) -> bytes:
+    return bytes_field(2, terms.memo.encode()) + varint_field(3, terms.timeout_height)
+
+
+def _auth_info(public_key: bytes, terms: Terms) -> bytes:
+    key = _any_head(PUBLIC_KEY_TYPE) + message_field(2, bytes_field(1, public_key))
+    signer = (
+        message_field(1, key) + message_field(2, _MODE) + varint_field(3, terms.account.sequence)
+    )
+    coins = [message_field(1, encode_coin(denom, amount)) for denom, amount in terms.fee.amount]
+    fee = b"".join((*coins, varint_field(2, terms.fee.gas_limit)))
+    return message_field(1, signer) + message_field(2, fee)
+
+
+def _field_size(content: int) -> int:
+    return _FIELD_HEAD_BYTES + len(encode_varint(content)) + content
