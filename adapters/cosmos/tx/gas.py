@@ -25,6 +25,9 @@ MARGIN: Final = (5, 4)
 AFTER_RUNNING_OUT: Final = (3, 2)
 """What is asked for next, as a share of what was too little."""
 
+MAX_COST: Final = 10**12
+"""Of one message; more is never believed."""
+
 _SLOWNESS = 8
 """One part in this many of a surplus is forgotten at each observation."""
 
@@ -32,25 +35,17 @@ _SLOWNESS = 8
 class GasModel:
     """What is known of one chain's gas."""
 
-    def __init__(self, maximum: int) -> None:
-        """Nothing is known; no transaction may ask for more than *maximum* gas."""
-        self._maximum = maximum
+    def __init__(self) -> None:
+        """Nothing is known."""
         self._costs: dict[str, int] = {}
 
-    @property
-    def maximum(self) -> int:
-        """The most gas that a transaction may ask for."""
-        return self._maximum
-
     def estimate(self, kinds: Sequence[str]) -> int | None:
-        """The gas to ask for, for messages of *kinds*; None while one of them is unknown."""
-        expected = self._expected(kinds)
-        return None if expected is None else min(_scaled(expected, MARGIN), self._maximum)
+        """The gas to ask for, for messages of *kinds*; None while one of them is unknown.
 
-    def fits(self, kinds: Sequence[str]) -> bool:
-        """Messages of *kinds* need no more than a transaction may ask for, as far as is known."""
+        It may be more than a transaction is allowed: then they are too many for one.
+        """
         expected = self._expected(kinds)
-        return expected is None or _scaled(expected, MARGIN) <= self._maximum
+        return None if expected is None else _scaled(expected, MARGIN)
 
     def learned(self, kinds: Sequence[str], used: int) -> None:
         """A transaction of *kinds* that was executed, or simulated to its end, used *used* gas."""
@@ -102,7 +97,7 @@ class GasModel:
             self._keep(kind, _divided(self._costs[kind] * wanted, parts))
 
     def _keep(self, kind: str, cost: int) -> None:
-        self._costs[kind] = min(max(cost, 1), self._maximum)
+        self._costs[kind] = min(max(cost, 1), MAX_COST)
 
 
 def _scaled(value: int, share: tuple[int, int]) -> int:

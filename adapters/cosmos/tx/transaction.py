@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from adapters.cosmos.tx.keys import SIGNATURE_BYTES
 from adapters.cosmos.tx.messages import encode_coin
-from hub.core.codec.proto import bytes_field, encode_varint, message_field, varint_field
+from hub.core.codec.proto import (
+    ProtoError,
+    bytes_field,
+    encode_varint,
+    message_field,
+    read_fields,
+    varint_field,
+)
 from hub.core.crypto.digests import sha256
 
 if TYPE_CHECKING:
@@ -117,6 +124,15 @@ def tx_hash(tx: bytes) -> bytes:
     return sha256(tx)
 
 
+def read_memo(tx: bytes) -> str:
+    """The memo of any account's transaction *tx*; empty where it is not written canonically."""
+    try:
+        body = _first(tx, 1)
+        return _first(body, 2).decode()
+    except (ProtoError, UnicodeDecodeError):
+        return ""
+
+
 @lru_cache(maxsize=64)
 def _any_head(type_url: str) -> bytes:
     """The field of an Any that names its type."""
@@ -135,6 +151,14 @@ def _auth_info(public_key: bytes, terms: Terms) -> bytes:
     coins = [message_field(1, encode_coin(denom, amount)) for denom, amount in terms.fee.amount]
     fee = b"".join((*coins, varint_field(2, terms.fee.gas_limit)))
     return message_field(1, signer) + message_field(2, fee)
+
+
+def _first(message: bytes, wanted: int) -> bytes:
+    """The first field *wanted* of *message*; empty where it is left out. Raises ``ProtoError``."""
+    for number, _, value in read_fields(message):
+        if number == wanted and isinstance(value, bytes):
+            return value
+    return b""
 
 
 def _field_size(content: int) -> int:
