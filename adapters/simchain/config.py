@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from adapters.sdk.config import Tls, check_between, read
 from adapters.simchain.bank import Balance
 from adapters.simchain.genesis import ChainConfig
 from hub.core.client import Fraction, TrustOptions
@@ -26,14 +27,6 @@ if TYPE_CHECKING:
 MAX_VALIDATORS = 100
 MAX_AMOUNT = 2**63 - 1
 """Whole units of one genesis balance, so that every total fits the ledger's answer."""
-
-
-class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """PEM files of the process's own certificate, and of the CA that others are judged by."""
-
-    cert_file: str
-    key_file: str
-    ca_file: str
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,17 +85,17 @@ class SimchainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def __post_init__(self) -> None:
         """Checks what types do not say. Raises ``ValueError``, told with the key's path."""
-        _between("block_interval_ms", self.block_interval_ms, 10, 60_000)
-        _between("validator_count", self.validator_count, 1, MAX_VALIDATORS)
-        _between("validator_turn", self.validator_turn, 0, 1_000_000)
-        _between("versions_kept", self.versions_kept, 16, 100_000)
-        _between("execution_credits", self.execution_credits, 1, 1024)
+        check_between("block_interval_ms", self.block_interval_ms, 10, 60_000)
+        check_between("validator_count", self.validator_count, 1, MAX_VALIDATORS)
+        check_between("validator_turn", self.validator_turn, 0, 1_000_000)
+        check_between("versions_kept", self.versions_kept, 16, 100_000)
+        check_between("execution_credits", self.execution_credits, 1, 1024)
         if not self.relayers:
             raise ValueError("`relayers` names no address")
         if self.log_format not in {"json", "console"}:
             raise ValueError("`log_format` is neither json nor console")
         for one in self.balances:
-            _between("amount", one.amount, 1, MAX_AMOUNT)
+            check_between("amount", one.amount, 1, MAX_AMOUNT)
 
     @property
     def peer_id(self) -> PeerId:
@@ -150,36 +143,11 @@ def load(path: str | os.PathLike[str]) -> SimchainConfig:
 
     Raises ``FieldInvalid`` naming the file and the key, or ``IdentifierInvalid``.
     """
-    file = Path(path)
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-        raise FieldInvalid(field=str(path), problem=problem) from error
-    try:
-        config = msgspec.toml.decode(content, type=SimchainConfig)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise FieldInvalid(field=str(path), problem=f"is not valid: {error}") from error
-    return _whole(config, file.parent)
-
-
-def _whole(config: SimchainConfig, base: Path) -> SimchainConfig:
-    def whole(name: str) -> str:
-        return str(base / name)
-
-    tls = config.tls
+    config = read(path, SimchainConfig)
+    base = Path(path).parent
     return msgspec.structs.replace(
         config,
-        directory=whole(config.directory),
-        tls=Tls(
-            cert_file=whole(tls.cert_file),
-            key_file=whole(tls.key_file),
-            ca_file=whole(tls.ca_file),
-        ),
-        counterparties={peer: whole(name) for peer, name in config.counterparties.items()},
+        directory=str(base / config.directory),
+        tls=config.tls.within(base),
+        counterparties={peer: str(base / name) for peer, name in config.counterparties.items()},
     )
-
-
-def _between(key: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"`{key}` is {value}, not {low} to {high}")

@@ -7,11 +7,10 @@ may be killed at any moment; started again, it goes on from its log.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import signal
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 import structlog
@@ -21,6 +20,7 @@ from adapters.sdk.accepted_log import AcceptedLog
 from adapters.sdk.anchors import Anchors
 from adapters.sdk.client import AdapterClient, Relayers
 from adapters.sdk.clock import SystemClock, SystemRandomness
+from adapters.sdk.directory import lock
 from adapters.sdk.session import City
 from adapters.simchain.adapter import SimchainAdapter
 from adapters.simchain.block_log import FileLog
@@ -59,9 +59,7 @@ class SimchainProcess:
         self._config = config
         with ExitStack() as opened:
             directory = Path(config.directory)
-            directory.mkdir(parents=True, exist_ok=True)
-            # Released with the process, however it ends.
-            _lock(opened.enter_context((directory / "lock").open("w")), directory)
+            opened.enter_context(lock(directory))
             blocks = opened.enter_context(closing(FileLog(directory / "blocks.log")))
             accepted = opened.enter_context(closing(AcceptedLog(directory / "accepted.jsonl")))
             chain = Chain(config.chain, CometBftClient(), blocks)
@@ -163,12 +161,3 @@ def _client(
         ca_file=tls.ca_file,
     )
     return AdapterClient(city, relayers)
-
-
-def _lock(file: IO[str], directory: Path) -> None:
-    """No other process holds *file* of *directory*. Raises ``FieldInvalid``."""
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        problem = f"{directory} is in use by another process"
-        raise FieldInvalid(field="directory", problem=problem) from error

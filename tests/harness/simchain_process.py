@@ -11,7 +11,8 @@ import grpc
 import msgspec
 from ydhub.simchain.v1 import simchain_service_pb2_grpc as service
 
-from adapters.simchain.config import GenesisBalance, SimchainConfig, Tls
+from adapters.sdk.config import Tls
+from adapters.simchain.config import GenesisBalance, SimchainConfig
 from adapters.simchain.process import SimchainProcess
 from hub.cli.dev.configs import render
 from tests.harness.certificates import TRUST_DOMAIN, Certificates
