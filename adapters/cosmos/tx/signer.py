@@ -1,0 +1,67 @@
+"""One key of the adapter and the sequence that its next transaction carries.
+
+A chain takes an account's transactions in the order of their sequences alone. The sequence is asked
+of the chain once, then counted here; whoever finds it wrong lets it be asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from adapters.cosmos import queries
+from adapters.cosmos.queries import Account
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.cosmos.rpc.node import CometNode
+    from adapters.cosmos.tx.keys import Key
+
+
+class Signer:
+    """A key, and what is under way in its name."""
+
+    def __init__(self, node: CometNode, key: Key) -> None:
+        """*key*, whose account *node*'s chain knows."""
+        self.key = key
+        self.turn = asyncio.Lock()
+        """Held from the choice of a sequence until the chain took or refused it."""
+        self._node = node
+        self._account: Account | None = None
+        self._under_way: dict[bytes, bytes] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def account(self) -> Account:
+        """The account, with the next sequence. Raises ``ChainUnreachable`` or as the query does."""
+        if self._account is None:
+            self._account = await queries.account(self._node, self.key.address)
+        return self._account
+
+    @property
+    def under_way(self) -> Sequence[tuple[bytes, bytes]]:
+        """Hash and bytes of what the chain took and that has no outcome yet, in order."""
+        return list(self._under_way.items())
+
+    async def idle(self) -> None:
+        """Returns when nothing is under way."""
+        await self._idle.wait()
+
+    def took(self, tx_hash: bytes, transaction: bytes) -> None:
+        """The chain took *transaction*, which carried the next sequence."""
+        self._under_way[tx_hash] = transaction
+        self._idle.clear()
+        if self._account is not None:
+            account = self._account
+            self._account = Account(number=account.number, sequence=account.sequence + 1)
+
+    def ended(self, tx_hash: bytes) -> None:
+        """The transaction has its outcome, or can have none any more."""
+        self._under_way.pop(tx_hash, None)
+        if not self._under_way:
+            self._idle.set()
+
+    def forget(self) -> None:
+        """The sequence is asked for again."""
+        self._account = None
