@@ -12,6 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.commitment import commit_packet
@@ -29,12 +30,14 @@ from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hub.core.record import FrameProof, StoredPacket, StoredProof
     from hub.ports.leases import Fence
     from hub.ports.registry import Registry
     from relayer.switchboard import LaneDesk, Switchboard
+
+_log = structlog.get_logger()
 
 
 class Delivery:
@@ -72,6 +75,7 @@ class Delivery:
             found = [one for one in exceptions(effect) if one.sequence not in ended]
             if found:
                 await registry.exceptions.put(self._fence, self._lane_id, found)
+                log_parked(self._desk.key.name, found)
         return EMPTY
 
     @property
@@ -165,6 +169,18 @@ def exceptions(
         )
         for item in items
     ]
+
+
+def log_parked(lane: str, found: Sequence[PacketException]) -> None:
+    """An operator hears of those of *found* that no further try can help."""
+    for entry in found:
+        if entry.kind is ExceptionKind.PARKED:
+            _log.warning(
+                "packet_parked",
+                packet=f"{lane}/packets/{entry.sequence}",
+                reason=entry.reason,
+                detail=entry.detail,
+            )
 
 
 def _receive(packets: list[StoredPacket], proof: FrameProof) -> pb.Receive:

@@ -1,6 +1,7 @@
 """Carry a lane's outcomes back to the source's adapter: acknowledgements, and refunds by timeout.
 
-The items of this flow are outcome indexes. What the source reports executed is complete.
+The items of this flow are outcome indexes. What the source reports executed is complete. What it
+refuses for good is parked, and tried once in each session: who comes anew may be another build.
 
 Source: design section 3 ("completed", "refunded"), section 5 ("outcome_index").
 """
@@ -11,16 +12,17 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.commitment import commit_acknowledgement
-from hub.core.errors import MembershipNotProven, RecordCorrupt
+from hub.core.errors import HubError, MembershipNotProven, RecordCorrupt
 from hub.core.paths import acknowledgement_key, receipt_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_acknowledgement
-from relayer.delivery import exceptions, stored_proof
+from relayer.delivery import exceptions, log_parked, stored_proof
 from relayer.failpoints import Failpoint, hit
 from relayer.parts import Part, carry_parts
 from relayer.reports import read_report
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from hub.ports.leases import Fence
     from relayer.switchboard import LaneDesk, Switchboard
 
+_log = structlog.get_logger()
+
 
 class Settlement:
     """The carrier of one lane back to its source, which this process owns."""
@@ -45,6 +49,10 @@ class Settlement:
         self._board = board
         self._desk = desk
         self._fence = fence
+        self._excepted: dict[int, int] = {}
+        """By outcome index the sequences of owed outcomes that stand as exceptions."""
+        self._knows_earlier = False
+        """Whether exceptions of earlier sessions are among them."""
 
     async def carry(self, send: Send) -> Reported:
         """What the source's chain made of the outcomes. Raises ``HubError``."""
@@ -69,6 +77,7 @@ class Settlement:
             await registry.outcomes.record_completed(self._fence, self._lane_id, effect.items)
             hit(Failpoint.COMPLETION_RECORDED)
             self._desk.completed(effect.items)
+            await self._end_exceptions(effect.items)
             return effect.items
         indexes = RangeSet.of([effect.item]) if isinstance(effect, Park) else effect.items
         sequences = {
@@ -78,7 +87,34 @@ class Settlement:
         found = exceptions(effect, sequences)
         if found:
             await registry.exceptions.put(self._fence, self._lane_id, found)
+            self._excepted.update(sequences)
+            log_parked(self._desk.key.name, found)
         return EMPTY
+
+    async def _end_exceptions(self, indexes: RangeSet) -> None:
+        """What is complete is no exception any more; what cannot be removed now is later."""
+        try:
+            await self._read_earlier()
+            ended = {i: sequence for i, sequence in self._excepted.items() if i in indexes}
+            if ended:
+                over = RangeSet.of([*ended.values()])
+                await self._board.registry.exceptions.remove(self._fence, self._lane_id, over)
+        except HubError as error:
+            lane, reason = self._desk.key.name, error.reason
+            _log.warning("exceptions_kept", lane=lane, reason=reason, detail=str(error))
+            return
+        self._excepted = {i: s for i, s in self._excepted.items() if i not in ended}
+
+    async def _read_earlier(self) -> None:
+        """Exceptions that earlier sessions left are known, if they can be read; tried once."""
+        if self._knows_earlier:
+            return
+        self._knows_earlier = True
+        registry = self._board.registry
+        found = await registry.exceptions.of_lane(self._lane_id)
+        sequences = RangeSet.of([entry.sequence for entry in found])
+        for outcome in await registry.outcomes.find(self._lane_id, sequences):
+            self._excepted[outcome.outcome_index] = outcome.sequence
 
     @property
     def _lane_id(self) -> int:

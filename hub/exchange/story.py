@@ -106,10 +106,10 @@ def waiting_for(view: LaneView, standing: PacketStanding, attached: Collection[P
             return _by(key.destination_peer, attached, what)
         case PacketState.ACKNOWLEDGED:
             what = f"peers/{key.source_peer} to execute the acknowledgement"
-            return _by(key.source_peer, attached, what)
+            return _after_outcome(key, standing, attached, what)
         case PacketState.TIMED_OUT:
             what = f"peers/{key.source_peer} to execute the refund"
-            return _by(key.source_peer, attached, what)
+            return _after_outcome(key, standing, attached, what)
         case _:
             return ""
 
@@ -128,6 +128,17 @@ def _before_delivery(view: LaneView, standing: PacketStanding, attached: Collect
     if exception is not None and exception.kind is ExceptionKind.RETRY:
         return f"attempt {exception.attempts + 1}, the last failed: {exception.detail}{late}"
     return _by(key.destination_peer, attached, f"peers/{key.destination_peer} to execute it{late}")
+
+
+def _after_outcome(
+    key: LaneKey, standing: PacketStanding, attached: Collection[PeerId], what: str
+) -> str:
+    exception = standing.exception
+    if exception is not None and exception.kind is ExceptionKind.PARKED:
+        return f"an operator: {exception.detail}; it is tried again when the adapter attaches anew"
+    if exception is not None and exception.kind is ExceptionKind.RETRY:
+        what = f"{what}, attempt {exception.attempts + 1}, the last failed: {exception.detail}"
+    return _by(key.source_peer, attached, what)
 
 
 def _by(peer: PeerId, attached: Collection[PeerId], what: str) -> str:

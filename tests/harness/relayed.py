@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from adapters.sdk.accepted_log import AcceptedLog
 from adapters.sdk.anchors import Anchors
 from adapters.sdk.client import AdapterClient, Relayers
-from adapters.sdk.execution import Receive
+from adapters.sdk.execution import Acknowledge, ExecutionResult, Receive, Refused
 from adapters.sdk.session import City
 from adapters.simchain.adapter import SimchainAdapter
 from adapters.simchain.execution import account_nonce
@@ -21,10 +21,12 @@ from adapters.simchain.messages import SendPacket, Transaction
 from adapters.simchain.node import Node
 from adapters.simchain.queries import anchor_at, client_view
 from adapters.simchain.transfer_data import TransferData, payload_of
+from hub.core.commitment import commit_acknowledgement, commit_packet
 from hub.core.errors import PacketNotFound
 from hub.core.ids import PeerId, PortId
 from hub.core.lane import LaneKey, LaneState, Order
 from hub.core.lifecycle import PacketState
+from hub.core.record import SkippedLeaf
 from hub.core.time import SECOND, whole_seconds
 from hub.exchange import story
 from hub.ports.lanes import OpeningPlan, OpeningState
@@ -43,10 +45,11 @@ if TYPE_CHECKING:
     from pathlib import Path as Directory
 
     from adapters.sdk.chain import BatchProof, Item
-    from adapters.sdk.execution import Execution, ExecutionResult
+    from adapters.sdk.execution import Execution
     from adapters.sdk.session import Session as AdapterSession
     from adapters.simchain.chain import Chain
     from adapters.simchain.messages import Message
+    from hub.core.errors import HubError
     from hub.core.height import Height
     from hub.core.ids import ClientId
     from hub.core.packet import Packet
@@ -69,6 +72,8 @@ class WilfulAdapter(SimchainAdapter):
         super().__init__(node)
         self.says: Callable[[Execution], ExecutionResult | None] = lambda _: None
         """What it says of an execution that it does not run; None runs it."""
+        self.refuses: dict[int, HubError] = {}
+        """Sequences that its chain shall not be given; it runs the rest of what asks for them."""
         self.reports = asyncio.Event()
         """Cleared, executions are run, and not reported."""
         self.reports.set()
@@ -82,9 +87,12 @@ class WilfulAdapter(SimchainAdapter):
         said = self.says(execution)
         if said is not None:
             return said
-        result = await super().execute(execution)
+        refused = [number for number in execution.sequences if number in self.refuses]
+        rest = _without(execution, refused)
+        result = ExecutionResult() if rest is None else await super().execute(rest)
         await self.reports.wait()
-        return result
+        entries = [Refused(number, self.refuses[number]) for number in refused]
+        return replace(result, refused=(*result.refused, *entries))
 
     async def acknowledgements(
         self, client: ClientId, wanted: RangeSet, limit: int, at: Height
@@ -104,6 +112,37 @@ class WilfulAdapter(SimchainAdapter):
             for one in self.executions
             if isinstance(one.action, Receive)
         ]
+
+
+def _without(execution: Execution, sequences: list[int]) -> Execution | None:
+    """*execution* without *sequences*, as far as something is left of it."""
+    action = execution.action
+    if not sequences:
+        return execution
+    if not isinstance(action, Receive | Acknowledge) or len(sequences) == len(action.packets):
+        return None
+    kept = [at for at, packet in enumerate(action.packets) if packet.sequence not in sequences]
+    changes: dict[str, Any] = {
+        "packets": tuple([action.packets[at] for at in kept]),
+        "contents": tuple([action.contents[at] for at in kept]),
+        "skipped": (*action.skipped, *_leaves(action, sequences)),
+    }
+    if isinstance(action, Acknowledge):
+        changes["acknowledgements"] = tuple([action.acknowledgements[at] for at in kept])
+    return replace(execution, action=replace(action, **changes))
+
+
+def _leaves(action: Receive | Acknowledge, sequences: list[int]) -> list[SkippedLeaf]:
+    """What the batch of *action* shows of *sequences*."""
+    if isinstance(action, Receive):
+        shown = [commit_packet(packet) for packet in action.packets]
+    else:
+        shown = [commit_acknowledgement(answer) for answer in action.acknowledgements]
+    return [
+        SkippedLeaf(packet.sequence, commitment)
+        for packet, commitment in zip(action.packets, shown, strict=True)
+        if packet.sequence in sequences
+    ]
 
 
 @dataclass

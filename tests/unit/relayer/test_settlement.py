@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from hub.core.errors import AdapterOffline, LeaseLost, Reason, RecordCorrupt
+from hub.core.errors import AdapterOffline, LeaseLost, Reason, RecordCorrupt, RegistryUnreachable
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, Refusal
 from hub.core.time import Timestamp
@@ -227,6 +227,36 @@ class TestRecording:
             (2, ExceptionKind.RETRY),
         ]
 
+    async def test_what_is_complete_is_no_exception_any_more(self, wired: Station) -> None:
+        await acknowledged(wired, 4)
+        carrier = await settlement(wired)
+        await carrier.record(Wait(RangeSet.of([0, 1]), LATER, Timestamp(0), 2))
+        await carrier.record(Park(2, NEVER))
+        await carrier.record(Done(RangeSet.of([0])))
+        assert await excepted(carrier) == [2, 3]
+        # Another session knows of them too; what it cannot remove now, it does later.
+        carrier = await settlement(wired)
+        registry = wired.registry
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(registry.exceptions, "remove", away)
+            assert await carrier.record(Done(RangeSet.of([1]))) == RangeSet.of([1])
+        assert await excepted(carrier) == [2, 3]
+        await carrier.record(Done(RangeSet.of([1, 2, 3])))
+        assert await excepted(carrier) == []
+
+    async def test_exceptions_that_cannot_be_read_hold_up_no_completion(
+        self, wired: Station
+    ) -> None:
+        await acknowledged(wired, 2)
+        carrier = await settlement(wired)
+        await carrier.record(Park(0, NEVER))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wired.registry.outcomes, "find", away)
+            assert await carrier.record(Done(RangeSet.of([0]))) == RangeSet.of([0])
+        assert await excepted(carrier) == [1]
+        await carrier.record(Done(RangeSet.of([0])))
+        assert await excepted(carrier) == []
+
     async def test_a_wait_without_a_refusal_records_nothing(self, wired: Station) -> None:
         await acknowledged(wired, 1)
         carrier = await settlement(wired)
@@ -247,6 +277,15 @@ async def test_the_other_sides_lease_does_not_count_here(wired: Station) -> None
     await wired.lease(SUZHOU)
     carrier = await settlement(wired)
     assert await carrier.record(Done(RangeSet.of([0]))) == RangeSet.of([0])
+
+
+async def excepted(carrier: Settlement) -> list[int]:
+    found = await carrier._board.registry.exceptions.of_lane(carrier._lane_id)
+    return [one.sequence for one in found]
+
+
+async def away(*_: Any, **__: Any) -> None:
+    raise RegistryUnreachable(problem="away")
 
 
 def sent(board: Station) -> list[pb.Execution]:

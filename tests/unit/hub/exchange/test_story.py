@@ -138,6 +138,43 @@ async def test_an_exception_says_what_it_asks_for(
     assert waiting.startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (
+            ExceptionKind.RETRY,
+            "peers/hangzhou to execute the {what}, attempt 4, the last failed: no gas",
+        ),
+        (
+            ExceptionKind.PARKED,
+            "an operator: no gas; it is tried again when the adapter attaches anew",
+        ),
+    ],
+)
+@pytest.mark.parametrize("what", ["acknowledgement", "refund"])
+async def test_an_exception_of_an_owed_outcome_says_what_it_asks_for(
+    exchange: Exchange, what: str, kind: ExceptionKind, words: str
+) -> None:
+    packets = exchange.send(timeout=30)
+    await exchange.accept(packets)
+    if what == "refund":
+        await exchange.time_out(packets[0])
+    else:
+        await exchange.deliver(packets)
+        await exchange.acknowledge(packets)
+    exception = PacketException(
+        sequence=1,
+        kind=kind,
+        reason=Reason.CHAIN_UNREACHABLE,
+        detail="no gas",
+        attempts=3,
+        next_attempt_at=None,
+    )
+    lane = await exchange.lane_id()
+    await exchange.registry.exceptions.put(exchange.fences[HANGZHOU], lane, [exception])
+    assert (await told(exchange))[2] == words.format(what=what)
+
+
 async def test_a_delivered_packet_of_a_frozen_chain_says_so(exchange: Exchange) -> None:
     packets = exchange.send()
     await exchange.accept(packets)

@@ -1,0 +1,148 @@
+"""A chain refuses one packet of many for good: it ends by itself, and no other waits for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from adapters.sdk.execution import Acknowledge, TimeOut
+from hub.core.errors import PacketUnsupported, Reason
+from hub.core.lifecycle import PacketState
+from hub.core.ranges import RangeSet
+from hub.core.record import ExceptionKind
+from hub.exchange import story
+from tests.harness.relayed import Relayed, Town, relayed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+S = PacketState
+NEVER = PacketUnsupported(chain="suzhou-1", problem="2 payloads")
+REST = (1, 2, 4, 5)
+"""Neighbours of the packet that is refused."""
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Relayed]:
+    async with relayed(tmp_path) as world:
+        await world.open()
+        yield world
+        violations = await world.registry.audit.violations()
+        assert [found for found in violations if found.count] == []
+
+
+async def exceptions(world: Relayed) -> list[tuple[int, ExceptionKind, Reason]]:
+    found = await world.registry.exceptions.of_lane(world.desk.view.lane.lane_id)
+    return [(entry.sequence, entry.kind, entry.reason) for entry in found]
+
+
+def attempts(town: Town, sequence: int = 3) -> int:
+    """How often the town was asked to execute something of the packet."""
+    return sum(sequence in execution.sequences for execution in town.adapter.executions)
+
+
+async def attached_anew(town: Town, world: Relayed) -> None:
+    """The town's adapter goes and comes again."""
+    await town.detach()
+    await world.seconds(2)
+    town.attach()
+    await world.until(lambda: town.client._session and town.client._session.is_welcome)
+    await world.seconds(3)
+
+
+async def test_a_packet_that_the_destination_never_takes_is_parked_and_refunded(
+    world: Relayed,
+) -> None:
+    world.right.adapter.refuses = {3: NEVER}
+    world.submit(world.left, 5, timeout=60)
+    await world.reaches(S.COMPLETED, *REST)
+    assert await exceptions(world) == [(3, ExceptionKind.PARKED, Reason.PACKET_UNSUPPORTED)]
+    told = await story.explain(world.registry, world.key, 3)
+    assert told.waiting_for.startswith(f"an operator: {NEVER}; it times out at ")
+    page = await story.page(world.registry, world.key, S.ACCEPTED, 0, 10)
+    assert [
+        (one.sequence, one.exception.reason) for one in page.standings if one.exception is not None
+    ] == [(3, Reason.PACKET_UNSUPPORTED)]
+    await world.seconds(5)
+    assert attempts(world.right) == 1
+    await attached_anew(world.right, world)
+    assert attempts(world.right) == 1
+    await world.reaches(S.REFUNDED, 3)
+    assert attempts(world.right) == 1
+    assert await exceptions(world) == []
+    sent = world.left.chain.ledger.outgoing[world.key.source_client].effects
+    assert [number for number, effect in sent.items() if effect.refunded] == [3]
+
+
+async def test_what_comes_after_a_parked_packet_goes_on_too(world: Relayed) -> None:
+    world.right.adapter.refuses = {1: NEVER}
+    world.submit(world.left, timeout=500)
+    await world.until(lambda: world.registry.state.lanes[1].exceptions)
+    world.submit(world.left, 3)
+    await world.reaches(S.COMPLETED, 2, 3, 4)
+    assert await world.state(1) is S.ACCEPTED
+    assert attempts(world.right, 1) == 1
+
+
+async def test_a_parked_packet_that_another_delivers_is_acknowledged(world: Relayed) -> None:
+    world.right.adapter.refuses = {1: NEVER}
+    world.submit(world.left)
+    await world.until(lambda: world.registry.state.lanes[1].exceptions)
+    packet = world.pending()
+    await world.carry(world.right, lambda path, source: path.receive(source, [packet]))
+    await world.reaches(S.COMPLETED)
+    assert await exceptions(world) == []
+
+
+async def test_an_acknowledgement_that_the_source_never_takes_is_parked_until_it_comes_anew(
+    world: Relayed,
+) -> None:
+    world.left.adapter.refuses = {3: NEVER}
+    world.submit(world.left, 5)
+    await world.reaches(S.COMPLETED, *REST)
+    await world.until(lambda: world.registry.state.lanes[1].exceptions)
+    assert await world.state(3) is S.ACKNOWLEDGED
+    assert await exceptions(world) == [(3, ExceptionKind.PARKED, Reason.PACKET_UNSUPPORTED)]
+    told = await story.explain(world.registry, world.key, 3)
+    assert told.waiting_for.startswith(f"an operator: {NEVER}")
+    await world.seconds(12)
+    assert attempts(world.left) == 1
+    # Once more for an adapter that comes anew, which may be another build.
+    await attached_anew(world.left, world)
+    assert (attempts(world.left), await world.state(3)) == (2, S.ACKNOWLEDGED)
+    world.left.adapter.refuses = {}
+    await attached_anew(world.left, world)
+    await world.reaches(S.COMPLETED, 3)
+    assert isinstance(world.left.adapter.executions[-1].action, Acknowledge)
+    assert await exceptions(world) == []
+
+
+async def test_a_refund_that_the_source_never_takes_is_parked_until_it_comes_anew(
+    world: Relayed,
+) -> None:
+    world.left.adapter.refuses = {3: NEVER}
+    world.right.adapter.refuses = dict.fromkeys(range(1, 6), NEVER)
+    world.submit(world.left, 5, timeout=20)
+    await world.reaches(S.REFUNDED, *REST)
+    await world.until(lambda: world.registry.state.lanes[1].exceptions)
+    assert await world.state(3) is S.TIMED_OUT
+    await world.seconds(12)
+    assert attempts(world.left) == 1
+    world.left.adapter.refuses = {}
+    await attached_anew(world.left, world)
+    await world.reaches(S.REFUNDED, 3)
+    assert isinstance(world.left.adapter.executions[-1].action, TimeOut)
+    assert await exceptions(world) == []
+
+
+async def test_progress_of_the_neighbours_is_recorded_though_one_is_refused(
+    world: Relayed,
+) -> None:
+    world.right.adapter.refuses = {3: NEVER}
+    world.right.adapter.shows_answers = False
+    world.submit(world.left, 5)
+    await world.reaches(S.DELIVERED, *REST)
+    view = await world.registry.lanes.view(world.desk.view.lane.lane_id)
+    assert view.destination.progress == RangeSet.of(REST)
