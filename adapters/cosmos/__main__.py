@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from adapters.cosmos import anchoring, checkup
@@ -98,12 +99,12 @@ def _anchor(options: argparse.Namespace) -> None:
 
 
 def _new_keys(options: argparse.Namespace) -> None:
-    for key in write_new_keys(options.file, options.count, options.address_prefix):
+    for key in write_new_keys(Path(options.file), options.count, options.address_prefix):
         sys.stdout.write(f"{key.address}\n")
 
 
 def _list_keys(options: argparse.Namespace) -> None:
-    for key in read_keys(options.file, options.address_prefix):
+    for key in read_keys(Path(options.file), options.address_prefix):
         sys.stdout.write(f"{key.address}\n")
 
 

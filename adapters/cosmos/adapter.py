@@ -15,7 +15,6 @@ from adapters.cosmos import proofs, queries
 from adapters.cosmos.client_messages import client_state_any, consensus_state_any
 from adapters.cosmos.openings import CreatedFor
 from adapters.cosmos.tx.answers import created_client
-from adapters.cosmos.tx.codes import error_of
 from adapters.cosmos.tx.messages import CreateClient, RegisterCounterparty
 from adapters.cosmos.tx.submitter import Refusal
 from adapters.sdk.chain import ChainClient
@@ -180,11 +179,9 @@ class CosmosAdapter:
     async def _run(self, signer: Signer, message: Message, memo: str = "") -> TxResult:
         """What became of one message. Raises what it was refused for, or ``TransactionLost``."""
         [sent] = await self._submitter.send(signer, [[message]], memo=memo)
-        if isinstance(sent, Refusal):
-            raise sent.error
-        result = await asyncio.shield(sent.outcome)
-        if result.code:
-            raise error_of(result.codespace, result.code, result.log)
+        result = sent if isinstance(sent, Refusal) else await self._submitter.outcome(sent)
+        if isinstance(result, Refusal):
+            raise result.error
         return result
 
     async def _proven(self, client: ClientId) -> ChainClient:

@@ -20,8 +20,6 @@ PREFIX: Final = (b"ibc", b"")
 if TYPE_CHECKING:
     from hub.core.client import ConsensusState
 
-_TIMEOUT_MS: Final = 10_000
-
 
 async def peer_file(
     node: str, *, peer: str, display_name: str, chain_id: str, height: int, trust: TrustOptions
@@ -32,13 +30,13 @@ async def peer_file(
     ``IdentifierInvalid``.
     """
     name = parse_peer_id(peer)
-    rpc = Rpc([node], timeout_ms=_TIMEOUT_MS)
+    chain, clock = parse_chain_id(chain_id), SystemClock()
+    comet = CometNode(chain, Rpc(chain, [node], clock), clock)
     try:
-        comet = CometNode(parse_chain_id(chain_id), rpc, SystemClock())
         number = height or (await comet.status()).latest
         [header] = await comet.headers([number])
     finally:
-        await rpc.close()
+        await comet.close()
     anchor = anchor_of(CometBftClient().read_header(header), chain_id, trust)
     return anchor_file.render(anchor, peer=name, display_name=display_name)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from adapters.cosmos import queries
-from adapters.cosmos.rpc.node import CometNode
-from adapters.cosmos.rpc.transport import Rpc
+from adapters.cosmos.connecting import connect
 from adapters.cosmos.tx.keys import read_keys
 from adapters.sdk.clock import SystemClock
 from hub.core.errors import HubError
@@ -36,20 +36,19 @@ async def run(config: CosmosConfig, out: TextIO) -> bool:
 
 
 async def _node(config: CosmosConfig, url: str) -> str:
-    rpc = Rpc([url], timeout_ms=config.node_timeout_ms)
+    node = connect(config, [url], SystemClock())
     try:
-        status = await CometNode(config.chain, rpc, SystemClock()).status()
+        status = await node.status()
     finally:
-        await rpc.close()
+        await node.close()
     behind = ", catching up" if status.is_catching_up else ""
     return f"{status.chain_id} at height {status.latest}, kept from {status.earliest}{behind}"
 
 
 async def _keys(config: CosmosConfig) -> str:
-    keys = read_keys(config.keys.file, config.keys.address_prefix)
-    rpc = Rpc(config.nodes, timeout_ms=config.node_timeout_ms)
+    keys = read_keys(Path(config.keys.file), config.keys.address_prefix)
+    node = connect(config, config.nodes, SystemClock())
     try:
-        node = CometNode(config.chain, rpc, SystemClock())
         found: list[str] = []
         for key in keys:
             account = await queries.account(node, key.address)
@@ -60,7 +59,7 @@ async def _keys(config: CosmosConfig) -> str:
                 held = f", {amount}{denomination}"
             found.append(f"{key.address} (account {account.number}{held})")
     finally:
-        await rpc.close()
+        await node.close()
     return "; ".join(found)
 
 

@@ -21,12 +21,24 @@ from adapters.cosmos import queries
 from adapters.cosmos.client_messages import header_any, misbehaviour_any
 from adapters.cosmos.isolation import Isolation
 from adapters.cosmos.limits import check_packet
-from adapters.cosmos.packet_messages import PacketMessage, done_before, packet_messages
+from adapters.cosmos.packet_messages import (
+    ENVELOPE_BYTES,
+    PacketMessage,
+    done_before,
+    packet_messages,
+)
 from adapters.cosmos.tx.answers import Effect, read_effects
-from adapters.cosmos.tx.codes import Kind, error_of, kind_of
+from adapters.cosmos.tx.codes import Kind, Subject
 from adapters.cosmos.tx.messages import UpdateClient
-from adapters.cosmos.tx.submitter import Refusal, Sent
-from adapters.sdk.execution import ExecutionResult, Freeze, Receive, Refused
+from adapters.cosmos.tx.submitter import Refusal
+from adapters.sdk.execution import (
+    Acknowledge,
+    ExecutionResult,
+    Freeze,
+    Receive,
+    Refused,
+    TimeOut,
+)
 from hub.core.errors import (
     ChainUnreachable,
     FieldInvalid,
@@ -35,9 +47,10 @@ from hub.core.errors import (
     Reason,
     TransactionLost,
 )
-from hub.core.paths import counterparty_key
+from hub.core.paths import counterparty_key, receipt_key
 from hub.core.ranges import RangeSet
 from hub.light_clients.cometbft.client_state import decode_counterparty
+from hub.wire.frames import MAX_ITEMS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -46,8 +59,9 @@ if TYPE_CHECKING:
     from adapters.cosmos.rpc.node import CometNode, TxResult
     from adapters.cosmos.tx.messages import Message
     from adapters.cosmos.tx.signer import Signer
-    from adapters.cosmos.tx.submitter import Submitter
+    from adapters.cosmos.tx.submitter import Sent, Submitter
     from adapters.sdk.execution import Execution
+    from hub.core.height import Height
     from hub.core.ids import ClientId
 
 MAX_ROUNDS: Final = 6
@@ -72,7 +86,7 @@ _log = structlog.get_logger()
 class Batch:
     """What goes into one transaction: client updates first, then packets."""
 
-    updates: tuple[Message, ...]
+    updates: tuple[UpdateClient, ...]
     packets: tuple[PacketMessage, ...]
 
     @property
@@ -85,9 +99,13 @@ class Batch:
 class _Progress:
     """What became of an execution so far."""
 
-    updates: tuple[Message, ...]
+    updates: tuple[UpdateClient, ...]
     """Still to be made."""
     waiting: list[PacketMessage]
+    about: Subject
+    most: int
+    """Packets of one transaction."""
+    is_freezing: bool
     executed: set[int] = field(default_factory=set)
     already_done: set[int] = field(default_factory=set)
     refused: list[Refused] = field(default_factory=list)
@@ -141,13 +159,16 @@ class Executor:
         client, action = execution.client, execution.action
         messages = [header_any(step) for step in execution.updates]
         if isinstance(action, Freeze):
-            messages.append(misbehaviour_any(action.first, action.second))
+            messages.append(misbehaviour_any(client, action.first, action.second))
         elif action is None and not messages:
             raise FieldInvalid(field="execution", problem="asks for nothing")
         prefix = await self._prefix(client) if execution.sequences else ()
         progress = _Progress(
             updates=tuple([UpdateClient(client=client, message=one) for one in messages]),
             waiting=packet_messages(action, prefix),
+            about=_subject(execution),
+            most=MAX_ITEMS,
+            is_freezing=isinstance(action, Freeze),
         )
         if execution.possible_duplicate:
             await self._ask(execution, progress)
@@ -177,20 +198,24 @@ class Executor:
         self, signer: Signer, progress: _Progress
     ) -> list[tuple[Batch, Sent | Refusal]]:
         """Everything that waits, on its way, and in which batch."""
-        batches = self._fill(progress.updates, progress.waiting)
-        sent = await self._submitter.send(signer, [batch.messages for batch in batches])
+        batches = self._fill(progress)
+        sent = await self._submitter.send(
+            signer, [batch.messages for batch in batches], about=progress.about
+        )
         return list(zip(batches, sent, strict=True))
 
-    def _fill(self, updates: tuple[Message, ...], packets: Sequence[PacketMessage]) -> list[Batch]:
-        """*packets* in as few transactions as bytes and gas allow, *updates* before them."""
+    def _fill(self, progress: _Progress) -> list[Batch]:
+        """What waits, in as few transactions as bytes and gas allow, updates before packets."""
+        updates = progress.updates
         limit = self._submitter.settings.max_bytes
-        room = limit - sum([len(update.message) + 512 for update in updates])
+        room = limit - sum([len(update.message) + ENVELOPE_BYTES for update in updates])
         batches: list[Batch] = []
         now: list[PacketMessage] = []
-        for packet in packets:
+        for packet in progress.waiting:
             kinds = [message.type_url for message in updates]
             kinds += [one.message.type_url for one in now]
-            full = packet.size > room or not self._submitter.fits([*kinds, packet.message.type_url])
+            full = packet.size > room or len(now) >= progress.most
+            full = full or not self._submitter.fits([*kinds, packet.message.type_url])
             if full and (now or updates):
                 batches.append(Batch(updates, tuple(now)))
                 updates, now, room = (), [], limit
@@ -209,15 +234,12 @@ class Executor:
                 await self._refused(signer, progress, batch, one)
                 continue
             try:
-                # A session that ends does not end what is under way.
-                result = await asyncio.shield(one.outcome)
+                result = await self._submitter.outcome(one, progress.about)
             except TransactionLost as error:
                 progress.last = error
                 continue
-            if result.code:
-                error = error_of(result.codespace, result.code, result.log)
-                kind = kind_of(result.codespace, result.code)
-                await self._refused(signer, progress, batch, Refusal(kind, error))
+            if isinstance(result, Refusal):
+                await self._refused(signer, progress, batch, result)
             else:
                 _executed(progress, batch, result)
 
@@ -228,10 +250,18 @@ class Executor:
         progress.last = refusal.error
         if progress.is_over or refusal.kind in _AGAIN:
             return
-        if refusal.error.reason in _OF_ALL:
-            progress.refuse(0, refusal.error)
+        if refusal.kind is Kind.TOO_LARGE and len(batch.packets) > 1:
+            progress.most = min(progress.most, len(batch.packets) // 2)
             return
-        found = await self._isolation.run(signer, batch.updates, batch.packets, refusal)
+        if refusal.error.reason in _OF_ALL:
+            if progress.is_freezing and refusal.error.reason is Reason.CLIENT_FROZEN:
+                progress.updates = ()  # somebody was first
+            else:
+                progress.refuse(0, refusal.error)
+            return
+        found = await self._isolation.run(
+            signer, batch.updates, batch.packets, refusal, progress.about
+        )
         for sequence, error in found:
             progress.refuse(sequence, error)
 
@@ -244,7 +274,7 @@ class Executor:
             refused += [Refused(packet.sequence, last) for packet in progress.waiting]
             if progress.updates:
                 refused.append(Refused(0, last))
-        trusted = ()
+        trusted: tuple[Height, ...] = ()
         if execution.updates:
             trusted = await queries.trusted_heights(self._node, execution.client)
         return ExecutionResult(
@@ -263,6 +293,27 @@ class Executor:
                 raise LaneNotOpen(lane=str(client), state="not bound to a counterparty")
             known = self._prefixes[client] = decode_counterparty(stored).prefix
         return known
+
+
+def _subject(execution: Execution) -> Subject:
+    """What errors tell of *execution*."""
+    client, action = str(execution.client), execution.action
+    match action:
+        case Receive() | Acknowledge():
+            packet = action.packets[0]
+            return Subject(
+                client=client, height=action.proof_height.number, timeout=packet.timeout_timestamp
+            )
+        case TimeOut(packet=packet, proof_height=height):
+            return Subject(
+                client=client,
+                height=height.number,
+                timeout=packet.timeout_timestamp,
+                key=receipt_key(packet.destination_client, packet.sequence).hex(),
+                is_absence=True,
+            )
+        case _:
+            return Subject(client=client)
 
 
 def _executed(progress: _Progress, batch: Batch, result: TxResult) -> None:

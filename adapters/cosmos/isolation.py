@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.cosmos.tx.codes import error_of
 from adapters.cosmos.tx.submitter import Refusal
 from hub.core.errors import HubError, TransactionLost
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adapters.cosmos.packet_messages import PacketMessage
+    from adapters.cosmos.tx.codes import Subject
     from adapters.cosmos.tx.messages import Message
     from adapters.cosmos.tx.signer import Signer
     from adapters.cosmos.tx.submitter import Submitter
@@ -36,6 +36,7 @@ class Isolation:
         updates: Sequence[Message],
         packets: Sequence[PacketMessage],
         refusal: Refusal,
+        about: Subject,
     ) -> list[tuple[int, HubError]]:
         """Which of *packets* the chain refuses, each with why; sequence 0 means all.
 
@@ -44,13 +45,13 @@ class Isolation:
         if len(packets) + len(updates) == 1 and not refusal.is_simulated:
             return [(packets[0].sequence if packets else 0, refusal.error)]
         if updates and not await self._submitter.passes(signer, updates):
-            error = await self._why(signer, updates)
+            error = await self._why(signer, updates, about)
             return [(0, error)] if error else []
         culprits: list[PacketMessage] = []
         await self._search(signer, updates, packets, culprits)
         found: list[tuple[int, HubError]] = []
         for packet in culprits[:MAX_CULPRITS]:
-            error = await self._why(signer, [*updates, packet.message])
+            error = await self._why(signer, [*updates, packet.message], about)
             if error is not None:
                 found.append((packet.sequence, error))
         if len(culprits) > MAX_CULPRITS and found:
@@ -77,18 +78,18 @@ class Isolation:
         await self._search(signer, updates, packets[:half], culprits)
         await self._search(signer, updates, packets[half:], culprits)
 
-    async def _why(self, signer: Signer, messages: Sequence[Message]) -> HubError | None:
+    async def _why(
+        self, signer: Signer, messages: Sequence[Message], about: Subject
+    ) -> HubError | None:
         """Why the chain refuses *messages*, in its own code; None where it does not after all.
 
         A simulation tells no code, a transaction does.
         """
-        [sent] = await self._submitter.send(signer, [messages], unmeasured=True)
+        [sent] = await self._submitter.send(signer, [messages], about=about, unmeasured=True)
         if isinstance(sent, Refusal):
             return sent.error
         try:
-            result = await sent.outcome
+            result = await self._submitter.outcome(sent, about)
         except TransactionLost as error:
             return error
-        if not result.code:
-            return None
-        return error_of(result.codespace, result.code, result.log)
+        return result.error if isinstance(result, Refusal) else None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hub.core.ids import ClientId
     from hub.core.record import SkippedLeaf
 
-_ENVELOPE_BYTES = 512
+ENVELOPE_BYTES = 512
 """More than a message has beside its packet, its proof and its acknowledgement."""
 
 
@@ -54,7 +54,7 @@ def packet_messages(action: Action | None, prefix: tuple[bytes, ...]) -> list[Pa
             timeout = TimeOutPacket(
                 packet=action.content, proof=action.proof, height=action.proof_height
             )
-            size = len(action.content) + len(action.proof) + _ENVELOPE_BYTES
+            size = len(action.content) + len(action.proof) + ENVELOPE_BYTES
             return [PacketMessage(action.packet.sequence, timeout, size)]
         case Freeze() | None:
             return []
@@ -89,7 +89,7 @@ def _receive(action: Receive, prefix: tuple[bytes, ...]) -> list[PacketMessage]:
     for packet, content in zip(action.packets, action.contents, strict=True):
         proof = proofs[packet.sequence]
         message = ReceivePacket(packet=content, proof=proof, height=action.proof_height)
-        size = len(content) + len(proof) + _ENVELOPE_BYTES
+        size = len(content) + len(proof) + ENVELOPE_BYTES
         found.append(PacketMessage(packet.sequence, message, size))
     return found
 
@@ -110,7 +110,7 @@ def _acknowledge(action: Acknowledge, prefix: tuple[bytes, ...]) -> list[PacketM
         message = AcknowledgePacket(
             packet=content, acknowledgement=answer, proof=proof, height=action.proof_height
         )
-        size = len(content) + len(answer) + len(proof) + _ENVELOPE_BYTES
+        size = len(content) + len(answer) + len(proof) + ENVELOPE_BYTES
         found.append(PacketMessage(packet.sequence, message, size))
     return found
 

@@ -12,9 +12,8 @@ import structlog
 
 from adapters.cosmos.adapter import CosmosAdapter
 from adapters.cosmos.blocks.follower import BlockFollower
+from adapters.cosmos.connecting import connect
 from adapters.cosmos.executor import Executor
-from adapters.cosmos.rpc.node import CometNode
-from adapters.cosmos.rpc.transport import Rpc
 from adapters.cosmos.tx.gas import GasModel
 from adapters.cosmos.tx.keys import read_keys
 from adapters.cosmos.tx.signer import Signer
@@ -41,9 +40,8 @@ class CosmosProcess:
     def __init__(self, config: CosmosConfig, clock: Clock, randomness: Randomness) -> None:
         """Joined, not started. Raises ``HubError``."""
         self._config = config
-        keys = read_keys(config.keys.file, config.keys.address_prefix)
-        self._rpc = Rpc(config.nodes, timeout_ms=config.node_timeout_ms)
-        self._node = node = CometNode(config.chain, self._rpc, clock)
+        keys = read_keys(Path(config.keys.file), config.keys.address_prefix)
+        self._node = node = connect(config, config.nodes, clock)
         self._blocks = BlockFollower(node, clock)
         signers = [Signer(node, key) for key in keys]
         self._submitter = Submitter(node, self._blocks, signers, GasModel(), config.settings)
@@ -81,7 +79,7 @@ class CosmosProcess:
                 for work in (self._blocks.run(), self._submitter.run(), self._client.run()):
                     tasks.create_task(work)
         finally:
-            await self._rpc.close()
+            await self._node.close()
             self._opened.close()
             _log.info("cosmos_stopped", peer=config.peer)
 

@@ -11,16 +11,17 @@ Source: cosmos-sdk x/auth/ante (sequence, timeout height); CometBFT mempool (fir
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 import structlog
 
 from adapters.cosmos import queries
-from adapters.cosmos.tx.codes import Kind, error_of, kind_of
+from adapters.cosmos.tx.codes import Kind, Subject, error_of, kind_of
 from adapters.cosmos.tx.transaction import Fee, sign, tx_hash
 from hub.core.errors import ChainUnreachable, FieldInvalid, HubError, TransactionLost
+from hub.core.time import whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,8 @@ UNMEASURED: Final = 32
 """Messages of one transaction whose cost is not known yet."""
 AGAIN_AFTER: Final = 3
 """Blocks after which a transaction that is in none is broadcast again."""
+
+UNKNOWN: Final = Subject()
 
 _TAKEN: Final = frozenset({Kind.IN_MEMPOOL})
 _PUT_OFF: Final = frozenset({Kind.WRONG_SEQUENCE, Kind.MEMPOOL_FULL, Kind.TIMEOUT_HEIGHT})
@@ -66,7 +69,7 @@ class Sent:
     """A transaction that the chain took."""
 
     hash: bytes
-    kinds: tuple[str, ...]
+    signer: Signer
     gas_limit: int
     outcome: asyncio.Task[TxResult]
     """What it did, proven by the next header; raises ``TransactionLost``."""
@@ -141,13 +144,15 @@ class Submitter:
         signer: Signer,
         batches: Sequence[Sequence[Message]],
         *,
+        about: Subject = UNKNOWN,
         memo: str = "",
         unmeasured: bool = False,
     ) -> list[Sent | Refusal]:
         """For each of *batches* its transaction, taken by the chain, or why it was refused.
 
-        They enter the chain in their order. *unmeasured* ones are not simulated and may use all
-        the gas that is allowed. Raises ``ChainUnreachable`` before anything was broadcast.
+        They enter the chain in their order. Errors tell what they are *about*. *unmeasured* ones
+        are not simulated and may use all the gas that is allowed. Raises ``ChainUnreachable``
+        before anything was broadcast.
         """
         async with signer.turn:
             results: list[Sent | Refusal] = []
@@ -170,9 +175,23 @@ class Submitter:
                 elif kind is Kind.OUT_OF_GAS and tries < MAX_TRIES:
                     self._gas.ran_out(refused.kinds, refused.gas_limit)
                 else:
-                    error = error_of(answer.codespace, answer.code, answer.log)
-                    results.append(Refusal(kind, error))
+                    results.append(self._refusal(signer, refused, answer, about))
             return results
+
+    async def outcome(self, sent: Sent, about: Subject = UNKNOWN) -> TxResult | Refusal:
+        """What the block made of *sent*, or why it did nothing. Raises ``TransactionLost``."""
+        # Whoever waits may be cancelled: what is under way goes on.
+        result = await asyncio.shield(sent.outcome)
+        if not result.code:
+            return result
+        subject = replace(
+            self._subject(sent.signer, about),
+            gas_used=result.gas_used,
+            gas_limit=sent.gas_limit,
+            transaction=sent.hash.hex(),
+        )
+        kind = kind_of(result.codespace, result.code)
+        return Refusal(kind, error_of(result.codespace, result.code, result.log, subject))
 
     async def passes(self, signer: Signer, messages: Sequence[Message]) -> bool:
         """Whether the chain would execute *messages* now. Raises ``ChainUnreachable``."""
@@ -265,7 +284,7 @@ class Submitter:
         task = asyncio.get_running_loop().create_task(self._outcome(signer, one))
         self._tasks.add(task)
         task.add_done_callback(self._done)
-        return Sent(hash=one.hash, kinds=one.kinds, gas_limit=one.gas_limit, outcome=task)
+        return Sent(hash=one.hash, signer=signer, gas_limit=one.gas_limit, outcome=task)
 
     async def _outcome(self, signer: Signer, one: _Signed) -> TxResult:
         try:
@@ -281,6 +300,25 @@ class Submitter:
         elif kind_of(result.codespace, result.code) is Kind.OUT_OF_GAS:
             self._gas.ran_out(one.kinds, one.gas_limit)
         return result
+
+    def _refusal(self, signer: Signer, signed: _Signed, answer: Checked, about: Subject) -> Refusal:
+        subject = replace(
+            self._subject(signer, about),
+            size=len(signed.transaction),
+            gas_limit=signed.gas_limit,
+            transaction=signed.hash.hex(),
+            timeout_height=signed.timeout_height,
+        )
+        kind = kind_of(answer.codespace, answer.code)
+        return Refusal(kind, error_of(answer.codespace, answer.code, answer.log, subject))
+
+    def _subject(self, signer: Signer, about: Subject) -> Subject:
+        return replace(
+            about,
+            chain=self._node.chain_id,
+            signer=signer.key.address,
+            time=whole_seconds(self._blocks.latest_time),
+        )
 
     def _done(self, task: asyncio.Task[TxResult]) -> None:
         self._tasks.discard(task)
