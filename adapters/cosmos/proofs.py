@@ -10,7 +10,22 @@ Source: cosmos-sdk baseapp/abci.go (Query, ``store/{name}/key`` with ``prove``):
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from adapters.sdk.chain import BatchProof, KeyProof
+from hub.core.codec.proto import LENGTH, ProtoError, bytes_field, decode_varint, message_field
+from hub.core.errors import HeaderNotFound, ProofNotFound, RecordCorrupt
+from hub.light_clients.cometbft.header import revision_of
+from hub.light_clients.proofs.fold import fold_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.cosmos.rpc.node import CometNode
+    from adapters.cosmos.rpc.records import Proven
+    from hub.core.height import Height
+    from hub.core.ids import ChainId
 
 STORE: Final = "ibc"
 PREFIX: Final = (STORE.encode(), b"")
