@@ -15,8 +15,8 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
-.PHONY: help demo test check vectors bench dev fuzz fuzz-full faults fmt lint types contracts protos \
-	migrations docs generate lock clean
+.PHONY: help demo test check chains vectors bench dev fuzz fuzz-full faults fmt lint types contracts \
+	protos migrations docs generate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -30,7 +30,10 @@ dev: .venv/.ready ## a hub, a relayer and simchains on this machine
 test: .venv/.ready ## every test suite
 	$(PYTEST) $(wildcard $(SUITES:%=tests/%))
 
-check: lint types contracts protos migrations docs $(if $(wildcard tests/fuzz),fuzz) test ## all that CI runs
+check: lint types contracts protos migrations docs $(if $(wildcard tests/fuzz),fuzz) test chains ## all that CI runs
+
+chains: .venv/.ready ## live chains: built once (minutes), then started and tested
+	$(BIN)/python -m tests.chains.cosmos.build && $(BIN)/pytest tests/chains
 
 vectors: .venv/.ready ## one JSON line for each vector case under DIR
 	$(BIN)/python -m tests.vectors $(DIR)

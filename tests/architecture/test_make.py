@@ -10,7 +10,7 @@ from tests.harness.source_tree import ROOT, tracked_files
 
 PROMISED = {
     "help", "demo", "test", "check", "vectors", "bench", "dev", "fuzz", "fuzz-full", "fmt", "lint",
-    "types", "contracts", "protos", "migrations", "docs", "lock", "clean",
+    "types", "contracts", "protos", "migrations", "docs", "lock", "clean", "chains",
 }  # fmt: skip
 
 

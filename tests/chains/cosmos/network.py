@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from adapters.cosmos.tx.keys import Key
     from adapters.sdk.clock import Clock
+    from hub.core.time import Timestamp
 
 POLL_S: Final = 0.1
 READY_WITHIN_S: Final = 60
@@ -99,6 +100,10 @@ class CosmosNetwork:
     def pid(self, number: int = 0) -> int:
         """The process of node *number*, which runs."""
         return self._processes[number].pid
+
+    def now(self) -> Timestamp:
+        """The time by this machine's clock, which is the chain's but for a block's length."""
+        return self._clock.now()
 
     def start(self) -> None:
         """The chain's files are written, and every node's process runs."""
