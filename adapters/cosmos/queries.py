@@ -18,15 +18,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from adapters.cosmos.query_answer import Answer, page_request
-from adapters.cosmos.tx.codes import error_of
 from hub.core.codec.proto import bytes_field, message_field
 from hub.core.errors import (
     ChainUnreachable,
     ClientNotFound,
-    HeaderNotFound,
     HeightInvalid,
     HubError,
-    TransactionRefused,
 )
 from hub.core.height import Height
 from hub.core.ids import ClientId
@@ -78,12 +75,7 @@ async def stored(node: CometNode, key: bytes, at: int = 0) -> bytes:
 
 async def stored_all(node: CometNode, keys: Sequence[bytes], at: int = 0) -> tuple[bytes, ...]:
     """As ``stored``, for each of *keys*."""
-    values = await node.query_all(_KEY, keys, at)
-    # A node without that state answers an unproven read as if nothing stood there.
-    # Source: cosmossdk.io/store iavl/store.go, Query.
-    if at and not any(values) and not await node.query(_KEY, _NEXT_CLIENT, at):
-        raise HeaderNotFound(client=node.chain_id, height=at)
-    return values
+    return await node.query_all(_KEY, keys, at)
 
 
 async def account(node: CometNode, address: str) -> Account:
@@ -99,10 +91,7 @@ async def simulate(node: CometNode, tx: bytes) -> int:
 
     Asked of the application itself: the tx service's answer has no codes.
     """
-    try:
-        content = await node.query("app/simulate", tx)
-    except TransactionRefused as error:
-        raise error_of(error.codespace, error.code, error.log) from error
+    content = await node.query("app/simulate", tx)
     try:
         return msgspec.json.decode(content, type=_Simulation, strict=False).gas_info.gas_used
     except msgspec.DecodeError as error:
