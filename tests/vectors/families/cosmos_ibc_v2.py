@@ -22,6 +22,8 @@ from hub.core.ids import ChainId
 from hub.core.time import SECOND, Duration, Timestamp
 from hub.light_clients.cometbft.client import CLIENT_TYPE, CometBftClient
 from hub.light_clients.interface import Verified
+from hub.light_clients.proofs.batch import verify_batch
+from hub.light_clients.proofs.fold import fold_batch
 from hub.light_clients.proofs.ics23 import verify_membership, verify_non_membership
 from hub.wire.packet import decode_packet
 from tests.vectors.cases import (
@@ -266,6 +268,9 @@ def _judge_proof(proof: dict[str, Any], states: dict[int, ConsensusState]) -> st
         verify_non_membership(root, (store.encode(), b""), key, chained)
         return EXCLUDED
     verify_membership(root, (store.encode(), b""), key, content, chained)
+    leaves = [(key, content)]
+    batch = fold_batch((store.encode(), b""), leaves, [chained])
+    verify_batch(root, (store.encode(), b""), leaves, batch)
     return INCLUDED
 
 
