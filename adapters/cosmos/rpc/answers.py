@@ -16,7 +16,7 @@ import msgspec
 from adapters.cosmos.rpc.endpoint import Method
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-UInt64 = Annotated[int, msgspec.Meta(ge=0, le=2**64 - 1)]
+UInt64 = Annotated[int, msgspec.Meta(ge=0)]
 UInt32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 
 _MEBIBYTE: Final = 1024 * 1024
