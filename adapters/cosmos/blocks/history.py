@@ -1,0 +1,219 @@
+"""Packets and acknowledgements as a session asks for them, from the blocks seen and from before.
+
+What stands below the blocks seen is listed once for each client, in pages. Its blocks are searched
+for when they are wanted. A long search goes on behind: what it finds makes the client active in the
+next block, so that the session asks again. A sequence whose block cannot be had is told in the log,
+and stands in no other's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from adapters.cosmos import queries
+from adapters.cosmos.blocks.events import read_facts
+from adapters.cosmos.blocks.index import BlockCache, Track
+from adapters.cosmos.blocks.search import BlockSearch
+from adapters.sdk.chain import Item
+from hub.core.errors import HeaderNotFound, HubError, RecordCorrupt
+from hub.core.lane import Side
+from hub.core.ranges import EMPTY, RangeSet
+from hub.core.time import SECOND, Duration, Timestamp
+
+if TYPE_CHECKING:
+    from adapters.cosmos.blocks.events import BlockFacts
+    from adapters.cosmos.rpc.node import CometNode
+    from adapters.sdk.clock import Clock
+    from hub.core.ids import ClientId
+
+PAGE: Final = 1_000
+"""Sequences of one page of a list."""
+PATIENCE: Final = Duration(SECOND)
+"""How long a call waits for a search."""
+MISSING_PERIOD: Final = Duration(300 * SECOND)
+"""After it, what could not be had is searched for again: the node may be another one."""
+
+_log = structlog.get_logger()
+
+
+class _Tracked:
+    """One client on one side, and the search for what it did before."""
+
+    def __init__(self, client: ClientId, side: Side, search: BlockSearch) -> None:
+        self.client = client
+        self.side = side
+        self.search = search
+        self.track = Track()
+        self.task: asyncio.Task[None] | None = None
+        self.missing_until = Timestamp(0)
+
+
+class History:
+    """What one chain did to packets."""
+
+    def __init__(self, node: CometNode, clock: Clock) -> None:
+        """Nothing is known before blocks are seen, or the chain is asked."""
+        self._node = node
+        self._clock = clock
+        self._cache = BlockCache()
+        self._all: dict[tuple[ClientId, Side], _Tracked] = {}
+        self._found: set[ClientId] = set()
+
+    def see(self, facts: BlockFacts) -> frozenset[ClientId]:
+        """The next block did *facts*; clients that have something new since the last one."""
+        if facts.sent or facts.written:
+            self._cache.put(facts)
+        for client in facts.sent.keys() | facts.settled.keys():
+            one = self._all.get((client, Side.SOURCE))
+            if one is not None:
+                came, gone = facts.sent.get(client, ()), facts.settled.get(client, ())
+                skipped = one.track.see_sent(facts.height, came, gone)
+                if skipped:
+                    first, count = skipped.first, len(skipped)
+                    _log.error("events_missing", client=client, first=first, count=count)
+        for client, written in facts.written.items():
+            one = self._all.get((client, Side.DESTINATION))
+            if one is not None:
+                one.track.see_written(facts.height, written)
+        active = facts.active | self._found
+        self._found.clear()
+        return active
+
+    def forget(self, client: ClientId | None = None) -> None:
+        """What stands for *client*, or for every one, is asked of the chain again."""
+        for key in [key for key in self._all if client in (None, key[0])]:
+            one = self._all.pop(key)
+            if one.task is not None:
+                one.task.cancel()
+
+    async def items(
+        self, client: ClientId, side: Side, wanted: RangeSet, limit: int, at: int
+    ) -> tuple[Item, ...]:
+        """The first *limit* contents of *wanted* that stand under the header *at*.
+
+        Raises ``ChainUnreachable``.
+        """
+        one = self._tracked(client, side)
+        if one.track.missing and self._clock.monotonic() >= one.missing_until:
+            one.search = self._searcher(client, side)
+            one.track.missing = EMPTY
+        await self._list(one, wanted)
+        found = await self._contents(one, wanted, limit, at)
+        sought = one.track.sought(wanted, limit) if len(found) < limit else EMPTY
+        if sought:
+            await self._seek(one, sought, at - 1)
+            found = await self._contents(one, wanted, limit, at)
+        return found
+
+    async def stop(self) -> None:
+        """Every search has ended."""
+        tasks = [one.task for one in self._all.values() if one.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tracked(self, client: ClientId, side: Side) -> _Tracked:
+        one = self._all.get((client, side))
+        if one is None:
+            one = _Tracked(client, side, self._searcher(client, side))
+            self._all[client, side] = one
+        return one
+
+    def _searcher(self, client: ClientId, side: Side) -> BlockSearch:
+        return BlockSearch(self._node, client, side, self._note)
+
+    async def _list(self, one: _Tracked, wanted: RangeSet) -> None:
+        """The chain has told what stands of *wanted*, as far as no block can tell any more."""
+        at_source = one.side is Side.SOURCE
+        ask = queries.standing_commitments if at_source else queries.written_acknowledgements
+        track = one.track
+        for low, high in (wanted - track.listed).ranges:
+            at = low
+            while at < high:
+                count = min(PAGE, high - at)
+                page = RangeSet.of(await ask(self._node, one.client, at, count))
+                page &= RangeSet.span(at, high)
+                track.add_listed(page)
+                if len(page) < count:
+                    break
+                at = page.end
+            track.listed |= RangeSet.span(low, high)
+
+    async def _contents(
+        self, one: _Tracked, wanted: RangeSet, limit: int, at: int
+    ) -> tuple[Item, ...]:
+        found: dict[int, bytes] = {}
+        for height, sequences in one.track.ready(wanted, at, limit):
+            try:
+                facts = self._cache.get(height) or await self._note(height)
+            except (HeaderNotFound, RecordCorrupt) as error:
+                self._miss(one, sequences, error)
+                continue
+            contents = _contents_of(facts, one)
+            found.update({number: contents[number] for number in sequences if number in contents})
+        return tuple([Item(number, found[number]) for number in sorted(found)])
+
+    async def _note(self, height: int) -> BlockFacts:
+        """What the block at *height* did; what stands of it is located there."""
+        facts = read_facts(await self._node.results(height))
+        if facts.sent or facts.written:
+            self._cache.put(facts)
+        for side, contents in ((Side.SOURCE, facts.sent), (Side.DESTINATION, facts.written)):
+            for client, sequences in contents.items():
+                one = self._all.get((client, side))
+                if one is not None:
+                    one.track.locate(height, sequences)
+        return facts
+
+    async def _seek(self, one: _Tracked, sought: RangeSet, high: int) -> None:
+        """Waits for the search for *sought*, as long as patience lasts."""
+        if one.task is None or one.task.done():
+            one.task = asyncio.create_task(self._locate(one, sought, high))
+        timer = asyncio.ensure_future(self._clock.sleep(PATIENCE))
+        try:
+            await asyncio.wait((one.task, timer), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+
+    async def _locate(self, one: _Tracked, sought: RangeSet, high: int) -> None:
+        """Each of *sought* is located, or known to be missing."""
+        track = one.track
+        try:
+            for sequence in sought:
+                if track.is_sought(sequence) and not await self._find(one, sequence, high):
+                    break
+        except HubError as error:
+            _log.warning("search_failed", reason=error.reason, detail=str(error))
+        self._found.add(one.client)
+
+    async def _find(self, one: _Tracked, sequence: int, high: int) -> bool:
+        """Whether a search for the sequences after *sequence* makes sense."""
+        try:
+            is_there = await one.search.find(sequence, high)
+        except (HeaderNotFound, RecordCorrupt) as error:
+            self._miss(one, RangeSet.of([sequence]), error)
+            return True
+        # Sequences are sent in order, but acknowledged in any.
+        return is_there or one.side is Side.DESTINATION
+
+    def _miss(self, one: _Tracked, sequences: RangeSet, error: HubError) -> None:
+        """*sequences* stand, and nobody can be shown what they are."""
+        _log.error(
+            "contents_missing",
+            client=one.client,
+            side=one.side,
+            first=sequences.first,
+            count=len(sequences),
+            reason=error.reason,
+            detail=str(error),
+        )
+        one.track.missing |= sequences
+        one.missing_until = Timestamp(self._clock.monotonic() + MISSING_PERIOD)
+
+
+def _contents_of(facts: BlockFacts, one: _Tracked) -> dict[int, bytes]:
+    contents = facts.sent if one.side is Side.SOURCE else facts.written
+    return contents.get(one.client, {})
