@@ -1,0 +1,270 @@
+"""Two live Cosmos chains as cities of one hub: every process is real, judged by the chains.
+
+The hub, the relayer, PostgreSQL, both adapters and the command line are the project's own; the
+chains are ibc-go's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from adapters.cosmos import anchoring
+from adapters.cosmos.tx.keys import write_new_keys
+from hub.cli.dev.configs import write
+from hub.cli.dev.layout import CHAINS, HUB, RELAYER
+from hub.cli.dev.network import STOP_WITHIN, Network
+from hub.core.ids import parse_client_id
+from hub.core.lane import LaneKey
+from tests.chains.cosmos import ledger
+from tests.chains.cosmos.network import CosmosNetwork
+from tests.chains.cosmos.options import STAKE
+from tests.chains.cosmos.user import CosmosUser
+from tests.harness.command_line import run_command
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from adapters.cosmos.tx.keys import Key
+    from tests.chains.cosmos.options import ChainOptions
+
+WEST, EAST = map(str, CHAINS[:2])
+"""Peers whose certificates every development network has."""
+TOKEN: Final = "token"
+HELD: Final = 1_000_000_000
+"""Of the token that each user has at the beginning."""
+USERS: Final = 4
+RELAYER_KEYS: Final = 4
+PATIENCE_S: Final = 240
+POLL_S: Final = 0.5
+ROUTE: Final = "transfer~transfer"
+TRUSTING_PERIOD: Final = "336h"
+
+
+@dataclass(slots=True)
+class City:
+    """One chain, its users, and the keys of its adapter."""
+
+    peer: str
+    chain: CosmosNetwork
+    users: tuple[Key, ...]
+    keys_file: Path
+    node_url: str
+    """Where the adapter dials; a proxy may stand there."""
+
+    @property
+    def chain_id(self) -> str:
+        """The chain's id."""
+        return self.chain.chain_id
+
+
+class Cities:
+    """A hub, a relayer, and two Cosmos chains with their adapters."""
+
+    def __init__(self, directory: Path, options: Mapping[str, ChainOptions]) -> None:
+        """Nothing runs yet. *options* are each peer's chain's, without its balances."""
+        self.network = Network(directory / "net", lambda *_: None, chains=())
+        self.cities = {peer: _city(directory, peer, chosen) for peer, chosen in options.items()}
+        self.sent: dict[str, int] = dict.fromkeys(options, 0)
+
+    @property
+    def directory(self) -> Path:
+        """Of the development network."""
+        return self.network.layout.directory
+
+    async def up(self) -> None:
+        """Everything runs, and both peers are registered and attached."""
+        for city in self.cities.values():
+            city.chain.start()
+        await asyncio.gather(
+            self.network.up(), *[city.chain.wait_ready(3) for city in self.cities.values()]
+        )
+        for city in self.cities.values():
+            await self._write_anchor(city)
+        for peer in self.cities:
+            self.write_config(peer)
+            self.launch(peer)
+        for peer in self.cities:
+            await self.cli("peer", "register", "-f", self.network.layout.anchor(HUB, peer))
+        await self.attached()
+
+    async def down(self) -> None:
+        """Nothing runs any more."""
+        for peer in self.cities:
+            await self.network.processes.stop(peer, STOP_WITHIN)
+        await self.network.down()
+        for city in self.cities.values():
+            city.chain.stop()
+
+    async def attached(self) -> None:
+        """Returns once both adapters have a session."""
+
+        async def both() -> bool:
+            peers = (await self.cli("peer", "list", "--output", "json"))["peers"]
+            return sum(bool(peer.get("attached")) for peer in peers) == len(self.cities)
+
+        await self.until(both, "both sessions")
+
+    async def open_lane(self, *options: str) -> LaneKey:
+        """The lane from west to east, once it and its reverse are open."""
+        await self.cli("lane", "open", "--from", WEST, "--to", EAST, "--allow", ROUTE, *options)
+        lanes = (await self.cli("lane", "list", "--output", "json"))["lanes"]
+        keys = [LaneKey.parse(lane["name"]) for lane in lanes]
+        return next(key for key in reversed(keys) if key.source_peer == WEST)
+
+    async def cli(self, *arguments: object) -> Any:
+        """What ``ydhub`` answers, as JSON where it is asked for; fails where it fails."""
+        words = [*arguments, "--dir", self.directory]
+        ran = await asyncio.to_thread(run_command, *words)
+        assert ran.code == 0, f"{arguments}: {ran.error or ran.out}"
+        return ran.json if "json" in arguments else ran.out
+
+    def user(self, peer: str, number: int = 0) -> CosmosUser:
+        """One of the users of *peer*'s chain."""
+        city = self.cities[peer]
+        return CosmosUser(city.chain, city.users[number])
+
+    async def transfer(
+        self, lane: LaneKey, count: int, *, timeout_s: int = 3600, user: int = 0
+    ) -> None:
+        """The source's chain has committed *count* packets of one token each."""
+        peer = str(lane.source_peer)
+        there = self.cities[str(lane.destination_peer)].users[user].address
+        since = await self.cities[peer].chain.height()
+        hashes = await self.user(peer, user).transfer(
+            parse_client_id(lane.source_client), there, TOKEN, count=count, timeout_s=timeout_s
+        )
+        done = await ledger.settled(self.cities[peer].chain, set(hashes), since)
+        assert [one.log for one in done.values() if one.code] == []
+        self.sent[peer] += count
+
+    def launch(self, peer: str) -> int:
+        """*peer*'s adapter has begun."""
+        config = str(self.network.layout.config(peer))
+        command = [sys.executable, "-m", "adapters.cosmos", "run", "--config", config]
+        return self.network.processes.start(peer, command)
+
+    async def kill(self, name: str) -> None:
+        """The process *name* is killed, and has ended."""
+        assert self.network.processes.send(name, signal.SIGKILL)
+        await self.network.processes.wait_for_end(name)
+
+    async def revive(self, name: str) -> None:
+        """The process *name* runs again."""
+        if name == RELAYER:
+            await self.network.start(name)
+        else:
+            self.launch(name)
+
+    async def completed(self) -> int:
+        """Packets that ended at their source, over all lanes."""
+        lanes = (await self.cli("lane", "list", "--output", "json"))["lanes"]
+        return sum(int(lane.get("completedCount", 0)) for lane in lanes)
+
+    async def ended(self, count: int) -> None:
+        """Returns once *count* packets have ended at their source."""
+
+        async def all_have() -> bool:
+            return await self.completed() >= count
+
+        await self.until(all_have, f"the end of {count} packets")
+
+    async def until(self, holds: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Returns when it holds; fails, with the ends of the logs, when it takes too long."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not await holds():  # noqa: ASYNC110 - processes set no event
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            lines = [
+                f"{name}: {line[:600]}"
+                for name in (HUB, RELAYER, *self.cities)
+                for line in self.network.last_lines(name, 12)
+            ]
+            told = await self.cli("lane", "list")
+            raise AssertionError("\n".join([f"waited for {what}", told, *lines])) from None
+
+    async def conserved(self, lane: LaneKey) -> None:
+        """No token was made or lost: what is locked on a chain is what the other one minted."""
+        for key in (lane, lane.reverse):
+            source = self.cities[str(key.source_peer)]
+            there = self.cities[str(key.destination_peer)]
+            supply = await ledger.supply(source.chain)
+            assert supply[TOKEN] == HELD * USERS, supply
+            held = [
+                (await ledger.balances(source.chain, user.address)).get(TOKEN, 0)
+                for user in source.users
+            ]
+            locked = HELD * USERS - sum(held)
+            minted = (await ledger.supply(there.chain)).get(
+                ledger.voucher(key.destination_client, TOKEN), 0
+            )
+            assert locked == minted, f"{key}: {locked} locked, {minted} minted"
+
+    def write_config(self, peer: str, **changes: object) -> None:
+        """*peer*'s adapter is told where everything is."""
+        city, layout = self.cities[peer], self.network.layout
+        certificate, key, ca = layout.certificate(f"peer-{peer}")
+        others = [other for other in self.cities if other != peer]
+        values: dict[str, object] = {
+            "peer": peer,
+            "chain_id": city.chain_id,
+            "nodes": [city.node_url],
+            "relayers": [self.network.addresses[RELAYER]],
+            "directory": str(layout.chain(peer)),
+            "tls": {"cert_file": str(certificate), "key_file": str(key), "ca_file": str(ca)},
+            "keys": {"file": str(city.keys_file)},
+            "counterparties": {other: str(layout.anchor(peer, other)) for other in others},
+        }
+        write(layout.config(peer), values | changes)
+
+    async def _write_anchor(self, city: City) -> None:
+        """Each operator writes the chain's anchor into a file of its own."""
+        text = await anchoring.peer_file(
+            city.chain.rpc_url(),
+            peer=city.peer,
+            display_name=city.peer,
+            chain_id=city.chain_id,
+            height=0,
+            trust=anchoring.trust_options("1/3", TRUSTING_PERIOD, "10s"),
+        )
+        for owner in (HUB, *self.cities):
+            if owner != city.peer:
+                file = self.network.layout.anchor(owner, city.peer)
+                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+
+
+@asynccontextmanager
+async def running(options: Mapping[str, ChainOptions]) -> AsyncIterator[Cities]:
+    """Cities of chains with these options; nothing of them is left afterwards."""
+    with TemporaryDirectory(prefix="ydhub-cities-") as made:
+        cities = Cities(Path(made), options)
+        try:
+            await cities.up()
+            yield cities
+        finally:
+            await cities.down()
+
+
+def _city(directory: Path, peer: str, options: ChainOptions) -> City:
+    directory.mkdir(parents=True, exist_ok=True)
+    keys_file = directory / f"{peer}.keys"
+    relayers = write_new_keys(keys_file, RELAYER_KEYS, "cosmos")
+    users = write_new_keys(directory / f"{peer}.users", USERS, "cosmos")
+    balances = {
+        **{key.address: {STAKE: 1_000_000} for key in relayers},
+        **{key.address: {TOKEN: HELD, STAKE: 1_000_000} for key in users},
+    }
+    chain = CosmosNetwork(directory / peer, peer, _with(options, balances))
+    return City(peer=peer, chain=chain, users=users, keys_file=keys_file, node_url=chain.rpc_url())
+
+
+def _with(options: ChainOptions, balances: Mapping[str, Mapping[str, int]]) -> ChainOptions:
+    return replace(options, balances=balances)
