@@ -26,6 +26,8 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 """The kernel kills the process when the thread that started it ends (prctl PR_SET_PDEATHSIG)."""
 
+_given: set[int] = set()
+
 
 def start_bound(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     """*command* as a process of its own session, writing to *log*.
@@ -52,18 +54,20 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many ports of this machine that nobody listens at."""
-    held: list[socket.socket] = []
-    try:
-        while len(held) < count:
-            candidate = socket.socket()
-            try:
-                candidate.bind(("127.0.0.1", PORTS[randbelow(len(PORTS))]))
-            except OSError:
-                candidate.close()
-            else:
-                held.append(candidate)
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()
+    """So many ports of this machine that nobody listens at, and that were not given out here."""
+    found: list[int] = []
+    while len(found) < count:
+        port = PORTS[randbelow(len(PORTS))]
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            found.append(port)
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as candidate:
+        try:
+            candidate.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
