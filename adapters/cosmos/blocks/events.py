@@ -39,6 +39,8 @@ _PACKET: Final = "encoded_packet_hex"
 _ACKNOWLEDGEMENT: Final = "encoded_acknowledgement_hex"
 _CLIENT: Final = "client_id"
 _SEQUENCE_DIGITS: Final = 20
+ENTRY_BYTES: Final = 120
+"""What Python keeps beside each content: its object, its number, its place."""
 _SHOWN: Final = 80
 """Characters of a wrong value that an error tells."""
 
@@ -67,9 +69,9 @@ class BlockFacts:
 
     @property
     def size(self) -> int:
-        """Bytes of all contents."""
+        """Bytes that all contents take in memory, about."""
         every = (*self.sent.values(), *self.written.values())
-        return sum([sum(map(len, contents.values())) for contents in every])
+        return sum([sum(map(len, each.values())) + ENTRY_BYTES * len(each) for each in every])
 
 
 def read_facts(results: BlockResults) -> BlockFacts:

@@ -33,8 +33,9 @@ PAGE: Final = 1_000
 """Sequences of one page of a list."""
 PATIENCE: Final = Duration(SECOND)
 """How long a call waits for a search."""
-MISSING_PERIOD: Final = Duration(300 * SECOND)
-"""After it, what could not be had is searched for again: the node may be another one."""
+BELIEVED: Final = Duration(300 * SECOND)
+"""How long a list is believed to be whole, and what could not be had to be missing: a node may lag,
+or leave something out, and the next one may do better."""
 
 _log = structlog.get_logger()
 
@@ -48,7 +49,7 @@ class _Tracked:
         self.search = search
         self.track = Track()
         self.task: asyncio.Task[None] | None = None
-        self.missing_until = Timestamp(0)
+        self.believed_until = Timestamp(0)
 
 
 class History:
@@ -97,9 +98,11 @@ class History:
         Raises ``ChainUnreachable``.
         """
         one = self._tracked(client, side)
-        if one.track.missing and self._clock.monotonic() >= one.missing_until:
-            one.search = self._searcher(client, side)
-            one.track.missing = EMPTY
+        now = self._clock.monotonic()
+        if now >= one.believed_until:
+            one.believed_until = Timestamp(now + BELIEVED)
+            one.search = BlockSearch(self._node, client, side, self._note)
+            one.track.listed = one.track.missing = EMPTY
         await self._list(one, wanted)
         found = await self._contents(one, wanted, limit, at)
         sought = one.track.sought(wanted, limit) if len(found) < limit else EMPTY
@@ -118,12 +121,9 @@ class History:
     def _tracked(self, client: ClientId, side: Side) -> _Tracked:
         one = self._all.get((client, side))
         if one is None:
-            one = _Tracked(client, side, self._searcher(client, side))
-            self._all[client, side] = one
+            search = BlockSearch(self._node, client, side, self._note)
+            one = self._all[client, side] = _Tracked(client, side, search)
         return one
-
-    def _searcher(self, client: ClientId, side: Side) -> BlockSearch:
-        return BlockSearch(self._node, client, side, self._note)
 
     async def _list(self, one: _Tracked, wanted: RangeSet) -> None:
         """The chain has told what stands of *wanted*, as far as no block can tell any more."""
@@ -169,9 +169,10 @@ class History:
         return facts
 
     async def _seek(self, one: _Tracked, sought: RangeSet, high: int) -> None:
-        """Waits for the search for *sought*, as long as patience lasts."""
-        if one.task is None or one.task.done():
-            one.task = asyncio.create_task(self._locate(one, sought, high))
+        """A search for *sought* goes on; it is waited for once, as long as patience lasts."""
+        if one.task is not None and not one.task.done():
+            return
+        one.task = asyncio.create_task(self._locate(one, sought, high))
         timer = asyncio.ensure_future(self._clock.sleep(PATIENCE))
         try:
             await asyncio.wait((one.task, timer), return_when=asyncio.FIRST_COMPLETED)
@@ -211,7 +212,6 @@ class History:
             detail=str(error),
         )
         one.track.missing |= sequences
-        one.missing_until = Timestamp(self._clock.monotonic() + MISSING_PERIOD)
 
 
 def _contents_of(facts: BlockFacts, one: _Tracked) -> dict[int, bytes]:

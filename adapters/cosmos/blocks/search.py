@@ -152,16 +152,26 @@ class BlockSearch:
             if start and start % _TOLD_EVERY == 0:
                 _log.info("blocks_walked", client=self._client, height=some[0], bottom=bottom)
             answers = await asyncio.gather(*map(self._read, some), return_exceptions=True)
-            for height, answer in zip(some, answers, strict=True):
+            if self._take(sequence, some, answers):
+                return
+        raise self._pruned(sequence, max(bottom, top - MAX_WALK) - 1)
+
+    def _take(
+        self, sequence: int, heights: list[int], answers: list[BlockFacts | BaseException]
+    ) -> bool:
+        """Whether *sequence* came in one of *heights*. Raises what went wrong at the highest."""
+        is_found = False
+        for height, answer in zip(heights, answers, strict=True):
+            if isinstance(answer, BaseException):
+                if is_found:
+                    break
                 if isinstance(answer, HeaderNotFound):
                     raise self._pruned(sequence, height)
-                if isinstance(answer, BaseException):
-                    raise answer
-                self._walked |= RangeSet.span(height, height + 1)
-                if self._holds(answer, sequence):
-                    self._near = height
-                    return
-        raise self._pruned(sequence, max(bottom, top - MAX_WALK) - 1)
+                raise answer
+            self._walked |= RangeSet.span(height, height + 1)
+            if self._holds(answer, sequence):
+                self._near, is_found = height, True
+        return is_found
 
     def _holds(self, facts: BlockFacts, sequence: int) -> bool:
         contents = facts.sent if self._side is Side.SOURCE else facts.written
