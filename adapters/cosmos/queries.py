@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
@@ -53,6 +53,8 @@ _KEY: Final = "store/ibc/key"
 _NEXT_CLIENT: Final = b"nextClientSequence"
 """Key of the number of the next client; present since genesis. Source: 02-client types/keys.go."""
 _CLIENTS_AT_ONCE: Final = 128
+_MAX_PAGES: Final = 64
+"""Pages of heights that are read at most: a few are always enough."""
 _SEQUENCE_BYTES: Final = 8
 _PRICE = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,18}))?([a-zA-Z][a-zA-Z0-9/:._-]{2,127})")
 """Source: cosmos-sdk types/dec_coin.go, types/coin.go."""
@@ -103,7 +105,7 @@ async def client_ids(node: CometNode, chain_id: str, limit: int = 64) -> tuple[C
 
     One that the hub could not mirror (other proof specs) is left out.
     """
-    end = int.from_bytes(await stored(node, _NEXT_CLIENT), "big")
+    end = await _counter(node, _NEXT_CLIENT)
     lowest = max(0, end - MAX_CLIENTS_SEARCHED)
     found: list[ClientId] = []
     while end > lowest and len(found) < limit:
@@ -176,10 +178,7 @@ async def acknowledgements(
 
 async def next_sequence_send(node: CometNode, client: ClientId, at: int = 0) -> int:
     """The sequence that *client* gives to its next packet; 1 before its first."""
-    value = await stored(node, next_sequence_send_key(client), at)
-    if len(value) not in {0, _SEQUENCE_BYTES}:
-        raise _unreadable(node, "next sequence", f"has {len(value)} bytes")
-    return int.from_bytes(value, "big") or 1
+    return await _counter(node, next_sequence_send_key(client), at) or 1
 
 
 async def balance(node: CometNode, address: str, denom: str) -> int:
@@ -205,7 +204,7 @@ async def minimum_gas_prices(node: CometNode) -> dict[str, int]:
 
 
 class _GasInfo(msgspec.Struct, frozen=True, gc=False):
-    gas_used: int
+    gas_used: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Simulation(msgspec.Struct, frozen=True):
@@ -214,6 +213,14 @@ class _Simulation(msgspec.Struct, frozen=True):
 
 async def _ask(node: CometNode, path: str, request: bytes) -> Answer:
     return Answer(node.chain_id, path, await node.query(path, request))
+
+
+async def _counter(node: CometNode, key: bytes, at: int = 0) -> int:
+    """The big-endian number at *key*; 0 if nothing stands there."""
+    value = await stored(node, key, at)
+    if len(value) not in {0, _SEQUENCE_BYTES}:
+        raise _unreadable(node, key.decode("ascii", "replace"), f"has {len(value)} bytes")
+    return int.from_bytes(value, "big")
 
 
 async def _present(
@@ -244,15 +251,17 @@ async def _sequences(
         page = page_request(key, min(limit - len(found), MAX_PAGE))
         request = bytes_field(1, client.encode()) + message_field(2, page)
         answer = await _ask(node, path, request)
-        for entry in answer.messages(1):
-            sequence = entry.number(2)
+        listed = [entry.number(2) for entry in answer.messages(1)]
+        key = answer.next_key(2)
+        for sequence in listed:
             if sequence < first:
                 raise answer.unreadable("sequences do not rise")
-            found.append(sequence)
             first = sequence + 1
-        key = answer.next_key(2)
-        if key and key < first.to_bytes(_SEQUENCE_BYTES, "big"):
+        if key and not (listed and len(key) == _SEQUENCE_BYTES):
+            raise answer.unreadable("there is a next page, but no entry, or no place of it")
+        if key and int.from_bytes(key, "big") < first:
             raise answer.unreadable("its next page lies behind it")
+        found += listed
     return tuple(found[:limit])
 
 
@@ -265,6 +274,7 @@ async def _newest_heights(
     *latest* are read downwards, then those of one digit less, and so on.
     """
     found: list[Height] = []
+    pages = 0
     top = latest.number
     while top and len(found) < limit:
         lowest = 10 ** (len(str(top)) - 1)
@@ -273,8 +283,9 @@ async def _newest_heights(
         while more >= end.encode() and len(found) < limit:
             start = more
             page, more = await _heights(node, client, start, 2 * limit, reverse=True)
-            if more >= start:
-                raise _unreadable(node, "consensus heights", "its next page lies behind it")
+            pages += 1
+            if more >= start or pages > _MAX_PAGES:
+                raise _unreadable(node, "consensus heights", "its pages do not end")
             found += [
                 one
                 for one in page

@@ -33,6 +33,8 @@ _NUMBERS_AT = 4
 _BEHIND_NUMBERS = 34
 """Bytes of a prefix behind its numbers where the child stands on the right."""
 _MIN_OPERATION = 41
+_MAX_PATH_BYTES = 64 * DEFAULT_MAX_DEPTH
+"""A node's operation has at most 53 bytes; 255 of the shortest are longer than this."""
 _NUMBERS = range(3, 12)
 """How many bytes the height, size and version of a node have."""
 
@@ -85,6 +87,8 @@ class _Paths:
 
         Raises ``ProofSpecViolated`` or ``ProofBatchInvalid``.
         """
+        if len(operations) > _MAX_PATH_BYTES:
+            raise ProofSpecViolated(at=DEFAULT_MAX_DEPTH, rule="path is too deep")
         start = len(self._steps)
         at, end = 0, len(operations)
         before = self._before
@@ -94,10 +98,7 @@ class _Paths:
                 break
         if self.lengths:
             self._join(start)
-        count = len(self._steps) - start
-        if count > DEFAULT_MAX_DEPTH:
-            raise ProofSpecViolated(at=DEFAULT_MAX_DEPTH, rule="path is too deep")
-        self.lengths.append(count)
+        self.lengths.append(len(self._steps) - start)
         self._versions.append(version)
         self._before = operations
 

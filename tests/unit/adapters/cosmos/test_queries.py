@@ -89,7 +89,15 @@ async def test_simulation_tells_the_gas_used(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b'{"gas_info":{}}', b'{"gas_info":{"gas_used":"many"}}', b"[" * 9999]
+    "content",
+    [
+        b"",
+        b"{}",
+        b'{"gas_info":{}}',
+        b'{"gas_info":{"gas_used":"many"}}',
+        b'{"gas_info":{"gas_used":"-1"}}',
+        b"[" * 9999,
+    ],
 )
 async def test_simulation_that_tells_nothing_counts_as_no_answer(content: bytes) -> None:
     state = CosmosState(answers={"app/simulate": content})
@@ -238,6 +246,23 @@ async def test_pages_that_never_end_count_as_no_answer() -> None:
         await queries.standing_commitments(state.node, CLIENT, 5, 10)
 
 
+@pytest.mark.parametrize("key", [b"\x00" * 7 + b"\x06", b"\xff", b"\xff" * 9])
+async def test_next_page_without_an_entry_or_a_place_counts_as_no_answer(key: bytes) -> None:
+    more = message_field(2, bytes_field(1, key))
+    entry = message_field(1, varint_field(2, 5)) if len(key) != 8 else b""
+    state = CosmosState(answers={COMMITMENTS: entry + more})
+    with pytest.raises(ChainUnreachable):
+        await queries.standing_commitments(state.node, CLIENT, 5, 10)
+
+
+async def test_page_after_the_last_of_all_sequences_counts_as_no_answer() -> None:
+    more = message_field(2, bytes_field(1, b"\xff" * 8))
+    entry = message_field(1, varint_field(2, 2**64 - 1))
+    state = CosmosState(answers={COMMITMENTS: entry + more})
+    with pytest.raises(ChainUnreachable):
+        await queries.standing_commitments(state.node, CLIENT, 5, 10)
+
+
 @pytest.mark.parametrize("answer", [b"\xff", b"\x08\x01", b"\x0a\x02\x10", b"\x0a\x02\x12\x00"])
 async def test_answer_that_is_none_counts_as_no_answer(answer: bytes) -> None:
     state = CosmosState(answers={COMMITMENTS: answer})
@@ -263,6 +288,13 @@ async def test_newest_clients_of_a_chain_are_found_newest_last() -> None:
 
 async def test_chain_without_clients_has_none() -> None:
     assert await queries.client_ids(CosmosState().node, "hangzhou-1") == ()
+
+
+@pytest.mark.parametrize("size", [1, 7, 9, 5000])
+async def test_number_of_clients_that_is_none_counts_as_no_answer(size: int) -> None:
+    state = CosmosState(items={NEXT_CLIENT: b"\x01" * size})
+    with pytest.raises(ChainUnreachable):
+        await queries.client_ids(state.node, "hangzhou-1")
 
 
 async def test_client_that_cannot_be_mirrored_is_left_out() -> None:
@@ -338,3 +370,16 @@ async def test_pages_of_heights_that_never_end_count_as_no_answer() -> None:
     state.answers[HEIGHTS] = message_field(2, bytes_field(1, b"1-9"))
     with pytest.raises(ChainUnreachable):
         await queries.trusted_heights(state.node, CLIENT)
+
+
+async def test_pages_of_heights_that_fall_for_ever_count_as_no_answer() -> None:
+    state = CosmosState(items={client_state_key(CLIENT): client_state(latest=10**12)})
+    keys = iter(range(10**12 - 1, 0, -1))
+
+    def answer(_: bytes) -> bytes:
+        return message_field(2, bytes_field(1, b"1-%d" % next(keys)))
+
+    state.answers[HEIGHTS] = answer
+    with pytest.raises(ChainUnreachable):
+        await queries.trusted_heights(state.node, CLIENT)
+    assert len(state.asked) < 100

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.core.errors import HubError, LimitExceeded, ProofBatchInvalid, ProofSpecViolated
-from hub.core.errors import ProofUnparseable as Unparseable
+from hub.core.errors import (
+    HubError,
+    LimitExceeded,
+    ProofBatchInvalid,
+    ProofSpecViolated,
+    ProofUnparseable,
+)
 from hub.light_clients.proofs.batch import verify_batch
 from hub.light_clients.proofs.batch_codec import MAX_LEAVES
 from hub.light_clients.proofs.codec import MAX_PROOF_BYTES
@@ -163,7 +169,7 @@ def test_proofs_of_two_trees_of_one_store_are_refused() -> None:
 
 
 def test_single_layer_is_refused() -> None:
-    with pytest.raises(Unparseable):
+    with pytest.raises(ProofUnparseable):
         fold_batch(PREFIX, leaves(2), [chained(lower(2))])
 
 
@@ -179,8 +185,17 @@ def test_numbers_of_leaves_and_proofs_are_bounded_and_the_same() -> None:
     many = [(number.to_bytes(2, "big"), b"v") for number in range(MAX_LEAVES + 1)]
     with pytest.raises(LimitExceeded):
         fold_batch(PREFIX, many, [b"" for _ in many])
-    with pytest.raises(Unparseable):
+    with pytest.raises(ProofUnparseable):
         fold_batch(PREFIX, leaves(2, 4), membership(2))
+
+
+def test_path_that_is_too_deep_is_refused_before_it_is_read() -> None:
+    low = lower(2)
+    for count in (129, 190, 400):
+        deep = chained(replace(low, path=(low.path * count)[:count]), upper())
+        assert not accepted(leaves(2), [deep])
+    with pytest.raises(ProofSpecViolated):
+        fold_batch(PREFIX, leaves(2), [deep])
 
 
 def test_long_proof_is_refused_before_it_is_read() -> None:
