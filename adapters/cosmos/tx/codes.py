@@ -130,7 +130,8 @@ def error_of(codespace: str, code: int, log: str, about: Subject = _UNKNOWN) -> 
     *log* is what the chain says to people, and *about* what the sender knows.
     """
     build = _mempool_full if codespace == REFUSED_BY_NODE else _ERRORS.get((codespace, code))
-    return (build or _refused)(_Answer(codespace, code, log[:_MAX_LOG], about))
+    told = " ".join(log.split())[:_MAX_LOG] or f"rule {codespace}/{code}"
+    return (build or _refused)(_Answer(codespace, code, told, about))
 
 
 def _refused(answer: _Answer) -> HubError:

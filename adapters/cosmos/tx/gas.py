@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BASE: Final = 70_000
-"""Gas of a transaction without its messages: signature, fee, bytes. It need not be exact, for what
-is missing or too much here is learned with the messages."""
+BASE: Final = 20_000
+"""Gas of a transaction without its messages, or less: what is missing here is learned with the
+messages, so that a small transaction never makes many messages look cheap."""
 
 MARGIN: Final = (5, 4)
 """What is asked for, as a share of what is expected."""
@@ -28,7 +28,7 @@ AFTER_RUNNING_OUT: Final = (3, 2)
 MAX_COST: Final = 10**12
 """Of one message; more is never believed."""
 
-_SLOWNESS = 8
+_SLOWNESS = 4
 """One part in this many of a surplus is forgotten at each observation."""
 
 
