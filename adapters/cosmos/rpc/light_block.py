@@ -82,8 +82,8 @@ class Signed:
 def read_signed_header(answer: CommitAnswer, chain_id: ChainId, number: int) -> Signed:
     """The header of block *number* of *chain_id*, with the commit for it.
 
-    Raises ``ChainIdMismatch``, ``RecordCorrupt``, ``CommitMismatch``, ``HeaderUnparseable`` or
-    ``LimitExceeded``.
+    Raises ``ChainIdMismatch``, ``RecordCorrupt``, ``CommitMismatch``, ``HeaderUnparseable``,
+    ``EncodingNotCanonical`` or ``LimitExceeded``.
     """
     signed = answer.signed_header
     if len(signed.commit.signatures or ()) > MAX_VALIDATORS:
