@@ -36,6 +36,10 @@ PUBLIC_KEY_TYPE: Final = "/cosmos.crypto.secp256k1.PubKey"
 
 _SIGN_MODE_DIRECT = 1
 _MODE = message_field(1, varint_field(1, _SIGN_MODE_DIRECT))
+_BODY_HEAD = _MESSAGE_HEAD = b"\x0a"
+"""Field 1, as bytes: a transaction's body, and each message in it."""
+_VALUE_HEAD = b"\x12"
+"""Field 2, as bytes: what an Any holds."""
 _FIELD_HEAD_BYTES = 1
 _SIGNATURE_FIELD_BYTES = _FIELD_HEAD_BYTES + 1 + SIGNATURE_BYTES
 
@@ -79,9 +83,9 @@ def pack(message: Message, signer: str) -> bytes:
     """*message* as it stands in the body of a transaction that *signer* signs."""
     content = message.encode(signer)
     head = _any_head(message.type_url)
-    value = b"\x12" + encode_varint(len(content))
+    value = _VALUE_HEAD + encode_varint(len(content))
     size = len(head) + len(value) + len(content)
-    return b"".join((b"\x0a", encode_varint(size), head, value, content))
+    return b"".join((_MESSAGE_HEAD, encode_varint(size), head, value, content))
 
 
 def sign(
@@ -103,13 +107,14 @@ def sign(
 
 def sign_packed(packed: Sequence[bytes], key: Key, terms: Terms) -> bytes:
     """The transaction of messages that ``pack`` made for *key*, as it is broadcast."""
-    body = b"".join((*packed, _rest_of_body(terms)))
-    auth_info = _auth_info(key.public_key, terms)
-    signed = message_field(1, body) + message_field(2, auth_info)
-    document = (
-        signed + bytes_field(3, terms.chain_id.encode()) + varint_field(4, terms.account.number)
-    )
-    return signed + message_field(3, key.sign(sha256(document)))
+    # Joined once for the digest and once for the result: it may be a megabyte.
+    rest = _rest_of_body(terms)
+    size = sum([len(one) for one in packed]) + len(rest)
+    auth_info = message_field(2, _auth_info(key.public_key, terms))
+    signed = (_BODY_HEAD + encode_varint(size), *packed, rest, auth_info)
+    bound_to = bytes_field(3, terms.chain_id.encode()) + varint_field(4, terms.account.number)
+    signature = key.sign(sha256(b"".join((*signed, bound_to))))
+    return b"".join((*signed, message_field(3, signature)))
 
 
 def signed_size(packed_bytes: int, key: Key, terms: Terms) -> int:
