@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
-.PHONY: help demo test check chains vectors bench dev fuzz fuzz-full faults fmt lint types contracts \
+.PHONY: help demo test check chains vectors bench bench-chains dev fuzz fuzz-full faults fmt lint types contracts \
 	protos migrations docs generate lock clean
 
 help: ## list the targets
@@ -40,6 +40,9 @@ vectors: .venv/.ready ## one JSON line for each vector case under DIR
 
 bench: .venv/.ready ## packets a second, latency, CPU a packet, memory
 	$(BIN)/python -m tests.bench
+
+bench-chains: .venv/.ready ## 5,000 packets committed on one live chain, relayed to another and back
+	$(BIN)/python -m tests.chains.cosmos.build && $(BIN)/python -m tests.chains.cosmos.bench
 
 fuzz: .venv/.ready ## 20,000 mutations of each kind of untrusted input
 	$(BIN)/python -m tests.fuzz --count 20000
