@@ -207,23 +207,29 @@ class Executor:
     def _fill(self, progress: _Progress) -> list[Batch]:
         """What waits, in as few transactions as bytes and gas allow, updates before packets."""
         updates = progress.updates
-        limit = self._submitter.settings.max_bytes
-        room = limit - sum([len(update.message) + ENVELOPE_BYTES for update in updates])
         batches: list[Batch] = []
         now: list[PacketMessage] = []
+        room, most = self._room(progress, updates)
         for packet in progress.waiting:
-            kinds = [message.type_url for message in updates]
-            kinds += [one.message.type_url for one in now]
-            full = packet.size > room or len(now) >= progress.most
-            full = full or not self._submitter.fits([*kinds, packet.message.type_url])
-            if full and (now or updates):
+            if (now or updates) and (packet.size > room or len(now) >= most):
                 batches.append(Batch(updates, tuple(now)))
-                updates, now, room = (), [], limit
+                updates, now = (), []
+                room, most = self._room(progress, updates)
             now.append(packet)
             room -= packet.size
         if now or updates:
             batches.append(Batch(updates, tuple(now)))
         return batches
+
+    def _room(self, progress: _Progress, updates: Sequence[UpdateClient]) -> tuple[int, int]:
+        """Bytes and packets that a transaction has room for behind *updates*."""
+        size = sum([len(update.message) + ENVELOPE_BYTES for update in updates])
+        most = progress.most
+        if progress.waiting:
+            kinds = [update.type_url for update in updates]
+            kind = progress.waiting[0].message.type_url
+            most = self._submitter.most(kinds, kind, most)
+        return self._submitter.settings.max_bytes - size, most
 
     async def _settle(
         self, signer: Signer, progress: _Progress, sent: Sequence[tuple[Batch, Sent | Refusal]]

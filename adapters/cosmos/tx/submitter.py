@@ -11,6 +11,7 @@ Source: cosmos-sdk x/auth/ante (sequence, timeout height); CometBFT mempool (fir
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
@@ -120,12 +121,16 @@ class Submitter:
         """Who signs for the chain's own *client*: always the same, so that its order holds."""
         return self.signers[crc32(client.encode()) % len(self.signers)]
 
-    def fits(self, kinds: Sequence[str]) -> bool:
-        """Whether messages of *kinds* may stand in one transaction, as far as is known."""
-        if len(kinds) <= 1:
-            return True
-        limit = self._gas.estimate(kinds)
-        return len(kinds) <= UNMEASURED if limit is None else limit <= self.settings.max_gas
+    def most(self, before: Sequence[str], kind: str, limit: int) -> int:
+        """How many messages of *kind* fit behind those *before*, by gas: 1 to *limit*."""
+        if self._gas.estimate([*before, kind]) is None:
+            return min(UNMEASURED, limit)
+
+        def over(count: int) -> bool:
+            expected = self._gas.estimate([*before, *[kind] * count])
+            return expected is not None and expected > self.settings.max_gas
+
+        return max(bisect_left(range(1, limit + 1), True, key=over), 1)
 
     async def run(self) -> None:
         """What stands in no block is broadcast again, until this is cancelled."""
