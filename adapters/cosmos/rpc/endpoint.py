@@ -129,20 +129,25 @@ class Endpoint:
         *in_order*: a call reaches the node after those before it were answered. Raises as ``call``.
         """
         requests = [_request(at, method, params) for at, params in enumerate(many)]
-        gate = asyncio.Semaphore(1 if in_order else POSTS_AT_ONCE)
+        parts = list(_parts(requests, self._calls_per_post))
+        gate = asyncio.Semaphore(POSTS_AT_ONCE)
 
         async def ask(first: int, last: int) -> list[T | Refusal]:
             async with gate:
                 return await self._some(method, requests, first, last)
 
-        parts = _parts(requests, self._calls_per_post)
-        found = await _all([ask(first, last) for first, last in parts])
+        if in_order:
+            # Not through the gate: a part that fails would let the next one in.
+            found = [await self._some(method, requests, first, last) for first, last in parts]
+        else:
+            found = await _all([ask(first, last) for first, last in parts])
         return tuple([answer for part in found for answer in part])
 
     async def websocket(self) -> aiohttp.ClientWebSocketResponse:
         """A connection to the node's events. Raises ``aiohttp.ClientError`` or ``OSError``."""
+        url = URL(self._url)
         return await self._session().ws_connect(
-            self._url.rstrip("/") + "/websocket",
+            (url / "websocket").with_query(url.query),
             heartbeat=_HEARTBEAT_S,
             max_msg_size=_WEBSOCKET_BYTES,
             timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),

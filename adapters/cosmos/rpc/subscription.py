@@ -65,7 +65,7 @@ class Hints:
 
     def news(self) -> asyncio.Event:
         """What is set at the next hint; taken before a question, no hint after it is missed."""
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._run())
         return self._news
 

@@ -90,6 +90,24 @@ async def test_calls_in_order_reach_the_node_one_array_after_the_other() -> None
     assert [params["at"] for params in node.calls("echo")] == list(range(35))
 
 
+async def test_after_a_failure_no_later_call_of_an_order_reaches_the_node() -> None:
+    node = ScriptedNode()
+
+    def echo(params: dict[str, Any]) -> object:
+        if params["at"] == 12:
+            node.body = lambda _: web.Response(status=500)
+            return {"at": "gone"}
+        return {"at": params["at"]}
+
+    async with endpoint(node) as one:
+        node.methods["echo"] = echo
+        with pytest.raises(ChainUnreachable):
+            await one.calls(ECHO, [{"at": at} for at in range(35)], in_order=True)
+        node.body = None
+        await one.call(ECHO, {"at": 99})
+    assert [params["at"] for params in node.calls("echo")] == [*range(20), 99]
+
+
 async def test_answers_may_come_in_another_order() -> None:
     node = ScriptedNode()
     node.is_reversed = True

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,14 +67,31 @@ async def test_a_connection_that_ends_is_dialled_again() -> None:
         await until(news.is_set)
 
 
-async def test_a_node_that_is_not_there_is_dialled_later_and_later() -> None:
-    async with hints(before=(NOWHERE,)) as (one, _, clock):
+async def test_a_node_that_refuses_is_dialled_later_and_later() -> None:
+    node = ScriptedNode()
+    node.subscription = {"error": {"code": -32603, "message": "too many"}}
+    async with hints(node) as (one, _, clock):
         one.news()
-        started = clock.now()
-        for waits in range(8):
-            await until(lambda: clock.is_awaited)
-            await clock.advance(Duration(FIRST << waits))
-        assert clock.now() - started > 60 * SECOND
+        dialled: list[int] = []
+        async with asyncio.timeout(WITHIN_S):
+            while len(dialled) < 5:
+                if node.dialled > len(dialled):
+                    dialled.append(clock.now())
+                await clock.advance(Duration(FIRST // 4))
+    waited = [after - before for before, after in pairwise(dialled)]
+    assert all(wait >= FIRST << at for at, wait in enumerate(waited))
+
+
+async def test_a_node_that_is_not_there_is_dialled_again() -> None:
+    node = ScriptedNode()
+    async with hints(node, before=(NOWHERE,)) as (one, rpc, clock):
+        one.news()
+        for _ in range(20):
+            await clock.advance(Duration(SECOND))
+        rpc.prefer(rpc.endpoints[1])
+        async with asyncio.timeout(WITHIN_S):
+            while not node.sockets:
+                await clock.advance(Duration(SECOND))
 
 
 async def test_the_preferred_node_is_dialled() -> None:
