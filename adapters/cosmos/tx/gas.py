@@ -38,6 +38,9 @@ class GasModel:
     def __init__(self) -> None:
         """Nothing is known."""
         self._costs: dict[str, int] = {}
+        self._highest: dict[str, int] = {}
+        """The most that each kind was once seen to cost. Messages that had their effect before cost
+        less, and many of them must not make the next ones run out twice."""
 
     def estimate(self, kinds: Sequence[str]) -> int | None:
         """The gas to ask for, for messages of *kinds*; None while one of them is unknown.
@@ -50,16 +53,15 @@ class GasModel:
     def learned(self, kinds: Sequence[str], used: int) -> None:
         """A transaction of *kinds* that was executed, or simulated to its end, used *used* gas."""
         counts = Counter(kinds)
-        unknown = [kind for kind in counts if kind not in self._costs]
-        if unknown:
-            self._first_of(unknown, counts, used)
-            return
-        parts = self._parts(counts)
-        if used >= BASE + parts:
-            self._scale(counts, used - BASE, parts)
-        else:
-            surplus = BASE + parts - max(used, BASE)
-            self._scale(counts, parts - surplus // _SLOWNESS, parts)
+        if not self._begin(counts, used):
+            parts = self._parts(counts)
+            surplus = BASE + parts - used
+            if surplus > 0:
+                self._scale(counts, parts - surplus // _SLOWNESS)
+                return
+            self._scale(counts, parts - surplus)
+        for kind in counts:
+            self._highest[kind] = max(self._highest.get(kind, 0), self._costs[kind])
 
     def ran_out(self, kinds: Sequence[str], limit: int) -> None:
         """*limit* gas was too little for messages of *kinds*: more is asked for next time."""
@@ -69,11 +71,23 @@ class GasModel:
         if expected is not None and _scaled(expected, MARGIN) >= wanted:
             return  # known already, from another transaction that ran out
         needed = _divided(wanted * MARGIN[1], MARGIN[0])
+        if self._begin(counts, needed):
+            return
+        for kind in counts:
+            self._keep(kind, max(self._costs[kind], self._highest.get(kind, 0)))
+        self._scale(counts, max(needed - BASE, self._parts(counts)))
+
+    def _begin(self, counts: Counter[str], used: int) -> bool:
+        """Kinds that were unknown have a cost now; False where there were none.
+
+        What the known ones leave of *used* is shared alike by the messages of the others.
+        """
         unknown = [kind for kind in counts if kind not in self._costs]
-        if unknown:
-            self._first_of(unknown, counts, needed)
-        else:
-            self._scale(counts, needed - BASE, self._parts(counts))
+        left = max(used - BASE - self._parts(counts), 0)
+        share = _divided(left, max(sum([counts[kind] for kind in unknown]), 1))
+        for kind in unknown:
+            self._keep(kind, share)
+        return bool(unknown)
 
     def _expected(self, kinds: Sequence[str]) -> int | None:
         counts = Counter(kinds)
@@ -84,15 +98,9 @@ class GasModel:
     def _parts(self, counts: Counter[str]) -> int:
         return sum([self._costs.get(kind, 0) * count for kind, count in counts.items()])
 
-    def _first_of(self, unknown: Sequence[str], counts: Counter[str], used: int) -> None:
-        """What the known kinds leave of *used* is shared alike by messages of *unknown* kinds."""
-        left = max(used - BASE - self._parts(counts), 0)
-        share = _divided(left, sum([counts[kind] for kind in unknown]))
-        for kind in unknown:
-            self._keep(kind, share)
-
-    def _scale(self, counts: Counter[str], wanted: int, parts: int) -> None:
-        """The costs of all kinds in *counts*, which came to *parts*, come to *wanted*."""
+    def _scale(self, counts: Counter[str], wanted: int) -> None:
+        """The costs of all kinds in *counts* come to *wanted* together, in their proportion."""
+        parts = self._parts(counts)
         for kind in counts:
             self._keep(kind, _divided(self._costs[kind] * wanted, parts))
 

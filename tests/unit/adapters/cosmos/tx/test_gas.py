@@ -93,6 +93,26 @@ def test_running_out_tells_of_an_unknown_kind_too() -> None:
     assert estimate(model, [UPDATE, RECEIVE]) >= 1_500_000
 
 
+def test_after_many_without_effect_one_that_runs_out_is_enough() -> None:
+    model = learned(([RECEIVE] * 10, 720_000))
+    for _ in range(50):
+        model.learned([RECEIVE] * 10, 150_000)
+    limit = estimate(model, [RECEIVE] * 10)
+    assert limit < 720_000 // 3
+    model.ran_out([RECEIVE] * 10, limit)
+    assert estimate(model, [RECEIVE] * 10) == 720_000 * 5 // 4
+
+
+def test_what_ran_out_is_no_cost_to_come_back_to() -> None:
+    model = learned(([RECEIVE] * 10, 720_000))
+    model.ran_out([RECEIVE], 60_000_000)
+    for _ in range(100):
+        model.learned([RECEIVE] * 10, 720_000)
+    limit = estimate(model, [RECEIVE] * 10)
+    model.ran_out([RECEIVE] * 10, limit)
+    assert estimate(model, [RECEIVE] * 10) < 2 * limit
+
+
 def test_running_out_again_and_again_under_raised_limits_goes_on_rising() -> None:
     model = learned(([RECEIVE], 120_000))
     limits: list[int] = []
