@@ -1,14 +1,17 @@
 """Find sequences that others carried: missing here, given out by the source, and gone from it.
 
 A packet that the source still holds is shown by its adapter sooner or later. One that stays missing
-is asked for: where its commitment is proven absent, while the source's next sequence is beyond it,
-it was executed or refunded by others, and nothing is owed.
+is asked for, with many others at once: where its commitment is proven absent, while the source's
+next sequence is beyond it, it was executed or refunded by others, and nothing is owed. A packet is
+missing where one after it is accepted, or where the destination has answered it.
 
 Source: design section 3, "settled elsewhere"; reliability notes section 6, "Clear sweep".
 """
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -24,15 +27,38 @@ from relayer.reproof import KEYS, ask
 from relayer.verification import Root, prove_next_sequence
 
 if TYPE_CHECKING:
-    from hub.core.lane import LaneView
+    from collections.abc import Mapping
+
+    from hub.core.ids import ClientId
     from hub.ports.leases import Fence
     from relayer.inbound import Inbound
     from relayer.switchboard import LaneDesk, Switchboard
 
 _log = structlog.get_logger()
 
-EVERY: Final = Duration(30 * SECOND)
+EVERY: Final = Duration(10 * SECOND)
 """What is missing in two sweeps, one after the other, is asked for."""
+PARTS: Final = 64
+"""Most questions about one lane in one sweep."""
+LONGEST_REST: Final = 8
+"""Sweeps that a lane is left alone where nothing of it was found to have ended, again and again."""
+
+
+@dataclass(slots=True)
+class _Search:
+    """What is known of one lane's missing sequences."""
+
+    missing: RangeSet = EMPTY
+    """In the sweep before."""
+    rest: int = 0
+    """Sweeps until it may be asked about."""
+    next_rest: int = 1
+
+    def ended(self, *, is_useful: bool) -> None:
+        """It was asked about; what the source still holds is left to its adapter for a while."""
+        self.rest, self.next_rest = (
+            (0, 1) if is_useful else (self.next_rest, min(2 * self.next_rest, LONGEST_REST))
+        )
 
 
 class HoleSweep:
@@ -43,8 +69,8 @@ class HoleSweep:
         self._board = board
         self._fence = fence
         self._inbound = inbound
-        self._missing: dict[int, RangeSet] = {}
-        """By lane id: what was missing in the sweep before."""
+        self._searches: dict[int, _Search] = {}
+        """By lane id."""
 
     async def run(self) -> None:
         """Sweeps now and then."""
@@ -55,51 +81,89 @@ class HoleSweep:
     async def sweep(self) -> None:
         """Every lane is looked at; one that fails is swept again, and holds up no other."""
         for desk in list(self._board.desks.values()):
-            if desk.key.destination_peer != self._fence.peer:
-                continue
-            lane_id, missing = desk.view.lane.lane_id, _missing(desk.view)
-            again = missing & self._missing.get(lane_id, EMPTY)
-            self._missing[lane_id] = missing
-            if not again:
-                continue
-            try:
-                await self._settle(desk, again.take(KEYS - 1))
-            except HubError as error:
-                _log.info(
-                    "holes_not_settled", lane=desk.key.name, reason=error.reason, detail=str(error)
-                )
+            if desk.key.destination_peer == self._fence.peer:
+                await self._search(desk)
 
-    async def _settle(self, desk: LaneDesk, missing: RangeSet) -> None:
-        """Those of *missing* that are proven gone have ended. Raises ``HubError``."""
+    async def _search(self, desk: LaneDesk) -> None:
+        missing = _missing(desk)
+        lane_id = desk.view.lane.lane_id
+        if not missing:
+            self._searches.pop(lane_id, None)
+            return
+        search = self._searches.setdefault(lane_id, _Search())
+        again = missing & search.missing
+        search.missing = missing
+        if search.rest:
+            search.rest -= 1
+        elif again:
+            search.ended(is_useful=await self._settle_all(desk, again))
+
+    async def _settle_all(self, desk: LaneDesk, missing: RangeSet) -> bool:
+        """Whether any of *missing* is found to have ended; those that are proven gone have."""
+        is_useful = False
+        try:
+            for _ in range(PARTS):
+                part = missing.take(KEYS - 1)
+                missing -= part
+                if part:
+                    is_useful = await self._settle(desk, part) or is_useful
+        except HubError as error:
+            lane, reason = desk.key.name, error.reason
+            _log.info("holes_not_settled", lane=lane, reason=reason, detail=str(error))
+        return is_useful
+
+    async def _settle(self, desk: LaneDesk, missing: RangeSet) -> bool:
+        """Whether any of *missing* is proven gone, and so has ended. Raises ``HubError``."""
         client = desk.key.source_client
         keeper = await self._board.keeper(desk.key.source_peer)
         state = keeper.latest_verified()
-        next_key = next_sequence_send_key(client)
-        sequences = {commitment_key(client, sequence): sequence for sequence in missing}
-        keys = sorted([*sequences, next_key])
+        keys = [commitment_key(client, sequence) for sequence in missing]
+        keys = sorted([*keys, next_sequence_send_key(client)])
         answer = await ask(self._board, keeper, state, keys, batch=False)
-        found = {
-            key: (value, proof)
-            for key, value, proof in zip(keys, answer.values, answer.proofs, strict=True)
-        }
+        pairs = zip(answer.values, answer.proofs, strict=True)
+        shown = dict(zip(keys, pairs, strict=True))
         root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
-        end = prove_next_sequence(root, client, *found.pop(next_key))
-        gone = [key for key, (value, _) in found.items() if not value and sequences[key] < end]
-        for key in gone:
-            root.client.verify_non_membership(state.root, root.prefix, key, found[key][1])
+        end, gone = await asyncio.get_running_loop().run_in_executor(
+            self._board.pool, _prove_gone, root, client, missing, shown
+        )
+        # What was never given out nobody can have carried: it was answered too early, or in a lie.
+        desk.unknown -= RangeSet.span(end, missing.end)
         if gone:
             proven = ProvenOutcomes(
                 outcomes=tuple(
-                    [NewOutcome(sequences[key], OutcomeKind.SETTLED_ELSEWHERE, b"") for key in gone]
+                    [NewOutcome(sequence, OutcomeKind.SETTLED_ELSEWHERE, b"") for sequence in gone]
                 ),
                 commitments=(b"",) * len(gone),
                 proof_height=state.height.number,
                 proof=answer.SerializeToString(deterministic=True),
             )
-            shown = pb.AdapterFrame(answer=pb.Answer(proofs=answer))
-            await self._inbound.record_outcomes(desk, proven, shown)
+            frame = pb.AdapterFrame(answer=pb.Answer(proofs=answer))
+            await self._inbound.record_outcomes(desk, proven, frame)
+        return bool(gone)
 
 
-def _missing(view: LaneView) -> RangeSet:
-    """Sequences between accepted ones that nobody has shown, and that have not ended."""
-    return view.source.done.holes(view.lane.first_sequence) - view.destination.done
+def _prove_gone(
+    root: Root, client: ClientId, missing: RangeSet, shown: Mapping[bytes, tuple[bytes, bytes]]
+) -> tuple[int, list[int]]:
+    """The source's next sequence, and those of *missing* that are gone, each proven.
+
+    *shown* is the value and the proof that its adapter gave for each key. Raises ``HubError``.
+    """
+    end = prove_next_sequence(root, client, *shown[next_sequence_send_key(client)])
+    gone: list[int] = []
+    for sequence in missing:
+        key = commitment_key(client, sequence)
+        value, proof = shown[key]
+        if not value and sequence < end:
+            root.client.verify_non_membership(root.state.root, root.prefix, key, proof)
+            gone.append(sequence)
+    return end, gone
+
+
+def _missing(desk: LaneDesk) -> RangeSet:
+    """Sequences that others have carried, or that nobody has shown yet, and that have not ended."""
+    view = desk.view
+    first, accepted, ended = view.lane.first_sequence, view.source.done, view.destination.done
+    desk.unknown -= accepted | ended
+    answered = desk.unknown - RangeSet.span(0, first)
+    return (accepted.holes(first) - ended) | answered

@@ -170,7 +170,11 @@ class Inbound:
         outcomes.check_takes_outcomes(desk.view)
         root = await self._root(frame.proof_height)
         proven = await self._run(prove_acknowledgements, root, frame)
-        return await self.record_outcomes(desk, proven, shown)
+        judgement = await self.record_outcomes(desk, proven, shown)
+        unknown = [s for s, error in judgement.refused if isinstance(error, PacketNotFound)]
+        if unknown:
+            desk.answered(RangeSet.of(unknown))
+        return judgement
 
     async def _absence(self, frame: AbsenceFrame, shown: pb.AdapterFrame) -> Judgement:
         desk = await self._desk(frame.lane, frame.lane.destination_peer)

@@ -26,6 +26,7 @@ from hub.core.errors import (
     LaneExists,
     Malformed,
     NotFound,
+    TrustExpired,
 )
 from hub.core.lane import LaneKey, Order
 from hub.core.paths import next_sequence_send_key
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Set
 
     from hub.core.ids import ClientId, PeerId
+    from hub.core.time import Timestamp
     from hub.ports.lanes import Opening
     from relayer.chain_clients import Mirror
     from relayer.headers import HeaderKeeper
@@ -123,7 +125,11 @@ class Openings:
         there = await self._teach(destination, source, there)
         await self._note(opening, "proving next sequences")
         lane = LaneKey(source.peer, here.client, destination.peer, there.client)
-        first = plan.from_sequence or await self._next_sequence(source.peer, here.client)
+        next_sequence = await self._next_sequence(source.peer, here.client)
+        first = plan.from_sequence or next_sequence
+        if first > next_sequence:
+            problem = f"{first} is beyond the next one, {next_sequence}"
+            raise FieldInvalid(field="from_sequence", problem=problem)
         back = await self._next_sequence(destination.peer, there.client)
         await self._board.registry.lanes.finish_opening(
             opening.number, [(lane, first), (lane.reverse, back)]
@@ -199,11 +205,12 @@ class Openings:
 
     async def _teach(self, end: _End, other: _End, client: Mirror) -> Mirror:
         """*client*, active: one that waits for its anchor's header is given it, and the newest."""
-        if not client.pending_height:
-            return client
         clients, keeper = self._board.clients_of(end.peer), await self._board.keeper(other.peer)
-        latest = keeper.latest_verified()
         now = self._board.clock.now()
+        if not client.pending_height:
+            await _check_trust(client, keeper, now)
+            return client
+        latest = keeper.latest_verified()
         updates = await clients.updates(client.client, keeper, latest.height.number, now)
         execution = pb.Execution(client=client.client, updates=updates)
         report = await self._board.session(end.peer).execute(execution)
@@ -222,6 +229,15 @@ class Openings:
         answer = await ask(self._board, keeper, state, [key], batch=False)
         root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
         return prove_next_sequence(root, client, answer.values[0], answer.proofs[0])
+
+
+async def _check_trust(mirror: Mirror, other: HeaderKeeper, now: Timestamp) -> None:
+    """The client can still be updated. Raises ``TrustExpired``, or as ``HeaderKeeper.claimed``."""
+    if mirror.trusted:
+        _, newest = await other.claimed(mirror.trusted[-1])
+        expires_at = newest.time + mirror.state.options.trusting_period
+        if now >= expires_at:
+            raise TrustExpired(expires_at=expires_at, now=now)
 
 
 def _check_order(mirror: Mirror, *, ordered: bool) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Leaf = tuple[bytes, bytes]
 
-KEYS: Final = 64
+KEYS: Final = 256
 """Whole proofs that are asked for together."""
 MAX_PARTS: Final = 8
 """Answers that they come in, where one has not room for all."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub.core.errors import AdapterOffline
 from hub.core.lane import LaneSide
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
 from hub.ports.caller import Caller
 from relayer.headers import HeaderKeeper
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from relayer.chain_clients import ChainClients
     from relayer.runner import FlowRunner
     from relayer.session import Session
+
+
+MAX_UNKNOWN: Final = 65_536
+"""Sequences of one lane that are remembered as answered, and not shown."""
 
 
 class LaneDesk:
@@ -44,6 +48,8 @@ class LaneDesk:
         """Towards the destination; set while this process owns it."""
         self.settlement: FlowRunner | None = None
         """Back to the source; set while this process owns it."""
+        self.unknown = EMPTY
+        """Sequences that the destination has answered, it is proven, and that nobody has shown."""
 
     @property
     def key(self) -> LaneKey:
@@ -67,6 +73,10 @@ class LaneDesk:
     def accepted(self, view: LaneView, taken: RangeSet) -> None:
         """Packets judged by *view* are recorded at the source side."""
         self.refreshed(replace(view, source=replace(view.source, done=view.source.done | taken)))
+
+    def answered(self, sequences: RangeSet) -> None:
+        """The destination has answered *sequences*, which are not accepted: others carried them."""
+        self.unknown = (self.unknown | sequences).take(MAX_UNKNOWN)
 
     def completed(self, indexes: RangeSet) -> None:
         """The completion of the outcomes *indexes* is recorded at the source side."""

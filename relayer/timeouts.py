@@ -21,7 +21,7 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import SECOND, whole_seconds
 from hub.wire.frames import AbsenceFrame, absence_to_proto
 from relayer.failpoints import Failpoint, hit
-from relayer.reproof import KEYS, ask
+from relayer.reproof import ask
 from relayer.verification import Root, prove_absence
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ _log = structlog.get_logger()
 
 BATCHES: Final = 16
 """Batches of one lane that one sweep looks at."""
+PACKETS: Final = 64
+"""Packets that are judged together; each may be large."""
 TIDIED: Final = 64
 """Lanes whose leftovers one sweep looks for."""
 ASK_AGAIN: Final = 5
@@ -144,7 +146,7 @@ class TimeoutSweep:
         rest = span - desk.view.destination.done
         waits: list[int] = []
         while rest:
-            part = rest.take(KEYS)
+            part = rest.take(PACKETS)
             rest -= part
             packets = await self._board.registry.packets.read(desk.view.lane.lane_id, part)
             due = [packet for packet in packets if packet.timeout_timestamp <= at]

@@ -29,6 +29,8 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import Timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from adapters.sdk.submission import LaneCursor
     from hub.core.ids import ClientId
 
@@ -192,13 +194,11 @@ def _judged(lane: Lane, event: Judged, now: Timestamp) -> tuple[Lane, list[Effec
         effects.append(Record(accepted))
         lane = replace(lane, done=lane.done | accepted, tries=0, held_until=_AT_ONCE)
     left = flight.sequences - accepted
-    for refusal in verdict.refused:
-        hit = left & RangeSet.of([refusal.sequence])
-        if hit:
-            left -= hit
-            due = Timestamp(now + delay(flight.item_tries + 1, event.chance))
-            lane, effect = _refused(lane, hit, refusal, Delayed(hit, due, flight.item_tries + 1))
-            effects.append(effect)
+    for refusal, hit in _alike(verdict.refused, left):
+        left -= hit
+        due = Timestamp(now + delay(flight.item_tries + 1, event.chance))
+        lane, effect = _refused(lane, hit, refusal, Delayed(hit, due, flight.item_tries + 1))
+        effects.append(effect)
     if left:
         tries = max(lane.tries, flight.tries + 1)
         due = Timestamp(now + delay(tries, event.chance))
@@ -218,6 +218,18 @@ def _refused(
         held_until = max(lane.held_until, again.due)
         lane = replace(lane, held_until=held_until, tries=again.tries)
     return lane, Wait(again.due, refusal)
+
+
+def _alike(refused: Sequence[Refusal], left: RangeSet) -> list[tuple[Refusal, RangeSet]]:
+    """Those of *left* that are *refused*, all of one reason together, with the first refusal."""
+    found: dict[tuple[str, bool], tuple[Refusal, set[int]]] = {}
+    seen: set[int] = set()
+    for refusal in refused:
+        if refusal.sequence in left and refusal.sequence not in seen:
+            seen.add(refusal.sequence)
+            kind = (refusal.reason, refusal.retryable)
+            found.setdefault(kind, (refusal, set()))[1].add(refusal.sequence)
+    return [(first, RangeSet.of(sequences)) for first, sequences in found.values()]
 
 
 def _whole(verdict: Verdict) -> Refusal:

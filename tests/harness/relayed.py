@@ -259,17 +259,20 @@ class Relayed:
         for _ in range(count):
             await self.second()
 
-    async def open(self, order: Order = Order.UNORDERED, *, allow: bool = True) -> LaneKey:
+    async def open(
+        self, order: Order = Order.UNORDERED, *, allow: bool = True, **plan_changes: Any
+    ) -> LaneKey:
         """The lane of both directions is open, and transfers are allowed on it."""
-        plan = OpeningPlan(
-            source=HANGZHOU,
-            destination=SUZHOU,
-            source_client=None,
-            destination_client=None,
-            from_sequence=0,
-            order=order,
-            allow_routes=((TRANSFER, TRANSFER),) if allow else (),
-        )
+        values: dict[str, Any] = {
+            "source": HANGZHOU,
+            "destination": SUZHOU,
+            "source_client": None,
+            "destination_client": None,
+            "from_sequence": 0,
+            "order": order,
+            "allow_routes": ((TRANSFER, TRANSFER),) if allow else (),
+        }
+        plan = OpeningPlan(**{**values, **plan_changes})
         opening = await self.registry.lanes.start_opening(plan, ADMIN)
         openings = self.registry.state.openings
         await self.until(lambda: openings[opening.number][0].state is not OpeningState.RUNNING)
@@ -320,15 +323,25 @@ class Relayed:
         assert result.error is None, result.error
 
     def submit(
-        self, town: Town, count: int = 1, *, timeout: int = 600, port: str = TRANSFER
+        self,
+        town: Town,
+        count: int = 1,
+        *,
+        timeout: int = 600,
+        port: str = TRANSFER,
+        client: ClientId | None = None,
     ) -> None:
-        """Transfers of *town* go into its next block; *timeout* in seconds from now."""
-        key = self.key if town is self.left else self.key.reverse
+        """Transfers of *town* go into its next block; *timeout* in seconds from now.
+
+        They go over the lane, or over another *client* of the town.
+        """
+        if client is None:
+            client = (self.key if town is self.left else self.key.reverse).source_client
         data = TransferData(
             denomination=f"{town.peer}coin", amount=1, sender="alice", receiver="bob"
         )
         message = SendPacket(
-            client=key.source_client,
+            client=client,
             timeout_timestamp=whole_seconds(self.clock.now()) + timeout,
             payloads=(payload_of(PortId(port), data),),
         )

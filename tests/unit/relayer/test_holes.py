@@ -1,24 +1,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.lifecycle import PacketState
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
+from hub.core.time import Duration
 from hub.exchange import story
 from relayer.holes import EVERY, HoleSweep
-from relayer.reproof import KEYS
 from relayer.steps.flow import Added
+from relayer.switchboard import MAX_UNKNOWN, LaneDesk
 from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+from tests.harness.inbound import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hub.core.lane import LaneView
     from hub.core.packet import Packet
     from tests.harness.inbound import Working
 
@@ -27,7 +31,9 @@ def sweep(at: Working) -> HoleSweep:
     return HoleSweep(at.board.board, at.board.exchange.fences[SUZHOU], at.right)
 
 
-async def holed(at: Working, count: int = 3, *, carried: bool = True) -> list[Packet]:
+async def holed(
+    at: Working, count: int = 3, *, carried: bool = True, accepted: int = 1
+) -> list[Packet]:
     """Packets of which only the last is accepted; the others were carried by somebody else."""
     exchange, path = at.board.exchange, at.board.exchange.path
     packets = exchange.send(count)
@@ -37,7 +43,8 @@ async def holed(at: Working, count: int = 3, *, carried: bool = True) -> list[Pa
         path.advance()
         assert path.deliver(path.left, path.acknowledge(path.left, packets[:-1])).error is None
         path.advance()
-    await exchange.accept(packets[-1:])
+    if accepted:
+        await exchange.accept(packets[-accepted:])
     await at.board.know()
     await at.board.fresh_desk()
     return packets
@@ -145,15 +152,144 @@ async def test_sequences_that_the_source_never_gave_out_are_not_settled(
     assert settled(at_work) == []
 
 
-async def test_few_are_asked_for_at_a_time(at_work: Working) -> None:
-    await holed(at_work, KEYS + 10)
+async def test_many_are_asked_for_together_and_all_in_one_sweep(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayer.holes.KEYS", 8)
+    await holed(at_work, 21)
     one = sweep(at_work)
     await one.sweep()
     await one.sweep()
-    assert len(settled(at_work)) == KEYS - 1
-    assert [len(request.proofs.keys) for request in at_work.board.left.requests] == [KEYS]
+    assert settled(at_work) == list(range(1, 21))
+    assert asked(at_work) == [8, 8, 7]
+
+
+async def test_a_sweep_asks_about_one_lane_so_often_and_goes_on_in_the_next(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayer.holes.KEYS", 3)
+    monkeypatch.setattr("relayer.holes.PARTS", 2)
+    await holed(at_work, 8)
+    one = sweep(at_work)
     await one.sweep()
-    assert len(settled(at_work)) == KEYS + 9
+    await one.sweep()
+    assert settled(at_work) == [1, 2, 3, 4]
+    await one.sweep()
+    assert settled(at_work) == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_what_the_source_still_holds_is_asked_for_ever_more_seldom(
+    at_work: Working,
+) -> None:
+    await holed(at_work, carried=False)
+    one = sweep(at_work)
+    counts = []
+    for _ in range(40):
+        await one.sweep()
+        counts.append(len(asked(at_work)))
+    assert [at for at in range(1, 40) if counts[at] > counts[at - 1]] == [1, 3, 6, 11, 20, 29, 38]
+
+
+async def test_what_is_found_on_the_way_counts_though_the_rest_fails(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayer.holes.KEYS", 3)
+    await holed(at_work, 6)
+    left = at_work.board.left
+    left.answers = lambda _: (
+        pb.Answer(refusal=pb.Refusal(reason="HEADER_NOT_FOUND"))
+        if len(left.requests) == 2
+        else None
+    )
+    one = sweep(at_work)
+    await one.sweep()
+    await one.sweep()
+    assert settled(at_work) == [1, 2]
+    await one.sweep()
+    assert settled(at_work) == [1, 2, 3, 4, 5]
+
+
+class TestAnswered:
+    """Others carried everything, so that no accepted packet comes after what is missing."""
+
+    async def test_what_the_destination_has_answered_is_looked_for_and_has_ended(
+        self, at_work: Working
+    ) -> None:
+        packets = await holed(at_work, accepted=0)
+        assert await answers(at_work, packets[:2]) == [
+            (1, "PACKET_NOT_FOUND"),
+            (2, "PACKET_NOT_FOUND"),
+        ]
+        one = sweep(at_work)
+        await one.sweep()
+        await one.sweep()
+        assert settled(at_work) == [1, 2]
+        assert await answers(at_work, packets[:2]) == []
+        await one.sweep()
+        desk = await at_work.board.fresh_desk()
+        assert not desk.unknown
+        assert len(asked(at_work)) == 1
+
+    async def test_what_is_shown_meanwhile_is_none(self, at_work: Working) -> None:
+        packets = await holed(at_work, carried=False, accepted=0)
+        path = at_work.board.exchange.path
+        assert path.deliver(path.right, path.receive(path.left, packets[:1])).error is None
+        path.advance()
+        await at_work.board.know()
+        assert await answers(at_work, packets[:1]) == [(1, "PACKET_NOT_FOUND")]
+        one = sweep(at_work)
+        await one.sweep()
+        await at_work.board.exchange.accept(packets[:1])
+        await at_work.board.fresh_desk()
+        await one.sweep()
+        assert (settled(at_work), asked(at_work)) == ([], [])
+        assert await answers(at_work, packets[:1]) == []
+
+    async def test_what_was_never_given_out_is_forgotten_until_it_is_answered_again(
+        self, at_work: Working
+    ) -> None:
+        await holed(at_work)
+        desk = await at_work.board.desk()
+        desk.answered(RangeSet.of([1, 700, 800]))
+        one = sweep(at_work)
+        await one.sweep()
+        await one.sweep()
+        assert settled(at_work) == [1, 2]
+        assert desk.unknown == RangeSet.of([1])
+        await one.sweep()
+        assert desk.unknown == EMPTY
+
+    async def test_what_is_below_the_first_sequence_of_the_lane_is_nobodys(
+        self, at_work: Working
+    ) -> None:
+        await holed(at_work)
+        row = at_work.board.registry.state.lanes[1]
+        row.lane = replace(row.lane, first_sequence=2)
+        desk = await at_work.board.fresh_desk()
+        desk.refreshed(await at_work.board.registry.lanes.view(1))
+        desk.answered(RangeSet.of([1]))
+        one = sweep(at_work)
+        await one.sweep()
+        await one.sweep()
+        assert settled(at_work) == [2]
+
+    def test_few_of_many_are_remembered(self) -> None:
+        desk = LaneDesk(cast("LaneView", None), {})
+        desk.answered(RangeSet.span(1, 2 * MAX_UNKNOWN))
+        desk.answered(RangeSet.of([3 * MAX_UNKNOWN]))
+        assert desk.unknown == RangeSet.span(1, MAX_UNKNOWN + 1)
+
+
+async def answers(at: Working, packets: list[Packet]) -> list[tuple[int, str]]:
+    """What is refused of the right's answers to *packets*."""
+    right = at.board.right
+    await right.show()
+    return reasons(await right.verdict(acknowledgements=right.acknowledgements(packets)))
+
+
+def asked(at: Working) -> list[int]:
+    """How many keys each question to the left's adapter had."""
+    return [len(request.proofs.keys) for request in at.board.left.requests]
 
 
 async def test_it_goes_on_by_itself_and_a_lane_that_fails_is_swept_again(
@@ -169,6 +305,6 @@ async def test_it_goes_on_by_itself_and_a_lane_that_fails_is_swept_again(
     assert not running.done()
     board.registry.state.client(HANGZHOU).frozen_at = None
     await board.board.refresh(HANGZHOU)
-    await board.clock.advance(EVERY)
+    await board.clock.advance(Duration(2 * EVERY))
     await until(lambda: settled(at_work))
     running.cancel()

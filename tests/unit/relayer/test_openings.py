@@ -14,17 +14,19 @@ from hub.core.errors import RegistryUnreachable
 from hub.core.height import Height
 from hub.core.ids import ChainId, ClientId
 from hub.core.lane import LaneKey, LaneState, Order
+from hub.core.time import Timestamp
 from hub.ports.lanes import Opening, OpeningPlan, OpeningState
 from relayer.openings import Openings
 from relayer.session import ANSWER_WITHIN
 from tests.harness.clock import settle, until
 from tests.harness.exchange import ADMIN, ANCHOR_HEIGHT, HANGZHOU, SUZHOU
-from tests.harness.simchain import TRANSFER
+from tests.harness.simchain import TRANSFER, TRUST
 from tests.harness.station import Station, proto_height, station
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from hub.core.client import ConsensusState, Header
     from tests.harness.station import ScriptedAdapter
 
 ROUTES = ((TRANSFER, TRANSFER),)
@@ -219,6 +221,40 @@ class TestAdopted:
             from_sequence=2,
         )
         assert (await unopened.registry.lanes.get(key)).first_sequence == 2
+
+    async def test_a_lane_does_not_begin_after_the_next_sequence(self, unopened: Station) -> None:
+        """What lies between would be carried by nobody."""
+        key = existing(unopened)
+        unopened.exchange.send(3)
+        await unopened.know()
+        clients = {
+            "source_client": key.source_client,
+            "destination_client": key.destination_client,
+        }
+        opening = await opened(unopened, **clients, from_sequence=5)
+        assert (opening.state, opening.reason) == (OpeningState.FAILED, "FIELD_INVALID")
+        assert opening.detail == "from_sequence 5 is beyond the next one, 4"
+        opening = await opened(unopened, **clients, from_sequence=4)
+        assert opening.state is OpeningState.DONE
+
+    async def test_a_client_whose_trust_has_ended_is_not_adopted(
+        self, unopened: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = existing(unopened)
+        keeper = await unopened.keeper(SUZHOU)
+        claimed = keeper.claimed
+
+        async def old(height: int) -> tuple[Header, ConsensusState]:
+            header, state = await claimed(height)
+            ended = unopened.clock.now() - TRUST.trusting_period
+            return header, replace(state, time=Timestamp(ended))
+
+        monkeypatch.setattr(keeper, "claimed", old)
+        opening = await opened(
+            unopened, source_client=key.source_client, destination_client=key.destination_client
+        )
+        assert (opening.state, opening.reason) == (OpeningState.RUNNING, "CLIENT_EXPIRED")
+        assert unopened.registry.state.lanes == {}
 
     async def test_a_client_that_does_not_exist_is_looked_for_again(
         self, unopened: Station

@@ -10,10 +10,9 @@ from hub.core.errors import ClientFrozen, LeaseLost, TrustExpired
 from hub.core.ranges import RangeSet
 from hub.core.record import OutcomeKind
 from hub.core.time import SECOND, Duration, Timestamp
-from relayer.reproof import KEYS
 from relayer.steps.flow import Added, Ended
 from relayer.switchboard import LaneDesk
-from relayer.timeouts import ASK_AGAIN, TimeoutSweep
+from relayer.timeouts import ASK_AGAIN, PACKETS, TimeoutSweep
 from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, SUZHOU
 
@@ -271,7 +270,7 @@ async def test_packets_between_those_of_a_frame_are_read_a_few_at_a_time(
     """A frame of the first and the last packet of a long lane must not read all of it at once."""
     exchange = at_work.board.exchange
     first = exchange.send(timeout=20)
-    between = exchange.send(2 * KEYS, timeout=500)
+    between = exchange.send(2 * PACKETS, timeout=500)
     last = exchange.send(timeout=20)
     await exchange.accept(between)
     await exchange.accept(first + last)
@@ -285,8 +284,8 @@ async def test_packets_between_those_of_a_frame_are_read_a_few_at_a_time(
 
     monkeypatch.setattr(at_work.board.registry.packets, "read", counting)
     await sweep(at_work).sweep()
-    assert sorted(outcome.sequence for outcome in outcomes(at_work)) == [1, 2 * KEYS + 2]
-    assert max(sizes) <= KEYS
+    assert sorted(outcome.sequence for outcome in outcomes(at_work)) == [1, 2 * PACKETS + 2]
+    assert max(sizes) <= PACKETS
     assert len(waiting(at_work)) == 2
 
 

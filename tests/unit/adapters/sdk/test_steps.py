@@ -109,6 +109,18 @@ def test_an_item_refused_for_now_comes_again_after_its_delay_and_later_each_time
         now = due
 
 
+def test_items_refused_alike_wait_and_are_told_together() -> None:
+    lane = sent(lane_of(), 1, span(1, 9))
+    later = [refusal(number) for number in (2, 3, 7)]
+    never = [refusal(number, retryable=False) for number in (3, 4, 9)]
+    verdict = Verdict(frame_id=1, accepted=span(1, 1), refused=(*later, *never))
+    lane, effects = step(lane, Judged(verdict, CHANCE), NOW)
+    due = Timestamp(NOW + delay(1, CHANCE))
+    assert effects[1:3] == [Wait(due, later[0]), GiveUp(RangeSet.of([4, 9]), never[1])]
+    assert [entry.sequences for entry in lane.later] == [RangeSet.of([2, 3, 7])]
+    assert lane.given_up == RangeSet.of([4, 9])
+
+
 def test_a_frame_refused_as_a_whole_holds_its_lane() -> None:
     lane = sent(lane_of(), 1, span(1, 9))
     lane, [effect] = step(lane, Judged(Verdict(frame_id=1, refused=(refusal(),)), CHANCE), NOW)
