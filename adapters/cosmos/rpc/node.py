@@ -231,6 +231,10 @@ class CometNode:
         async with self._sending:
             return await self._rpc.first(lambda node: self._broadcast(node, transactions))
 
+    def doubt(self) -> None:
+        """What the preferred node said was disproven: another, if there is one, is asked first."""
+        self._rpc.doubt()
+
     async def close(self) -> None:
         """Every connection is closed."""
         await self._hints.stop()

@@ -78,6 +78,11 @@ class Rpc:
         """*endpoint* is asked first from now on."""
         self._preferred = self._endpoints.index(endpoint)
 
+    def doubt(self) -> None:
+        """Another node is asked first from now on, and the present one for its chain again."""
+        self.preferred.is_admitted = False
+        self._preferred = (self._preferred + 1) % len(self._endpoints)
+
     async def first(self, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
         """What *ask* makes of the first node that answers it well.
 

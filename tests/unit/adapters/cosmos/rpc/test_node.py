@@ -494,6 +494,14 @@ async def test_a_node_that_stands_still_alone_stays() -> None:
         waiting.cancel()
 
 
+async def test_a_node_whose_word_was_disproven_is_left_for_the_next() -> None:
+    liar, honest = ScriptedNode(BLOCKS[:5]), ScriptedNode(BLOCKS)
+    async with comet(liar, honest) as node:
+        assert (await node.status()).latest == 5
+        node.doubt()
+        assert (await node.status()).latest == 6
+
+
 async def test_where_no_node_answers_no_height_is_waited_for() -> None:
     async with comet(before=(NOWHERE,)) as node:
         with pytest.raises(ChainUnreachable):

@@ -110,6 +110,20 @@ async def test_a_liar_is_left_for_the_next_and_asked_for_its_chain_again() -> No
     assert len(node.calls("status")) == 1
 
 
+async def test_a_node_that_is_doubted_is_asked_last_and_for_its_chain_again() -> None:
+    doubted, node = ScriptedNode(), ScriptedNode()
+    async with rpc(doubted, node) as one:
+        await one.first(fails_at(None))
+        one.doubt()
+        assert await one.first(fails_at(None)) == one.endpoints[1].name
+        one.doubt()
+        assert await one.first(fails_at(None)) == one.endpoints[0].name
+    assert len(doubted.calls("status")) == 2
+    async with rpc(node) as one:
+        one.doubt()
+        assert await one.first(fails_at(None)) == one.preferred.name
+
+
 async def test_a_node_that_lacks_a_height_stays_preferred() -> None:
     async with rpc(ScriptedNode(), ScriptedNode()) as one:
         assert await one.first(fails_at(MISSING, None)) == one.endpoints[1].name
