@@ -25,7 +25,9 @@ from hub.core.errors import (
     IdentityNotAllowed,
     LaneExists,
     Malformed,
+    ProofNotFound,
 )
+from hub.core.ids import ClientId
 from hub.core.paths import client_state_key, counterparty_key
 from hub.light_clients.cometbft.client_state import decode_client_state, decode_counterparty
 from hub.light_clients.cometbft.header import revision_of
@@ -43,10 +45,12 @@ if TYPE_CHECKING:
     from adapters.sdk.execution import Execution, ExecutionResult
     from hub.core.client import Anchor, ConsensusState, Header
     from hub.core.height import Height
-    from hub.core.ids import ChainId, ClientId
+    from hub.core.ids import ChainId
     from hub.core.ranges import RangeSet
 
 MAX_CLIENTS: Final = 64
+_SEQUENCE_BYTES: Final = 9
+"""What follows a client in the key of a commitment or acknowledgement."""
 
 _log = structlog.get_logger()
 
@@ -105,8 +109,16 @@ class CosmosAdapter:
         return await proofs.prove(self._node, keys, at)
 
     async def prove_batch(self, keys: Sequence[bytes], at: Height) -> BatchProof:
-        """As ``prove``, as one proof batch. Raises ``ProofNotFound`` where a key is absent."""
-        return await proofs.prove_batch(self._node, keys, at)
+        """As ``prove``, as one proof batch. Raises ``ProofNotFound`` where a key is absent.
+
+        What was believed to stand for the clients of *keys* is asked of the chain again then.
+        """
+        try:
+            return await proofs.prove_batch(self._node, keys, at)
+        except ProofNotFound:
+            for client in {key[:-_SEQUENCE_BYTES] for key in keys}:
+                self._blocks.doubt(ClientId(client.decode(errors="replace")))
+            raise
 
     async def clients(self, client: ClientId | None, chain_id: str) -> tuple[ChainClient, ...]:
         """The client of this id, or at most 64 that verify the chain *chain_id*.
