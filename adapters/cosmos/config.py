@@ -59,8 +59,8 @@ class Transactions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     gas_price: str = ""
     """Decimal number and denomination; empty where the chain asks for no fee."""
-    max_bytes: int = 900_000
-    """Of one transaction: under the mempool's own limit (CometBFT: 1 MiB)."""
+    max_bytes: int = 650_000
+    """Of one transaction: in base64, under what a node's RPC takes in one call (1,000,000)."""
     max_gas: int = 60_000_000
     """Of one transaction: under the block's own limit."""
     timeout_blocks: int = 12
@@ -95,7 +95,7 @@ class CosmosConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Checks what types do not say. Raises ``ValueError``, told with the key's path."""
         check_between("execution_credits", self.execution_credits, 1, 1024)
         check_between("node_timeout_ms", self.node_timeout_ms, 100, 120_000)
-        check_between("transactions.max_bytes", self.transactions.max_bytes, 10_000, 16_000_000)
+        check_between("transactions.max_bytes", self.transactions.max_bytes, 10_000, 700_000)
         check_between("transactions.max_gas", self.transactions.max_gas, 100_000, 10**12)
         check_between("transactions.timeout_blocks", self.transactions.timeout_blocks, 2, 1000)
         if not self.relayers:

@@ -261,6 +261,7 @@ _CHANNEL = "channel"
 _CHANNEL_V2 = "channelv2"
 _COMMITMENT = "commitment"
 _HOST = "host"
+_UNDEFINED = "undefined"
 _TENDERMINT = "07-tendermint"
 
 _KINDS: Final[dict[tuple[str, int], Kind]] = {
@@ -325,6 +326,7 @@ _ERRORS: Final[dict[tuple[str, int], _Build]] = {
     (_COMMITMENT, 4): _proof_unparseable,
     (_HOST, 2): _unsupported,  # an identifier that its rules do not allow
     (_HOST, 4): _unsupported,
+    (_UNDEFINED, 111222): _unsupported,  # it panicked, as it does for a port that it lacks
     (_TENDERMINT, 2): _anchor("chain_id"),
     (_TENDERMINT, 3): _anchor("trusting_period"),
     (_TENDERMINT, 4): _anchor("unbonding_period"),

@@ -180,6 +180,7 @@ class Submitter:
                 elif kind is Kind.OUT_OF_GAS and tries < MAX_TRIES:
                     self._gas.ran_out(refused.kinds, refused.gas_limit)
                 else:
+                    signer.forget()  # it may be refused for what is believed of the account
                     results.append(self._refusal(signer, refused, answer, about))
             return results
 
@@ -302,7 +303,7 @@ class Submitter:
             signer.ended(one.hash)
         if not result.code:
             self._gas.learned(one.kinds, result.gas_used)
-        elif kind_of(result.codespace, result.code) is Kind.OUT_OF_GAS:
+        elif result.gas_used >= one.gas_limit:
             self._gas.ran_out(one.kinds, one.gas_limit)
         return result
 
