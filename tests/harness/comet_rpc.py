@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import WSMsgType, web
 
+from adapters.cosmos.rpc.node import CometNode
+from adapters.cosmos.rpc.transport import Rpc
+from adapters.sdk.clock import Clock, SystemClock
 from hub.core.ids import ChainId
 from tests.harness.comet_json import commit_json, validators_json
 from tests.harness.cometbft import CHAIN_ID
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from tests.harness.cometbft import Block
 
 CHAIN: Final = ChainId(CHAIN_ID)
+NOWHERE: Final = "http://127.0.0.1:9"
 INTERNAL: Final = -32603
 INVALID_REQUEST: Final = -32600
 
@@ -144,3 +148,17 @@ async def served(*nodes: ScriptedNode) -> AsyncIterator[tuple[str, ...]]:
     finally:
         for runner in runners:
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def comet(
+    *nodes: ScriptedNode, before: tuple[str, ...] = (), clock: Clock | None = None
+) -> AsyncIterator[CometNode]:
+    """The chain that *nodes* serve, with URLs *before* theirs; closed at the end."""
+    clock = clock or SystemClock()
+    async with served(*nodes) as urls:
+        node = CometNode(CHAIN, Rpc(CHAIN, (*before, *urls), clock), clock)
+        try:
+            yield node
+        finally:
+            await node.close()

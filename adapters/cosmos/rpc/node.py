@@ -13,7 +13,6 @@ Source: CometBFT 0.38 rpc/core; Cosmos SDK 0.53 baseapp/abci.go, store/rootmulti
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +21,6 @@ from adapters.cosmos.rpc.answers import (
     BLOCK_RESULTS,
     BROADCAST,
     COMMIT,
-    STATUS,
-    VALIDATORS,
 )
 from adapters.cosmos.rpc.block_results import WANTED_EVENTS, read_results
 from adapters.cosmos.rpc.endpoint import Refusal
@@ -33,7 +30,6 @@ from adapters.cosmos.rpc.light_block import (
     read_header,
     read_hex,
     read_signed_header,
-    read_validators,
 )
 from adapters.cosmos.rpc.records import (
     MAX_LOG,
@@ -47,25 +43,21 @@ from adapters.cosmos.rpc.records import (
 )
 from adapters.cosmos.rpc.results_hash import data_hash
 from adapters.cosmos.rpc.state import prove, query_all
+from adapters.cosmos.rpc.status import lacking, read_status
 from adapters.cosmos.rpc.subscription import Hints
+from adapters.cosmos.rpc.validator_sets import ValidatorSets
 from adapters.sdk.waiting import rest
 from hub.core.client import Header
 from hub.core.errors import (
-    ChainIdMismatch,
-    HeaderNotFound,
-    HeaderUnparseable,
     HubError,
-    LimitExceeded,
     RecordCorrupt,
     TransactionRefused,
 )
 from hub.core.time import SECOND, Duration
-from hub.light_clients.cometbft.codec import MAX_VALIDATORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from adapters.cosmos.rpc.answers import ValidatorAnswer
     from adapters.cosmos.rpc.endpoint import Endpoint
     from adapters.cosmos.rpc.transport import Rpc
     from adapters.sdk.clock import Clock
@@ -88,8 +80,6 @@ POLL: Final = Duration(SECOND)
 """How often a node is asked for its height while no hint comes (ns)."""
 STALE_POLLS: Final = 5
 """Polls without a new block after which the other nodes are asked too."""
-_PAGE: Final = 100
-_SETS_REMEMBERED: Final = 32
 
 
 class CometNode:
@@ -105,13 +95,12 @@ class CometNode:
         self._rpc = rpc
         self._clock = clock
         self._hints = Hints(rpc, clock)
-        self._sets: OrderedDict[bytes, bytes] = OrderedDict()
-        """Canonical bytes of validator sets by their hash, which proves them."""
+        self._sets = ValidatorSets(chain_id)
         self._sending = asyncio.Lock()
 
     async def status(self) -> NodeStatus:
         """Where the preferred node stands."""
-        return await self._rpc.first(self._status)
+        return await self._rpc.first(lambda node: read_status(node, self.chain_id))
 
     async def above(self, number: int) -> int:
         """The newest height, as soon as it is above *number*."""
@@ -133,7 +122,7 @@ class CometNode:
             blocks = await self._signed_headers(node, numbers)
             found: list[Header] = []
             for block in blocks:
-                validators = await self._validators(node, block.header)
+                validators = await self._sets.named_by(block.header, node)
                 found.append(Header(content=block.content, validators=validators))
             return tuple(found)
 
@@ -157,7 +146,7 @@ class CometNode:
         async def ask(node: Endpoint) -> BlockResults:
             answer = await node.call(BLOCK_RESULTS, _height(number))
             if isinstance(answer, Refusal):
-                raise await self._lacking(node, number, answer)
+                raise await lacking(node, self.chain_id, number, answer)
             if answer.height != number:
                 raise self._other(f"results of block {number}", answer.height, number)
             try:
@@ -176,9 +165,9 @@ class CometNode:
         async def ask(node: Endpoint) -> tuple[bytes, ...]:
             answer = await node.call(BLOCK, _height(number))
             if isinstance(answer, Refusal):
-                raise await self._lacking(node, number, answer)
+                raise await lacking(node, self.chain_id, number, answer)
             if answer.block is None:
-                raise await self._lacking(node, number, Refusal(0, "block: nothing"))
+                raise await lacking(node, self.chain_id, number, Refusal(0, "block: nothing"))
             header = read_header(answer.block.header, self.chain_id, number)
             check_hash(header, read_hex(answer.block_id.hash, "block id hash"))
             found = answer.block.data.txs or ()
@@ -240,27 +229,12 @@ class CometNode:
         await self._hints.stop()
         await self._rpc.close()
 
-    async def _status(self, node: Endpoint) -> NodeStatus:
-        answer = await node.call(STATUS, {})
-        if isinstance(answer, Refusal):
-            raise node.unreachable(answer.text)
-        network, sync = answer.node_info.network, answer.sync_info
-        if network != self.chain_id:
-            raise ChainIdMismatch(got=network[:80], expected=self.chain_id)
-        return NodeStatus(
-            chain_id=network,
-            latest=sync.latest_block_height,
-            earliest=sync.earliest_block_height,
-            is_catching_up=sync.catching_up,
-        )
-
     async def _prefer_highest(self) -> None:
         """The node with the newest block is asked first from now on; the present one if equal."""
         best, highest = self._rpc.preferred, -1
         for node in (best, *self._rpc.endpoints):
             try:
-                await self._rpc.admit(node)
-                latest = (await self._status(node)).latest
+                latest = (await read_status(node, self.chain_id)).latest
             except HubError:
                 continue
             if latest > highest:
@@ -272,36 +246,10 @@ class CometNode:
         found: list[Signed] = []
         for number, answer in zip(numbers, answers, strict=True):
             if isinstance(answer, Refusal):
-                raise await self._lacking(node, number, answer)
+                raise await lacking(node, self.chain_id, number, answer)
             found.append(read_signed_header(answer, self.chain_id, number))
             await asyncio.sleep(0)  # a set of hundreds takes milliseconds a header
         return found
-
-    async def _validators(self, node: Endpoint, header: CometHeader) -> bytes:
-        """Canonical bytes of the set that *header* names."""
-        expected = header.validators_hash
-        known = self._sets.get(expected)
-        if known is not None:
-            self._sets.move_to_end(expected)
-            return known
-        entries: list[ValidatorAnswer] = []
-        page = total = 1
-        while len(entries) < total:
-            params = {**_height(header.height), "page": f"{page}", "per_page": f"{_PAGE}"}
-            answer = await node.call(VALIDATORS, params)
-            if isinstance(answer, Refusal):
-                raise await self._lacking(node, header.height, answer)
-            if answer.total > MAX_VALIDATORS:
-                raise LimitExceeded(what="validators", count=answer.total, limit=MAX_VALIDATORS)
-            if not answer.validators:
-                raise HeaderUnparseable(what="validators", problem=f"page {page} is empty")
-            entries += answer.validators
-            total, page = answer.total, page + 1
-        data = read_validators(entries, expected)
-        self._sets[expected] = data
-        if len(self._sets) > _SETS_REMEMBERED:
-            self._sets.popitem(last=False)
-        return data
 
     async def _broadcast(
         self, node: Endpoint, transactions: Sequence[bytes]
@@ -319,13 +267,6 @@ class CometNode:
             log = answer.log[:MAX_LOG]
             found.append(Checked(answer.code, answer.codespace, log, digest))
         return tuple(found)
-
-    async def _lacking(self, node: Endpoint, number: int, refusal: Refusal) -> HubError:
-        """Why *node* refused to show something of block *number*."""
-        status = await self._status(node)
-        if status.earliest <= number <= status.latest:
-            return node.unreachable(refusal.text)
-        return HeaderNotFound(client=self.chain_id, height=number)
 
     def _other(self, what: str, got: object, expected: object) -> RecordCorrupt:
         return RecordCorrupt(

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
 
-from adapters.cosmos.rpc.answers import STATUS
-from adapters.cosmos.rpc.endpoint import Endpoint, Refusal
+from adapters.cosmos.rpc.endpoint import Endpoint
+from adapters.cosmos.rpc.status import read_status
 from hub.core.errors import (
-    ChainIdMismatch,
     ChainUnreachable,
     Corrupt,
     FieldInvalid,
@@ -111,11 +110,7 @@ class Rpc:
         """*endpoint* serves the chain. Raises ``ChainIdMismatch`` or ``ChainUnreachable``."""
         if endpoint.is_admitted:
             return
-        answer = await endpoint.call(STATUS, {})
-        if isinstance(answer, Refusal):
-            raise endpoint.unreachable(answer.text)
-        if answer.node_info.network != self._chain_id:
-            raise ChainIdMismatch(got=answer.node_info.network[:80], expected=self._chain_id)
+        await read_status(endpoint, self._chain_id)
         endpoint.is_admitted = True
 
     async def close(self) -> None:

@@ -12,12 +12,10 @@ from adapters.cosmos.rpc.transport import Rpc
 from adapters.sdk.backoff import FIRST
 from hub.core.time import SECOND, Duration
 from tests.harness.clock import WITHIN_S, ManualClock, until
-from tests.harness.comet_rpc import CHAIN, ScriptedNode, served
+from tests.harness.comet_rpc import CHAIN, NOWHERE, ScriptedNode, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-NOWHERE = "http://127.0.0.1:9"
 
 
 @asynccontextmanager

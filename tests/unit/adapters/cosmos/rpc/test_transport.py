@@ -16,14 +16,13 @@ from hub.core.errors import (
     RecordCorrupt,
     TransactionRefused,
 )
-from tests.harness.comet_rpc import CHAIN, CallFailed, ScriptedNode, served
+from tests.harness.comet_rpc import CHAIN, NOWHERE, CallFailed, ScriptedNode, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from adapters.cosmos.rpc.endpoint import Endpoint
 
-NOWHERE = "http://127.0.0.1:9"
 MISSING = HeaderNotFound(client=CHAIN, height=9)
 LIE = RecordCorrupt(what="x", stored="a", computed="b")
 
