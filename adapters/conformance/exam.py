@@ -153,9 +153,6 @@ class Exam:
         """The session that is open; else the next one, welcomed as a relayer does."""
         if self._session is not None and not self._session.is_over:
             return self._session
-        if self._session is not None:
-            wanted = "sessions that last until the relayer ends them, or is silent"
-            self.watch.hold(SESSIONS, False, wanted, "the end of one")
         return self.welcomed(await self.dialled())
 
     def welcomed(self, session: Session, *, item_credits: int = ITEM_CREDITS) -> Session:
@@ -182,7 +179,11 @@ class Exam:
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()
-        if session is not None and not session.is_over:
+        if session is None:
+            return
+        wanted = "sessions that last until the relayer ends them, or gives a reason to"
+        self.watch.hold(SESSIONS, not session.is_over or session.may_end, wanted, "an end before")
+        if not session.is_over:
             session.end(error or AdapterOffline(peer=self.subject.peer))
 
     async def ask_header(self, number: int) -> Header:

@@ -48,6 +48,8 @@ class Session:
         self.is_over = False
         self.is_silent = False
         """Nothing more is said."""
+        self.may_end = False
+        """The adapter was given a reason to end it."""
         self.reports: dict[int, pb.ExecutionReport] = {}
         self._watch = watch
         self._clock = clock

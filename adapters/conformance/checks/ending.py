@@ -37,6 +37,7 @@ async def drain(exam: Exam) -> None:
         exam.counterparty.block()
         updates = await exam.updates(lanes.here, exam.counterparty.newest)
         number = session.begin(pb.Execution(client=lanes.here.client, updates=updates))
+        session.may_end = True
         session.say(drain=pb.Drain())
         await session.report(number)
         before = len(session.kinds)
@@ -57,7 +58,7 @@ async def drain(exam: Exam) -> None:
 async def silence(exam: Exam) -> None:
     """A relayer that is silent for three seconds is left, and dialled again."""
     session = await exam.attached()
-    session.is_silent = True
+    session.is_silent = session.may_end = True
     since = exam.clock.monotonic()
     limit = Duration(_SILENCE + _ENDS_WITHIN)
     await session.gone(limit, "the end of a session whose relayer is silent for 3 s")
