@@ -122,6 +122,10 @@ class ScriptedNode(CometNode):
         """Blocks whose events are not shown."""
         self.forged: set[int] = set()
         """Blocks whose results are shown as others than they are."""
+        self.claimed = 0
+        """A height that this node claims to have, until it is doubted."""
+        self.is_alone = True
+        """Else there is another node, which hides and forges nothing, behind this one."""
         self.calls: list[tuple[str, int]] = []
         self.gate: asyncio.Event | None = None
         """Results are shown when it is set."""
@@ -172,9 +176,16 @@ class ScriptedNode(CometNode):
 
     async def above(self, number: int) -> int:
         self._call("above", number)
-        while self.latest <= number:
+        while max(self.latest, self.claimed) <= number:
             await self._moved.wait()
-        return self.latest
+        return max(self.latest, self.claimed)
+
+    def doubt(self) -> None:
+        self._call("doubt", 0)
+        if not self.is_alone:
+            self.claimed = 0
+            self.hidden.clear()
+            self.forged.clear()
 
     async def header_fields(self, number: int) -> CometHeader:
         self._call("header_fields", number)

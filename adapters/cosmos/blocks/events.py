@@ -7,7 +7,7 @@ rolled back keep their kind under renamed attributes; both lack the attributes o
 passed over.
 
 Source: ibc-go v10 modules/core/04-channel/v2/{types,keeper}/events.go,
-modules/core/02-client/keeper/events.go, modules/core/internal/errors/errors.go.
+modules/core/internal/errors/errors.go.
 """
 
 from __future__ import annotations
@@ -30,14 +30,12 @@ SEND: Final = "send_packet"
 WRITE_ACKNOWLEDGEMENT: Final = "write_acknowledgement"
 ACKNOWLEDGE: Final = "acknowledge_packet"
 TIME_OUT: Final = "timeout_packet"
-CREATE_CLIENT: Final = "create_client"
 
 _SOURCE: Final = "packet_source_client"
 _DESTINATION: Final = "packet_dest_client"
 _SEQUENCE: Final = "packet_sequence"
 _PACKET: Final = "encoded_packet_hex"
 _ACKNOWLEDGEMENT: Final = "encoded_acknowledgement_hex"
-_CLIENT: Final = "client_id"
 _SEQUENCE_DIGITS: Final = 20
 ENTRY_BYTES: Final = 120
 """What Python keeps beside each content: its object, its number, its place."""
@@ -59,8 +57,6 @@ class BlockFacts:
     """Acknowledgements written of packets received."""
     settled: dict[ClientId, set[int]] = field(default_factory=dict)
     """Packets whose commitment was deleted: acknowledged, or timed out."""
-    created: list[ClientId] = field(default_factory=list)
-    """Clients created."""
 
     @property
     def active(self) -> frozenset[ClientId]:
@@ -117,17 +113,11 @@ def _read_settled(facts: BlockFacts, attributes: dict[str, str]) -> None:
         facts.settled.setdefault(source, set()).add(sequence)
 
 
-def _read_created(facts: BlockFacts, attributes: dict[str, str]) -> None:
-    if _CLIENT in attributes:
-        facts.created.append(_client(facts, attributes, _CLIENT))
-
-
 _READERS: Final = {
     SEND: _read_sent,
     WRITE_ACKNOWLEDGEMENT: _read_written,
     ACKNOWLEDGE: _read_settled,
     TIME_OUT: _read_settled,
-    CREATE_CLIENT: _read_created,
 }
 
 

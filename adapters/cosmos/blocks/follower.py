@@ -5,7 +5,8 @@ that header, so an outcome is as well proven as the header is. The newest header
 of is the one after the last block processed: whatever stands under it has been seen.
 
 Blocks are processed in their order, none left out, whatever becomes of the node meanwhile. Only
-where a node has pruned them they are passed over; then everything that stands is listed anew.
+where a node has pruned them they are passed over; then everything that stands is listed anew. A
+node that contradicts itself, or has not what it claims to have, is asked last from then on.
 
 Source: CometBFT 0.38 spec/core/data_structures.md (last_results_hash, app_hash).
 """
@@ -22,7 +23,7 @@ from adapters.cosmos.blocks.history import History
 from adapters.cosmos.blocks.outcomes import Outcomes
 from adapters.sdk.backoff import CHANCES, delay
 from adapters.sdk.chain import Head
-from hub.core.errors import HeaderNotFound, HubError, RecordCorrupt
+from hub.core.errors import HeaderNotFound, HubError, RecordCorrupt, Unavailable
 from hub.core.height import Height
 from hub.core.lane import Side
 from hub.core.time import SECOND, Duration, Timestamp
@@ -71,6 +72,8 @@ class BlockFollower:
                     tries = 0
                 except HubError as error:
                     tries += 1
+                    if not isinstance(error, Unavailable):
+                        self._node.doubt()
                     _log.warning(
                         "block_not_read",
                         chain_id=self._node.chain_id,

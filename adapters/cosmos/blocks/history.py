@@ -148,13 +148,27 @@ class History:
         found: dict[int, bytes] = {}
         for height, sequences in one.track.ready(wanted, at, limit):
             try:
-                facts = self._cache.get(height) or await self._note(height)
+                found.update(await self._contents_at(one, height, sequences))
             except (HeaderNotFound, RecordCorrupt) as error:
                 self._miss(one, sequences, error)
-                continue
-            contents = _contents_of(facts, one)
-            found.update({number: contents[number] for number in sequences if number in contents})
         return tuple([Item(number, found[number]) for number in sorted(found)])
+
+    async def _contents_at(
+        self, one: _Tracked, height: int, sequences: RangeSet
+    ) -> dict[int, bytes]:
+        """Contents of *sequences*, which came in the block at *height*."""
+        facts = self._cache.get(height)
+        contents = _contents_of(facts, one) if facts else {}
+        if any(number not in contents for number in sequences):
+            contents = _contents_of(await self._note(height), one)
+            if any(number not in contents for number in sequences):
+                self._node.doubt()
+                raise RecordCorrupt(
+                    what=f"results of block {height} of {self._node.chain_id}",
+                    stored=f"without some of {len(sequences)} events of {one.client}",
+                    computed="with them, when they were read before",
+                )
+        return {number: contents[number] for number in sequences}
 
     async def _note(self, height: int) -> BlockFacts:
         """What the block at *height* did; what stands of it is located there."""
@@ -193,7 +207,11 @@ class History:
     async def _find(self, one: _Tracked, sequence: int, high: int) -> bool:
         """Whether a search for the sequences after *sequence* makes sense."""
         try:
-            is_there = await one.search.find(sequence, high)
+            try:
+                is_there = await one.search.find(sequence, high)
+            except RecordCorrupt:
+                self._node.doubt()
+                is_there = await one.search.find(sequence, high)
         except (HeaderNotFound, RecordCorrupt) as error:
             self._miss(one, RangeSet.of([sequence]), error)
             return True

@@ -118,6 +118,8 @@ class Outcomes:
                 break
             except HubError as error:
                 tries += 1
+                if isinstance(error, RecordCorrupt):
+                    self._node.doubt()
                 _log.warning("look_back_failed", reason=error.reason, detail=str(error))
                 await self._clock.sleep(delay(tries, CHANCES - 1))
         return None

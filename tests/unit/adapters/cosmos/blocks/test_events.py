@@ -25,11 +25,10 @@ def results(*transactions: TxResult, events: tuple[Event, ...] = ()) -> BlockRes
 
 
 def test_facts_are_told_by_own_client() -> None:
-    created = Event("create_client", (("client_id", "07-tendermint-4"), ("client_type", "x")))
     facts = read_facts(
         results(
             tx_result([sent(CLIENT, 3), sent(CLIENT, 4), sent(OTHER_CLIENT, 1)]),
-            tx_result([written(CLIENT, 8), created]),
+            tx_result([written(CLIENT, 8)]),
             events=(settled(CLIENT, 1), settled(CLIENT, 2, "timeout_packet")),
         )
     )
@@ -40,7 +39,6 @@ def test_facts_are_told_by_own_client() -> None:
     }
     assert facts.written == {CLIENT: {8: ACKNOWLEDGEMENT}}
     assert facts.settled == {CLIENT: {1, 2}}
-    assert facts.created == [ClientId("07-tendermint-4")]
     assert facts.active == {CLIENT, OTHER_CLIENT}
 
 
@@ -70,13 +68,13 @@ def test_settled_alone_makes_no_client_active() -> None:
                 [(f"ibccallbackerror-{key}", value) for key, value in sent(CLIENT, 3).attributes]
             ),
         ),
-        Event("create_client", (("ibccallbackerror-client_id", "07-tendermint-4"),)),
+        Event("create_client", (("client_id", "07-tendermint-4"),)),
         Event("recv_packet", sent(CLIENT, 3).attributes),
     ],
 )
 def test_events_that_are_not_of_packets_of_version_2_are_passed_over(event: Event) -> None:
     facts = read_facts(results(tx_result([event])))
-    assert (facts.sent, facts.written, facts.settled, facts.created) == ({}, {}, {}, [])
+    assert (facts.sent, facts.written, facts.settled) == ({}, {}, {})
 
 
 WRONG_SEQUENCES = [None, "", "0", "-1", "+1", " 3", "1_0", "0x3", "٣", "9" * 21, str(2**63)]

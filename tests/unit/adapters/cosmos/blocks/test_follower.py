@@ -169,6 +169,36 @@ async def test_results_that_the_next_header_denies_are_not_believed(followed: Fo
     assert followed.blocks.latest == 12
 
 
+async def test_a_node_that_contradicts_itself_is_left_for_another(followed: Followed) -> None:
+    followed.node.is_alone = False
+    followed.node.forged.add(10)
+    followed.node.produce()
+    await until(lambda: followed.clock.is_awaited)
+    assert len(followed.node.called("doubt")) == 1
+    await followed.clock.advance(LONGEST_PAUSE)
+    assert followed.blocks.latest == 11
+    assert len(followed.node.called("doubt")) == 1
+
+
+async def test_a_node_that_is_away_is_not_doubted(followed: Followed) -> None:
+    followed.node.failures["results"] = [unreachable()]
+    followed.node.produce()
+    await until(lambda: followed.clock.is_awaited)
+    assert followed.node.called("doubt") == []
+
+
+async def test_a_node_that_claims_blocks_which_it_has_not_is_left_for_another() -> None:
+    followed = Followed(0)
+    followed.node.is_alone = False
+    followed.node.claimed = 10**12
+    await until(lambda: followed.clock.is_awaited)
+    assert followed.blocks.latest == 0
+    followed.node.produce()
+    await followed.clock.advance(LONGEST_PAUSE)
+    assert followed.blocks.latest == 1
+    await followed.stop()
+
+
 async def test_a_malformed_event_stops_the_block_until_another_node_answers(
     followed: Followed,
 ) -> None:

@@ -212,6 +212,31 @@ async def test_a_block_that_is_pruned_when_it_is_read_again_holds_up_nobody(past
     assert await past.packets() == [2]
 
 
+async def test_a_node_that_hides_what_its_states_say_is_left_for_another(past: Past) -> None:
+    past.node.produce(*past.node.send(CLIENT, 2))
+    past.node.produce(*past.node.send(CLIENT, 1))
+    past.node.hidden.add(11)
+    assert await past.packets() == [3]
+    past.history.forget(CLIENT)
+    past.node.is_alone = False
+    past.node.calls.clear()
+    assert await past.packets() == [1, 2, 3]
+    assert len(past.node.called("doubt")) == 1
+
+
+async def test_a_node_that_hides_what_it_showed_before_is_left_for_another(past: Past) -> None:
+    past.history._cache._limit = 1
+    await past.packets()
+    for _ in range(2):
+        past.see(past.node.produce(*past.node.send(CLIENT, 1)))
+    past.node.hidden.add(11)
+    past.node.is_alone = False
+    assert await past.packets() == [2]
+    assert len(past.node.called("doubt")) == 1
+    await past.clock.advance(BELIEVED)
+    assert await past.packets() == [1, 2]
+
+
 async def test_a_node_that_is_down_at_the_list_is_told(past: Past) -> None:
     past.node.failures["query"] = [unreachable()]
     with pytest.raises(ChainUnreachable):

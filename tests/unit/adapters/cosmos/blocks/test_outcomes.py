@@ -174,6 +174,20 @@ async def test_results_of_another_count_than_the_transactions_are_corrupt(
     assert (await task).code == 0
 
 
+async def test_a_node_that_shows_other_results_than_transactions_is_left_for_another(
+    waiting: Waiting,
+) -> None:
+    block = await waiting.produce((TX, tx_result()))
+    whole = list(block.transactions)
+    block.transactions.append((OTHER_TX, tx_result()))
+    waiting.node.failures["results"] = [RecordCorrupt(what="", stored="", computed="")]
+    task = await waiting.start(timeout_height=101)
+    assert len(waiting.node.called("doubt")) == 1
+    block.transactions[:] = whole
+    await waiting.clock.advance(Duration(15 * SECOND))
+    assert (await task).code == 0
+
+
 async def test_whoever_stops_waiting_is_forgotten(waiting: Waiting) -> None:
     task = await waiting.start()
     task.cancel()
