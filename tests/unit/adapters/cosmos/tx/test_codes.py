@@ -79,7 +79,7 @@ def test_a_kind_follows_from_codespace_and_code_together(
         ("sdk", 41, Reason.GAS_EXHAUSTED, True),
         ("sdk", 42, Reason.TRANSACTION_LOST, True),
         ("undefined", 1, Reason.TRANSACTION_REFUSED, True),
-        ("undefined", 111222, Reason.TRANSACTION_REFUSED, True),
+        ("undefined", 111222, Reason.PACKET_UNSUPPORTED, False),
         ("ibc", 2, Reason.IDENTITY_NOT_ALLOWED, False),
         ("ibc", 7, Reason.GAS_EXHAUSTED, True),
         ("ibc", 8, Reason.TRANSACTION_REFUSED, True),
