@@ -8,7 +8,7 @@ Source: design section 5 ("delivers [updates, packets] in order") and section 3 
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,12 @@ import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.commitment import commit_packet
-from hub.core.errors import RecordCorrupt
+from hub.core.errors import HubError, RecordCorrupt
+from hub.core.lane import Order
 from hub.core.paths import commitment_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, PacketException
+from hub.wire.frames import MAX_FRAME_BYTES
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_packet
 from relayer.failpoints import Failpoint, hit
@@ -30,7 +32,7 @@ from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 
     from hub.core.record import FrameProof, StoredPacket, StoredProof
     from hub.ports.leases import Fence
@@ -52,11 +54,9 @@ class Delivery:
     async def carry(self, send: Send) -> Reported:
         """What the destination's chain made of the packets. Raises ``HubError``."""
         packets = await self._board.registry.packets.read(self._lane_id, send.items)
-        by_proof = sorted(packets, key=attrgetter("proof_id", "sequence"))
-        groups = [list(group) for _, group in groupby(by_proof, key=attrgetter("proof_id"))]
         hit(Failpoint.DELIVERY_PLANNED)
         session = self._board.session(self._desk.key.destination_peer)
-        plans = (self._part(group, again=send.possible_duplicate) for group in groups)
+        plans = self._plans(packets, again=send.possible_duplicate)
         executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT)
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
@@ -82,8 +82,37 @@ class Delivery:
     def _lane_id(self) -> int:
         return self._desk.view.lane.lane_id
 
-    async def _part(self, packets: list[StoredPacket], *, again: bool) -> Part:
-        """The execution that delivers *packets*, all of one proof; *again* if it may have been."""
+    def _plans(self, packets: Sequence[StoredPacket], *, again: bool) -> Iterator[Awaitable[Part]]:
+        """One part for each proof; only one at all where a gateway keeps no order itself."""
+        if self._desk.view.lane.order is Order.BEST_EFFORT:
+            groups = _by_proof(packets)
+            if groups:
+                yield self._one_part(groups, again=again)
+            return
+        for group in _by_proof(sorted(packets, key=attrgetter("proof_id", "sequence"))):
+            yield self._part(group, again=again)
+
+    async def _one_part(self, groups: list[list[StoredPacket]], *, again: bool) -> Part:
+        """What is in flight alone: packets of several proofs are proven afresh together.
+
+        Where that fails, the first ones go by themselves.
+        """
+        if len(groups) > 1:
+            packets = _within(MAX_FRAME_BYTES, chain.from_iterable(groups))
+            try:
+                return await self._part(packets, again=again, afresh=True)
+            except HubError as error:
+                lane, reason = self._desk.key.name, error.reason
+                _log.info("not_proven_together", lane=lane, reason=reason, detail=str(error))
+        return await self._part(groups[0], again=again)
+
+    async def _part(
+        self, packets: list[StoredPacket], *, again: bool, afresh: bool = False
+    ) -> Part:
+        """The execution that delivers *packets*; *again* if it may have been.
+
+        They are all of one proof, unless they are to be proven *afresh*.
+        """
         key = self._desk.key
         clients = self._board.clients_of(key.destination_peer)
         source = await self._board.keeper(key.source_peer)
@@ -92,7 +121,7 @@ class Delivery:
         is_whole = len(packets) + len(proof.skipped) == proof.leaf_count
         is_current = stored.gate == self._desk.view.source.gate
         reaches = await clients.reaches(key.destination_client, proof.height)
-        if is_whole and is_current and reaches:
+        if is_whole and is_current and reaches and not afresh:
             receive = _receive(packets, proof)
         else:
             packets, receive = await self._prove_afresh(packets)
@@ -106,6 +135,7 @@ class Delivery:
             client=key.destination_client,
             updates=updates,
             possible_duplicate=again,
+            in_order=self._desk.view.lane.order is not Order.UNORDERED,
             receive=receive,
         )
         sequences = RangeSet.of([packet.sequence for packet in packets])
@@ -137,6 +167,22 @@ class Delivery:
         clients = self._board.chain_clients.get(key.destination_peer)
         executed, refusals = read_report(clients, key.destination_client, report, sequences)
         return executed, [Refused(sequence, refusal) for sequence, refusal in refusals]
+
+
+def _by_proof(packets: Iterable[StoredPacket]) -> list[list[StoredPacket]]:
+    """*packets* in order, those that follow each other under one proof together."""
+    return [list(group) for _, group in groupby(packets, key=attrgetter("proof_id"))]
+
+
+def _within(limit: int, packets: Iterable[StoredPacket]) -> list[StoredPacket]:
+    """The first of *packets* that have not more than *limit* bytes; at least one."""
+    found: list[StoredPacket] = []
+    for packet in packets:
+        limit -= len(packet.content)
+        if found and limit < 0:
+            break
+        found.append(packet)
+    return found
 
 
 async def stored_proof(registry: Registry, proof_id: int) -> StoredProof:

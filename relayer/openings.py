@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from hub.ports.lanes import Opening
     from relayer.chain_clients import Mirror
     from relayer.headers import HeaderKeeper
+    from relayer.session import Session
     from relayer.switchboard import Switchboard
 
 _log = structlog.get_logger()
@@ -112,6 +113,9 @@ class Openings:
         source = _End(plan.source, plan.source_client)
         destination = _End(plan.destination, plan.destination_client)
         ordered = plan.order is Order.ENFORCED
+        if ordered:
+            for end in (source, destination):
+                _check_enforceable(self._board.session(end.peer))
         await self._note(opening, "creating or adopting clients")
         here = await self._client(opening, source, destination, ordered=ordered)
         there = await self._client(opening, destination, source, ordered=ordered)
@@ -229,6 +233,14 @@ class Openings:
         answer = await ask(self._board, keeper, state, [key], batch=False)
         root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
         return prove_next_sequence(root, client, answer.values[0], answer.proofs[0])
+
+
+def _check_enforceable(session: Session) -> None:
+    """The chain behind *session* can enforce order. Raises ``FieldInvalid``."""
+    if not session.hello.order_enforceable:
+        chain = f"the gateway on {session.hello.chain_id} of peers/{session.peer}"
+        problem = f"enforced is more than {chain} can do; best-effort is what it offers"
+        raise FieldInvalid(field="order", problem=problem)
 
 
 async def _check_trust(mirror: Mirror, other: HeaderKeeper, now: Timestamp) -> None:

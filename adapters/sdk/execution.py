@@ -98,6 +98,9 @@ class Execution:
     action: Action | None
     possible_duplicate: bool
     """An earlier attempt may have had its effect: ask the chain before submitting again."""
+    in_order: bool = False
+    """Packets must be received in their order: nothing after one that is refused, unless that one's
+    timeout has passed, is executed. What is left for that is refused as ``SequenceOutOfOrder``."""
 
     @property
     def sequences(self) -> RangeSet:

@@ -22,10 +22,11 @@ from adapters.simchain.node import Node
 from adapters.simchain.queries import anchor_at, client_view
 from adapters.simchain.transfer_data import TransferData, payload_of
 from hub.core.commitment import commit_acknowledgement, commit_packet
-from hub.core.errors import PacketNotFound
+from hub.core.errors import PacketNotFound, SequenceOutOfOrder
 from hub.core.ids import PeerId, PortId
 from hub.core.lane import LaneKey, LaneState, Order
 from hub.core.lifecycle import PacketState
+from hub.core.ranges import RangeSet
 from hub.core.record import SkippedLeaf
 from hub.core.time import SECOND, whole_seconds
 from hub.exchange import story
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from hub.core.height import Height
     from hub.core.ids import ClientId
     from hub.core.packet import Packet
-    from hub.core.ranges import RangeSet
     from hub.core.record import Settlement
     from hub.ports.leases import Fence
     from relayer.session import Session as RelayerSession
@@ -87,12 +87,21 @@ class WilfulAdapter(SimchainAdapter):
         said = self.says(execution)
         if said is not None:
             return said
-        refused = [number for number in execution.sequences if number in self.refuses]
-        rest = _without(execution, refused)
+        refused = self._refused(execution)
+        rest = _without(execution, list(refused))
         result = ExecutionResult() if rest is None else await super().execute(rest)
         await self.reports.wait()
-        entries = [Refused(number, self.refuses[number]) for number in refused]
+        entries = [Refused(number, error) for number, error in refused.items()]
         return replace(result, refused=(*result.refused, *entries))
+
+    def _refused(self, execution: Execution) -> dict[int, HubError]:
+        """Sequences that the chain is not given; in order, those after the first one too."""
+        refused = {s: self.refuses[s] for s in execution.sequences if s in self.refuses}
+        if refused and execution.in_order:
+            first = min(refused)
+            for sequence in execution.sequences - RangeSet.span(0, first + 1):
+                refused[sequence] = SequenceOutOfOrder(got=sequence, expected=first)
+        return refused
 
     async def acknowledgements(
         self, client: ClientId, wanted: RangeSet, limit: int, at: Height

@@ -274,7 +274,13 @@ class Station:
 
     def session(self, peer: PeerId, **hello: Any) -> Session:
         """A session whose adapter has said hello."""
-        values = {"protocol_versions": [1], "execution_credits": 8, **hello}
+        values = {
+            "protocol_versions": [1],
+            "chain_id": self.exchange.chain(peer).config.chain_id,
+            "order_enforceable": True,
+            "execution_credits": 8,
+            **hello,
+        }
         first = pb.AdapterFrame(frame_id=1, hello=pb.Hello(**values))
         return Session(peer, first, self.clock)
 

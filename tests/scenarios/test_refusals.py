@@ -8,6 +8,7 @@ import pytest
 
 from adapters.sdk.execution import Acknowledge, TimeOut
 from hub.core.errors import PacketUnsupported, Reason
+from hub.core.lane import Order
 from hub.core.lifecycle import PacketState
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind
@@ -25,9 +26,14 @@ REST = (1, 2, 4, 5)
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Relayed]:
+def order() -> Order:
+    return Order.UNORDERED
+
+
+@pytest.fixture
+async def world(tmp_path: Path, order: Order) -> AsyncIterator[Relayed]:
     async with relayed(tmp_path) as world:
-        await world.open()
+        await world.open(order)
         yield world
         violations = await world.registry.audit.violations()
         assert [found for found in violations if found.count] == []
@@ -146,3 +152,18 @@ async def test_progress_of_the_neighbours_is_recorded_though_one_is_refused(
     await world.reaches(S.DELIVERED, *REST)
     view = await world.registry.lanes.view(world.desk.view.lane.lane_id)
     assert view.destination.progress == RangeSet.of(REST)
+
+
+@pytest.mark.parametrize("order", [Order.BEST_EFFORT])
+async def test_in_order_nothing_overtakes_a_packet_that_is_refused(
+    world: Relayed, order: Order
+) -> None:
+    world.right.adapter.refuses = {3: NEVER}
+    world.submit(world.left, 5, timeout=60)
+    await world.reaches(S.COMPLETED, 1, 2)
+    world.submit(world.left, timeout=500)
+    await world.seconds(20)
+    assert [await world.state(sequence) for sequence in (3, 4, 5, 6)] == [S.ACCEPTED] * 4
+    await world.reaches(S.REFUNDED, 3, 4, 5)
+    await world.reaches(S.COMPLETED, 6)
+    assert world.desk.view.lane.order is order

@@ -100,6 +100,7 @@ def execution_from_proto(execution: pb.Execution) -> Execution:
         updates=tuple([_update(step) for step in execution.updates]),
         action=_action(execution),
         possible_duplicate=execution.possible_duplicate,
+        in_order=execution.in_order,
     )
 
 

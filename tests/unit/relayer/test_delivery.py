@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from adapters.simchain.queries import PREFIX
 from hub.core.commitment import commit_packet
 from hub.core.errors import AdapterOffline, ChainUnreachable, LeaseLost, Reason, RecordCorrupt
+from hub.core.lane import Order
 from hub.core.paths import commitment_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, Refusal, SkippedLeaf
@@ -16,6 +18,7 @@ from hub.core.time import Timestamp
 from hub.wire.packet import decode_packet, encode_packet
 from relayer.delivery import Delivery, exceptions, stored_proof
 from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
+from relayer.switchboard import LaneDesk
 from tests.harness.clock import settle
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.simchain import LIGHT_CLIENT
@@ -261,3 +264,74 @@ async def test_what_goes_out_is_what_was_verified(wired: Station) -> None:
 
 def leaf_of(packet: Packet) -> tuple[bytes, bytes]:
     return commitment_key(packet.source_client, packet.sequence), commit_packet(packet)
+
+
+class TestInOrder:
+    """Towards a gateway that keeps no order itself, one execution at a time is in flight."""
+
+    @pytest.fixture
+    async def carrier(self, wired: Station) -> Delivery:
+        row = wired.registry.state.lanes[1]
+        row.lane = replace(row.lane, order=Order.BEST_EFFORT)
+        return Delivery(wired.board, await read_anew(wired), wired.exchange.fences[SUZHOU])
+
+    async def test_frames_that_wait_together_are_proven_afresh_as_one(
+        self, wired: Station, carrier: Delivery
+    ) -> None:
+        await accepted(wired, 2)
+        await accepted(wired, 1)
+        await accepted(wired, 2)
+        reported = await carrier.carry(send(1, 2, 3, 4, 5))
+        assert reported.executed == RangeSet.span(1, 6)
+        [execution] = wired.right.executions
+        assert received(execution) == [1, 2, 3, 4, 5]
+        assert execution.in_order
+        assert [len(request.proofs.keys) for request in wired.left.requests] == [5]
+
+    async def test_one_frame_goes_on_as_it_came(self, wired: Station, carrier: Delivery) -> None:
+        await accepted(wired, 3)
+        assert (await carrier.carry(send(1, 2, 3))).executed == RangeSet.span(1, 4)
+        assert wired.left.requests == []
+
+    async def test_a_part_of_one_frame_with_one_of_another_is_not_taken_for_a_whole_one(
+        self, wired: Station, carrier: Delivery
+    ) -> None:
+        await accepted(wired, 2)
+        await accepted(wired, 1)
+        assert (await carrier.carry(send(2, 3))).executed == RangeSet.of([2, 3])
+        assert received(wired.right.executions[0]) == [2, 3]
+
+    async def test_where_they_cannot_be_proven_afresh_the_first_frame_goes_alone(
+        self, wired: Station, carrier: Delivery
+    ) -> None:
+        await accepted(wired, 2)
+        await accepted(wired, 1)
+        wired.left.answers = lambda _: pb.Answer(refusal=pb.Refusal(reason="HEADER_NOT_FOUND"))
+        reported = await carrier.carry(send(1, 2, 3))
+        assert (reported.executed, reported.refused) == (RangeSet.of([1, 2]), ())
+        assert [received(one) for one in wired.right.executions] == [[1, 2]]
+
+    async def test_no_more_bytes_go_together_than_a_frame_has(
+        self, wired: Station, carrier: Delivery, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        packets = [*await accepted(wired, 1), *await accepted(wired, 2)]
+        size = sum(len(encode_packet(packet)) for packet in packets[:2])
+        monkeypatch.setattr("relayer.delivery.MAX_FRAME_BYTES", size)
+        assert (await carrier.carry(send(1, 2, 3))).executed == RangeSet.of([1, 2])
+        monkeypatch.setattr("relayer.delivery.MAX_FRAME_BYTES", 1)
+        assert (await carrier.carry(send(1, 2, 3))).executed == RangeSet.of([1])
+
+    async def test_nothing_at_all_is_no_execution(self, wired: Station, carrier: Delivery) -> None:
+        assert (await carrier.carry(send(7))).executed == EMPTY
+        assert wired.right.executions == []
+
+    async def test_what_needs_no_order_says_so(self, wired: Station) -> None:
+        await accepted(wired, 1)
+        await (await delivery(wired)).carry(send(1))
+        assert not wired.right.executions[0].in_order
+
+
+async def read_anew(board: Station) -> LaneDesk:
+    """The lane's desk, as if it were new here."""
+    view = await board.registry.lanes.view(1)
+    return LaneDesk(view, (await board.desk()).routes)

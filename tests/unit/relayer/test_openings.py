@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from hub.core.client import ConsensusState, Header
+    from hub.core.ids import PeerId
     from tests.harness.station import ScriptedAdapter
 
 ROUTES = ((TRANSFER, TRANSFER),)
@@ -111,6 +112,21 @@ class TestCreated:
         opening = await opened(unopened, order=Order.ENFORCED)
         assert opening.state is OpeningState.DONE
         assert (await unopened.registry.lanes.get(opening.lanes[0])).order is Order.ENFORCED
+
+    @pytest.mark.parametrize("end", [HANGZHOU, SUZHOU])
+    async def test_order_is_not_enforced_where_one_of_the_gateways_cannot(
+        self, unopened: Station, end: PeerId
+    ) -> None:
+        unopened.adapters[end].session.hello.order_enforceable = False
+        opening = await opened(unopened, order=Order.ENFORCED)
+        assert (opening.state, opening.reason) == (OpeningState.FAILED, "FIELD_INVALID")
+        assert opening.detail == (
+            f"order enforced is more than the gateway on {end}-1 of peers/{end} can do; "
+            "best-effort is what it offers"
+        )
+        assert unopened.left.requests == unopened.right.requests == []
+        opening = await opened(unopened, order=Order.BEST_EFFORT)
+        assert opening.state is OpeningState.DONE
 
     async def test_it_waits_until_both_adapters_are_attached_here(self, unopened: Station) -> None:
         opening = await unopened.registry.lanes.start_opening(plan(), ADMIN)

@@ -837,6 +837,7 @@ class Execution(_message.Message):
     ACKNOWLEDGE_FIELD_NUMBER: _builtins.int
     TIME_OUT_FIELD_NUMBER: _builtins.int
     MISBEHAVIOUR_FIELD_NUMBER: _builtins.int
+    IN_ORDER_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.int
     """Names it in the report; unique in a session."""
     lane: _builtins.str
@@ -845,6 +846,10 @@ class Execution(_message.Message):
     """The chain's client to update."""
     possible_duplicate: _builtins.bool
     """Whether an earlier attempt of the same may have had its effect."""
+    in_order: _builtins.bool
+    """Whether packets must be received in their order: after one that is refused, unless its timeout
+    has passed, nothing is executed.
+    """
     @_builtins.property
     def updates(self) -> _containers.RepeatedCompositeFieldContainer[Global___UpdateStep]:
         """Updates to make first, in order; the chain's client verifies each."""
@@ -877,10 +882,11 @@ class Execution(_message.Message):
         acknowledge: Global___Acknowledge | None = ...,
         time_out: Global___TimeOut | None = ...,
         misbehaviour: Global___Misbehaviour | None = ...,
+        in_order: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "action", b"action", "misbehaviour", b"misbehaviour", "receive", b"receive", "time_out", b"time_out"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "action", b"action", "client", b"client", "execution_id", b"execution_id", "lane", b"lane", "misbehaviour", b"misbehaviour", "possible_duplicate", b"possible_duplicate", "receive", b"receive", "time_out", b"time_out", "updates", b"updates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "action", b"action", "client", b"client", "execution_id", b"execution_id", "in_order", b"in_order", "lane", b"lane", "misbehaviour", b"misbehaviour", "possible_duplicate", b"possible_duplicate", "receive", b"receive", "time_out", b"time_out", "updates", b"updates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["receive", "acknowledge", "time_out", "misbehaviour"]  # noqa: Y015
     _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
