@@ -146,7 +146,7 @@ class _Paths:
 def _read(proof: bytes, key: bytes, value: bytes, upper: bytes, leaf: int) -> tuple[bytes, bytes]:
     """The version of the leaf, and the operations above it, of the lower layer of *proof*.
 
-    Raises ``ProtoError``, ``ProofUnparseable`` or ``ProofBatchInvalid``.
+    Raises ``ProtoError`` or ``ProofBatchInvalid``.
     """
     if not proof.endswith(upper):
         raise ProofBatchInvalid(leaf=leaf, rule="proof is not of the same store and root")
@@ -156,19 +156,14 @@ def _read(proof: bytes, key: bytes, value: bytes, upper: bytes, leaf: int) -> tu
     if not proof.startswith(start, at):
         raise ProofBatchInvalid(leaf=leaf, rule="proof does not show this key with this value")
     size, at = decode_varint(proof, at + len(start))
-    end = len(proof) - len(upper)
-    if at + size > end:
-        raise _bad("have a leaf that is cut")
-    return proof[at + _LEAF_VERSION_AT : at + size], proof[at + size : end]
+    operations = proof[at + size : len(proof) - len(upper)]
+    return proof[at + _LEAF_VERSION_AT : at + size], operations
 
 
 def _upper(proof: bytes) -> bytes:
-    """The second layer of *proof*, as a field. Raises ``ProtoError`` or ``ProofUnparseable``."""
+    """The second layer of *proof*, as a field; empty if there is none. Raises ``ProtoError``."""
     size, at = decode_varint(proof, 1)
-    upper = proof[at + size :]
-    if not upper:
-        raise _bad("have one layer only")
-    return upper
+    return proof[at + size :]
 
 
 def _map_path(upper: bytes) -> bytes:

@@ -353,6 +353,22 @@ async def test_heights_are_told_across_another_digit() -> None:
     assert [one.number for one in found] == list(numbers)[-64:]
 
 
+async def test_heights_that_only_look_near_are_left_out() -> None:
+    state = with_heights([1, 10, 100, 998, 999, 1000])
+    found = await queries.trusted_heights(state.node, CLIENT, 2)
+    assert [one.number for one in found] == [999, 1000]
+
+
+async def test_heights_of_an_earlier_revision_are_left_out_of_a_long_list() -> None:
+    state = with_heights([5, 6, 7, 8, 9])
+    state.items[client_state_key(CLIENT)] = client_state("hangzhou-2", latest=9, revision=2)
+    for number in (8, 9):
+        key = consensus_state_key(CLIENT, Height(2, number))
+        state.items |= {key: b"state", key + b"/processedTime": b"1"}
+    found = await queries.trusted_heights(state.node, CLIENT, 3)
+    assert found == (Height(2, 8), Height(2, 9))
+
+
 async def test_unknown_client_is_not_found() -> None:
     with pytest.raises(ClientNotFound):
         await queries.trusted_heights(CosmosState().node, CLIENT)
@@ -370,16 +386,14 @@ async def test_pages_of_heights_that_never_end_count_as_no_answer() -> None:
     state.answers[HEIGHTS] = message_field(2, bytes_field(1, b"1-9"))
     with pytest.raises(ChainUnreachable):
         await queries.trusted_heights(state.node, CLIENT)
+    assert len(state.asked) == 3
 
 
 async def test_pages_of_heights_that_fall_for_ever_count_as_no_answer() -> None:
-    state = CosmosState(items={client_state_key(CLIENT): client_state(latest=10**12)})
-    keys = iter(range(10**12 - 1, 0, -1))
-
-    def answer(_: bytes) -> bytes:
-        return message_field(2, bytes_field(1, b"1-%d" % next(keys)))
-
-    state.answers[HEIGHTS] = answer
+    latest = 10**12 - 1
+    state = CosmosState(items={client_state_key(CLIENT): client_state(latest=latest)})
+    keys = iter(range(latest, latest - 1000, -1))
+    state.answers[HEIGHTS] = lambda _: message_field(2, bytes_field(1, b"1-%d" % next(keys)))
     with pytest.raises(ChainUnreachable):
         await queries.trusted_heights(state.node, CLIENT)
     assert len(state.asked) < 100

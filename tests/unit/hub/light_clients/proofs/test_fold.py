@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub.core.codec.proto import message_field
 from hub.core.errors import (
     HubError,
     LimitExceeded,
@@ -16,9 +17,10 @@ from hub.core.errors import (
 )
 from hub.light_clients.proofs.batch import verify_batch
 from hub.light_clients.proofs.batch_codec import MAX_LEAVES
-from hub.light_clients.proofs.codec import MAX_PROOF_BYTES
+from hub.light_clients.proofs.codec import MAX_PROOF_BYTES, encode_inner_op
 from hub.light_clients.proofs.expand import expand_batch
 from hub.light_clients.proofs.fold import fold_batch
+from hub.light_clients.proofs.spec import InnerOp
 from tests.harness.iavl import World, join, leaf, plant
 from tests.harness.proof_samples import (
     KEY_PREFIX,
@@ -187,6 +189,39 @@ def test_numbers_of_leaves_and_proofs_are_bounded_and_the_same() -> None:
         fold_batch(PREFIX, many, [b"" for _ in many])
     with pytest.raises(ProofUnparseable):
         fold_batch(PREFIX, leaves(2, 4), membership(2))
+
+
+@pytest.mark.parametrize("size", range(5))
+@pytest.mark.parametrize("tag", [0x22, 0x2A])
+def test_operation_that_is_none_is_refused(tag: int, size: int) -> None:
+    head = chained(replace(lower(2), path=()))
+    operation = bytes((tag, size)) + bytes(size)
+    inner = head[4:] + operation
+    layer = message_field(1, message_field(1, inner)) + chained(upper())
+    with pytest.raises(ProofSpecViolated):
+        fold_batch(PREFIX, leaves(2), [layer])
+
+
+def test_node_behind_another_tag_is_refused() -> None:
+    (proof,) = membership(2)
+    at = proof.index(b"\x22" + bytes((len(encode_inner_op(lower(2).path[0])),)))
+    with pytest.raises(ProofSpecViolated):
+        fold_batch(PREFIX, leaves(2), [proof[:at] + b"\x2a" + proof[at + 1 :]])
+
+
+@pytest.mark.parametrize("count", [129, 256])
+def test_store_path_that_is_too_deep_is_refused(count: int) -> None:
+    deep = replace(upper(), path=(upper().path * count)[:count])
+    with pytest.raises(ProofSpecViolated):
+        fold_batch(PREFIX, leaves(2), [chained(lower(2), deep)])
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_store_path_with_a_sibling_of_another_length_is_refused(size: int) -> None:
+    for op in (InnerOp(1, b"\x01" + bytes(size), b""), InnerOp(1, b"\x01", bytes(size))):
+        bent = replace(upper(), path=(op, *upper().path))
+        with pytest.raises(ProofSpecViolated):
+            fold_batch(PREFIX, leaves(2), [chained(lower(2), bent)])
 
 
 def test_path_that_is_too_deep_is_refused_before_it_is_read() -> None:
