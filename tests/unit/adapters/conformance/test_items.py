@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from adapters.conformance import items
 from adapters.conformance.check import Grade
 from adapters.conformance.items import ITEMS, chosen
 from hub.core.errors import FieldInvalid
 from tests.harness.examined import examined
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_an_honest_adapter_passes_every_item(tmp_path: Path) -> None:
@@ -42,3 +40,9 @@ def test_chosen_items_keep_the_order_of_the_exam() -> None:
     assert chosen([]) == ITEMS
     with pytest.raises(FieldInvalid):
         chosen(["hallo"])
+
+
+def test_the_manual_shows_every_item_as_it_is() -> None:
+    page = Path(items.__file__).with_name("README.md").read_text(encoding="utf-8")
+    rows = [f"| `{item.name}` | {item.asks} |" for item in ITEMS]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == rows
