@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The revision that this program needs."""
 OLDEST_SERVER: Final = 15
 NONE: Final = "none"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Date,
     DateTime,
+    Identity,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -19,6 +21,7 @@ from hub.registry.tables.columns import (
     check,
     lane,
     metadata,
+    moment,
     name,
     number,
     octets,
@@ -121,8 +124,28 @@ exceptions = Table(
     words("detail"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     number("next_attempt_at", null=True),
+    moment("since"),
     PrimaryKeyConstraint("lane_id", "sequence"),
     one_of("kind", "HOLE", "RETRY", "HELD", "PARKED", "DENIED"),
     check("numbers", "sequence >= 1 AND attempts >= 0"),
     comment="Packets that do not move by themselves, and why.",
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("attempt_id", BigInteger, Identity(always=True), primary_key=True),
+    lane(),
+    moment("at"),
+    name("peer"),
+    words("kind", None),
+    words("reason", None),
+    words("detail"),
+    ranges("sequences"),
+    Index(None, "at"),
+    Index(None, "lane_id", "attempt_id"),
+    one_of("kind", "RETRY", "PARKED", "ASKED"),
+    check("reason", "(kind = 'ASKED') = (reason = '')"),
+    check("sequences", "NOT isempty(sequences) AND lower(sequences) >= 1"),
+    comment="Attempts that failed and retries that were asked for, of the last 30 days.",
 )
