@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 PAGE: Final = 1_000
 """Sequences of one page of a list."""
+SOUGHT: Final = 256
+"""Sequences that are searched for at once."""
 PATIENCE: Final = Duration(SECOND)
 """How long a call waits for a search."""
 BELIEVED: Final = Duration(300 * SECOND)
@@ -101,12 +103,11 @@ class History:
         now = self._clock.monotonic()
         if now >= one.believed_until:
             one.believed_until = Timestamp(now + BELIEVED)
-            one.search = BlockSearch(self._node, client, side, self._note)
             one.track.listed = one.track.missing = EMPTY
         await self._list(one, wanted)
+        sought = one.track.sought(wanted, SOUGHT)
         found = await self._contents(one, wanted, limit, at)
-        sought = one.track.sought(wanted, limit) if len(found) < limit else EMPTY
-        if sought:
+        if sought and (len(found) < limit or sought.first < found[-1].sequence):
             await self._seek(one, sought, at - 1)
             found = await self._contents(one, wanted, limit, at)
         return found
@@ -130,7 +131,11 @@ class History:
         at_source = one.side is Side.SOURCE
         ask = queries.standing_commitments if at_source else queries.written_acknowledgements
         track = one.track
-        for low, high in (wanted - track.listed).ranges:
+        unlisted = wanted - track.listed
+        if unlisted:
+            # Blocks walked through before may hold what was not known to stand then.
+            one.search = BlockSearch(self._node, one.client, one.side, self._note)
+        for low, high in unlisted.ranges:
             at = low
             while at < high:
                 count = min(PAGE, high - at)
