@@ -7,7 +7,7 @@ it hears, or what its chain does.
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from ydhub.relay.v1 import relay_pb2 as pb
 
     from adapters.conformance.check import Result
+    from adapters.conformance.counterparty import Counterparty
     from adapters.simchain.chain import Chain
     from hub.core.ids import ClientId
 
@@ -189,38 +190,18 @@ async def examined(
     node = Node(chain_of("hangzhou"), clock)
     node.produce()
     node.produce()
-    watch = Watch(clock)
-    relay = Relay(TRUST_DOMAIN, watch, clock)
-    with ExitStack() as opened:
-        patch = opened.enter_context(pytest.MonkeyPatch.context())
+    users = Users(node, clock)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        counterparty.kept(directory / "examiner", counterparty.CLIENT_TYPE, clock) as other,
+        closing(AcceptedLog(directory / "accepted.jsonl")) as log,
+    ):
         patch.setattr(
             "adapters.sdk.client.Stream", lambda call, at: LyingStream(call, at, says, hears)
         )
-        kept = counterparty.kept(directory / "examiner", counterparty.CLIENT_TYPE, clock)
-        other = opened.enter_context(kept)
-        file = directory / "examiner.yaml"
-        anchor_file.write(file, other.anchor(), peer=EXAMINER)
+        city = _city(adapter(node), other, directory / "examiner.yaml", log, clock)
+        exam, relay = _exam(node, other, users if has_users else None, clock)
         port = await relay.start("127.0.0.1:0", certificates.server("/relayers/examiner"))
-        users = Users(node, clock)
-        exam = Exam(
-            Subject(peer=PEER, anchor=anchor_at(node.chain, node.chain.height, TRUST)),
-            relay,
-            other,
-            sender=users if has_users else None,
-            watch=watch,
-            clock=clock,
-            patience=PATIENCE,
-        )
-        log = AcceptedLog(directory / "accepted.jsonl")
-        opened.callback(log.close)
-        city = City(
-            chain=adapter(node),
-            anchors=Anchors.of_files({EXAMINER: file}),
-            log=log,
-            clock=clock,
-            randomness=FixedChance(),
-            adapter="simchain under exam",
-        )
         running = _running(node, city, relayers(certificates, port))
         try:
             yield Examined(exam, node.chain, users)
@@ -230,6 +211,32 @@ async def examined(
             await asyncio.gather(*running, return_exceptions=True)
             exam.leave()
             await relay.stop()
+
+
+def _exam(
+    node: Node, other: Counterparty, users: Users | None, clock: FastClock
+) -> tuple[Exam, Relay]:
+    """The exam of *node*'s adapter, and what it will dial."""
+    watch = Watch(clock)
+    relay = Relay(TRUST_DOMAIN, watch, clock)
+    subject = Subject(peer=PEER, anchor=anchor_at(node.chain, node.chain.height, TRUST))
+    exam = Exam(subject, relay, other, sender=users, watch=watch, clock=clock, patience=PATIENCE)
+    return exam, relay
+
+
+def _city(
+    chain: SimchainAdapter, other: Counterparty, file: Path, log: AcceptedLog, clock: FastClock
+) -> City:
+    """The adapter, whose operator has the examiner's anchor in *file*."""
+    anchor_file.write(file, other.anchor(), peer=EXAMINER)
+    return City(
+        chain=chain,
+        anchors=Anchors.of_files({EXAMINER: file}),
+        log=log,
+        clock=clock,
+        randomness=FixedChance(),
+        adapter="simchain under exam",
+    )
 
 
 def relayers(certificates: Certificates, port: int) -> Relayers:
