@@ -17,6 +17,7 @@ phase = "expand"
 
 def upgrade() -> None:
     run("0002_tables.sql")
+    run("0002_governance.sql")
 
 
 def downgrade() -> None:

@@ -8,10 +8,19 @@ only many rows show is an invariant (invariants.py).
 
 from __future__ import annotations
 
-from hub.registry.tables import audit, clients, lanes, packets, peers
+from hub.registry.tables import audit, certificates, clients, lanes, packets, peers
 from hub.registry.tables.columns import metadata
 
 PARTITIONED = ("packets", "proofs", "outcomes")
 """Tables with one partition for each day of the database's clock."""
 
-__all__ = ["PARTITIONED", "audit", "clients", "lanes", "metadata", "packets", "peers"]
+__all__ = [
+    "PARTITIONED",
+    "audit",
+    "certificates",
+    "clients",
+    "lanes",
+    "metadata",
+    "packets",
+    "peers",
+]

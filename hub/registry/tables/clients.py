@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
@@ -40,6 +41,7 @@ hub_clients = Table(
     octet_list("prefix"),
     moment("frozen_at", null=True),
     words("frozen_cause"),
+    moment("recovered_at", null=True),
     *digests("header_hash", "next_validators_hash"),
     check("anchor", "anchor_revision >= 0 AND anchor_height >= 1"),
     check("frozen", "frozen_at IS NOT NULL OR frozen_cause = ''"),
@@ -108,4 +110,18 @@ evidence = Table(
     UniqueConstraint("peer", "digest"),
     check("number", "number >= 1"),
     comment="Two truths of one chain that contradict each other.",
+)
+
+carried_evidence = Table(
+    "carried_evidence",
+    metadata,
+    name("peer"),
+    number("number"),
+    name("chain_peer"),
+    name("client"),
+    moment("carried_at"),
+    PrimaryKeyConstraint("peer", "number", "chain_peer", "client"),
+    ForeignKeyConstraint(["peer", "number"], ["evidence.peer", "evidence.number"]),
+    ForeignKeyConstraint(["chain_peer", "client"], ["chain_clients.peer", "chain_clients.client"]),
+    comment="Chain clients that are frozen by evidence which the relayer carried to them.",
 )

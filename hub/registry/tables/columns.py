@@ -56,9 +56,9 @@ def number(column: str, *, null: bool = False, default: int | None = None) -> Co
     return Column(column, BigInteger, nullable=null, server_default=shown)
 
 
-def octets(column: str) -> Column[bytes]:
+def octets(column: str, *, key: bool = False) -> Column[bytes]:
     """A column of bytes."""
-    return Column(column, LargeBinary, nullable=False)
+    return Column(column, LargeBinary, nullable=False, primary_key=key)
 
 
 def octet_list(column: str) -> Column[list[bytes]]:
@@ -71,9 +71,9 @@ def word_list(column: str) -> Column[list[str]]:
     return Column(column, ARRAY(Text), nullable=False, server_default=text("'{}'"))
 
 
-def moment(column: str, *, null: bool = False) -> Column[Any]:
-    """A column of times by the database's clock; now, unless it may be null."""
-    shown = None if null else text("clock_timestamp()")
+def moment(column: str, *, null: bool = False, default: bool = True) -> Column[Any]:
+    """A column of times by the database's clock; now, unless it may be null or has no *default*."""
+    shown = text("clock_timestamp()") if default and not null else None
     return Column(column, DateTime(timezone=True), nullable=null, server_default=shown)
 
 

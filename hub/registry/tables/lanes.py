@@ -50,14 +50,14 @@ lanes = Table(
     UniqueConstraint("name"),
     Index(None, "source_peer"),
     Index(None, "destination_peer"),
-    one_of("state", "OPENING", "OPEN", "PAUSED", "CLOSED"),
+    one_of("state", "OPENING", "OPEN", "PAUSED", "DRAINING", "CLOSED"),
     one_of("ordering", *ORDERS),
     check(
         "name",
         "name = concat_ws('~', source_peer, source_client, destination_peer, destination_client)",
     ),
     check("first_sequence", "first_sequence >= 1"),
-    check("pause_cause", "state = 'PAUSED' OR pause_cause = ''"),
+    check("pause_cause", "state IN ('PAUSED', 'DRAINING') OR pause_cause = ''"),
     comment="Lanes: one direction of a pair of chain clients each.",
 )
 

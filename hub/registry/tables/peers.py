@@ -24,7 +24,9 @@ peers = Table(
     words("state", None),
     moment("created_at"),
     number("revision", default=1),
+    words("suspend_cause"),
     one_of("state", "PROPOSED", "ACTIVE", "SUSPENDED", "RETIRED"),
+    check("suspend_cause", "state = 'SUSPENDED' OR suspend_cause = ''"),
     comment="City chains that take part.",
 )
 
