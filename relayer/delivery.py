@@ -32,7 +32,7 @@ from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from hub.core.record import FrameProof, StoredPacket, StoredProof
     from hub.ports.leases import Fence
@@ -51,13 +51,13 @@ class Delivery:
         self._desk = desk
         self._fence = fence
 
-    async def carry(self, send: Send) -> Reported:
+    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What the destination's chain made of the packets. Raises ``HubError``."""
         packets = await self._board.registry.packets.read(self._lane_id, send.items)
         hit(Failpoint.DELIVERY_PLANNED)
         session = self._board.session(self._desk.key.destination_peer)
         plans = self._plans(packets, again=send.possible_duplicate)
-        executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT)
+        executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT, goes_on)
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
         return Reported(send.number, executed, tuple(refused), chance)

@@ -31,6 +31,7 @@ from relayer.session import ITEM_CREDITS
 from relayer.settlement import Settlement
 from relayer.steps.flow import Added, Ended, Flow, Gate, backlog
 from relayer.timeouts import TimeoutSweep
+from relayer.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
@@ -50,9 +51,6 @@ LEASE: Final = Duration(5 * SECOND)
 RENEW_EVERY: Final = Duration(SECOND)
 POLL_EVERY: Final = Duration(5 * SECOND)
 """The slow poll behind the hints."""
-WINDOW: Final = 4
-"""Attempts of a lane without order that may be in flight."""
-
 LANES_AT_ONCE: Final = 16
 """Lanes that one poll looks at before frames have their turn."""
 ROUTES_AT_ONCE: Final = 64
@@ -73,6 +71,7 @@ class PeerOwner:
         self._board = board
         self._telemetry = telemetry
         self._inbound = Inbound(board, session, fence, telemetry)
+        self._turns = Turns(session.execution_credits)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lanes: dict[int, LaneDesk] = {}
         self._runners: list[FlowRunner] = []
@@ -194,18 +193,22 @@ class PeerOwner:
         self._lanes[lane.lane_id] = desk
         if lane.key.destination_peer == self.peer:
             in_order = lane.order is not Order.UNORDERED
-            flow = Flow(window=1 if in_order else WINDOW, in_order=in_order)
+            flow = Flow(window=1, in_order=True) if in_order else self._wide()
             carrier: Carrier = Delivery(self._board, desk, self.fence)
             desk.delivery = self._run(flow, carrier, f"{lane.key}>")
         else:
-            flow = Flow(window=WINDOW)
+            flow = self._wide()
             carrier = Settlement(self._board, desk, self.fence)
             desk.settlement = self._run(flow, carrier, f"{lane.key}<")
         return True
 
+    def _wide(self) -> Flow:
+        """A flow that fills, if it has so much, all that the chain takes at once."""
+        return Flow(full_window=self.session.execution_credits)
+
     def _run(self, flow: Flow, carrier: Carrier, name: str) -> FlowRunner:
         clock, chance = self._board.clock, self._board.randomness
-        runner = FlowRunner(flow, carrier, clock, chance, name)
+        runner = FlowRunner(flow, carrier, self._turns, clock, chance, name=name)
         runner.on_fault = self._fault
         self._runners.append(runner)
         runner.start()

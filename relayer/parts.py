@@ -39,8 +39,13 @@ class Part:
     """May raise ``Malformed``."""
 
 
-async def carry_parts(session: Session, plans: Iterable[Awaitable[Part]], sent: Failpoint) -> Found:
-    """What became of every part that could be planned and was reported.
+async def carry_parts(
+    session: Session,
+    plans: Iterable[Awaitable[Part]],
+    sent: Failpoint,
+    goes_on: Callable[[], None],
+) -> Found:
+    """What became of every part that could be planned and was reported; *goes_on* hears of each.
 
     What a failed part holds is in neither. Raises the first ``HubError`` where every part failed.
     """
@@ -51,7 +56,8 @@ async def carry_parts(session: Session, plans: Iterable[Awaitable[Part]], sent: 
             parts.append(await plan)
         except HubError as error:
             failures.append(error)
-    found = await asyncio.gather(*[_execute(session, part, sent) for part in parts])
+        goes_on()
+    found = await asyncio.gather(*[_execute(session, part, sent, goes_on) for part in parts])
     failures += [result for result in found if isinstance(result, HubError)]
     results = [result for result in found if not isinstance(result, HubError)]
     for failure in failures:
@@ -65,8 +71,12 @@ async def carry_parts(session: Session, plans: Iterable[Awaitable[Part]], sent: 
     return executed, refused
 
 
-async def _execute(session: Session, part: Part, sent: Failpoint) -> Found | HubError:
+async def _execute(
+    session: Session, part: Part, sent: Failpoint, goes_on: Callable[[], None]
+) -> Found | HubError:
     try:
         return part.read(await session.execute(part.execution, lambda: hit(sent)))
     except HubError as error:
         return error
+    finally:
+        goes_on()

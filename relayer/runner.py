@@ -6,6 +6,7 @@ All decisions are ``steps.flow.step``; here are only the tasks.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -14,6 +15,7 @@ from hub.core.errors import HubError
 from hub.core.time import Duration
 from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import (
+    Begun,
     Done,
     Effect,
     Ended,
@@ -25,6 +27,7 @@ from relayer.steps.flow import (
     Send,
     Tick,
     Wait,
+    Withdrawn,
     step,
     wakes_at,
 )
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     from hub.core.ranges import RangeSet
     from hub.ports.clock import Clock, Randomness
+    from relayer.turns import Turns
 
 _log = structlog.get_logger()
 
@@ -41,8 +45,11 @@ _log = structlog.get_logger()
 class Carrier(Protocol):
     """What a flow's effects do in the world."""
 
-    async def carry(self, send: Send) -> Reported:
-        """What became of the attempt. A ``HubError`` means that nobody knows, or not yet."""
+    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
+        """What became of the attempt. A ``HubError`` means that nobody knows, or not yet.
+
+        Tells *goes_on* whenever a part of it is done.
+        """
         ...
 
     async def record(self, effect: Done | Park | Wait) -> RangeSet:
@@ -69,11 +76,19 @@ class FlowRunner:
     """One flow and its tasks; lives as long as its session."""
 
     def __init__(
-        self, flow: Flow, carrier: Carrier, clock: Clock, randomness: Randomness, name: str
+        self,
+        flow: Flow,
+        carrier: Carrier,
+        turns: Turns,
+        clock: Clock,
+        randomness: Randomness,
+        *,
+        name: str,
     ) -> None:
-        """A runner of *flow*, not started."""
+        """A runner of *flow*, not started; its attempts wait for their *turns* at its chain."""
         self.flow = flow
         self._carrier = carrier
+        self._turns = turns
         self._clock = clock
         self._randomness = randomness
         self._name = name
@@ -123,9 +138,19 @@ class FlowRunner:
                 self._attempts.pop(number).cancel()
 
     async def _attempt(self, send: Send) -> None:
-        event: Failed | Reported
+        """The attempt, once it is its turn; not if it is no longer wanted then."""
+        async with self._turns.turn(self._name):
+            attempt = next((a for a in self.flow.in_flight if a.number == send.number), None)
+            if attempt is None or not attempt.items or self.flow.is_stopped:
+                self._end(Withdrawn(send.number))
+                return
+            self.feed(Begun(send.number))
+            event = await self._carry(replace(send, items=attempt.items))
+        self._end(event)
+
+    async def _carry(self, send: Send) -> Failed | Reported:
         try:
-            event = await self._carrier.carry(send)
+            return await self._carrier.carry(send, lambda: self.feed(Begun(send.number)))
         except HubError as error:
             _log.info(
                 "attempt_failed",
@@ -134,16 +159,11 @@ class FlowRunner:
                 reason=error.reason,
                 detail=str(error),
             )
-            event = self._failed(send)
         except Exception:  # noqa: BLE001 - a bug costs one attempt, not the peer's session
             _log.exception("attempt_broke", flow=self._name, number=send.number)
-            event = self._failed(send)
-        self._end(event)
-
-    def _failed(self, send: Send) -> Failed:
         return Failed(send.number, self._randomness.below(CHANCES))
 
-    def _end(self, event: Failed | Reported) -> None:
+    def _end(self, event: Failed | Reported | Withdrawn) -> None:
         self._attempts.pop(event.number, None)
         self.feed(event)
 

@@ -93,8 +93,9 @@ class Session:
         self._last_frame_id = first.frame_id
         self._answers: dict[int, asyncio.Future[pb.Answer]] = {}
         self._reports: dict[int, asyncio.Future[pb.ExecutionReport]] = {}
-        granted = min(first.hello.execution_credits or 1, MAX_EXECUTIONS)
-        self._executions = asyncio.Semaphore(granted)
+        self.execution_credits = min(first.hello.execution_credits or 1, MAX_EXECUTIONS)
+        """Executions that the adapter takes at once."""
+        self._executions = asyncio.Semaphore(self.execution_credits)
         self._is_draining = False
 
     def end(self, cause: HubError) -> None:

@@ -31,7 +31,7 @@ from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from hub.core.height import Height
     from hub.core.record import StoredOutcome, StoredPacket, StoredProof
@@ -54,7 +54,7 @@ class Settlement:
         self._knows_earlier = False
         """Whether exceptions of earlier sessions are among them."""
 
-    async def carry(self, send: Send) -> Reported:
+    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What the source's chain made of the outcomes. Raises ``HubError``."""
         outcomes = await self._board.registry.outcomes.read(self._lane_id, send.items)
         elsewhere = [o for o in outcomes if o.kind is OutcomeKind.SETTLED_ELSEWHERE]
@@ -64,7 +64,7 @@ class Settlement:
         if owed:
             session = self._board.session(self._desk.key.source_peer)
             plans = await self._plans(owed, again=send.possible_duplicate)
-            done, refused = await carry_parts(session, plans, Failpoint.SETTLEMENT_SENT)
+            done, refused = await carry_parts(session, plans, Failpoint.SETTLEMENT_SENT, goes_on)
             executed |= done
         hit(Failpoint.SETTLEMENT_REPORTED)
         chance = self._board.randomness.below(CHANCES)

@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 
 BATCH: Final = 256
 """Most items of one attempt."""
+WINDOW: Final = 4
+"""Attempts of a lane without order that may be in flight, full or not."""
 REPORT_WITHIN: Final = Duration(30 * SECOND)
-"""An attempt without a report by then is made again, as a possible duplicate."""
+"""An attempt that has begun, and neither went on nor was reported by then, is made again, as a
+possible duplicate."""
 MAX_CUTS: Final = 1024
 """Ends of frames that a flow remembers; items beyond them are cut anywhere."""
 PROOF_WITHIN: Final = Duration(60 * SECOND)
@@ -40,11 +43,12 @@ PROOF_WITHIN: Final = Duration(60 * SECOND)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Items handed to the chain, not reported yet."""
+    """Items handed to the chain, or waiting for their turn there; not reported yet."""
 
     number: int
     items: RangeSet
-    deadline: Timestamp
+    deadline: Timestamp | None = None
+    """None until it has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,10 @@ class Flow:
     next_number: int = 1
     is_stopped: bool = False
     """A pause or freeze keeps everything where it is."""
-    window: int = 4
+    window: int = WINDOW
     """Attempts that may be in flight; 1 where order matters."""
+    full_window: int = 0
+    """Attempts that may be in flight if each further one is full, where that is more."""
     in_order: bool = False
     """Send only what follows everything that has not ended. Source: design section 3, "Order"."""
 
@@ -102,6 +108,20 @@ class Refused:
 
     item: int
     refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt has its turn at the chain, or goes on there: it has its whole time again."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """An attempt did not begin: its items are as they were."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +155,7 @@ class Tick:
     """Time has passed, or there is room again."""
 
 
-Event = Added | Ended | Reported | Failed | Gate | Tick
+Event = Added | Ended | Begun | Withdrawn | Reported | Failed | Gate | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +204,12 @@ def step(flow: Flow, event: Event, now: Timestamp) -> tuple[Flow, list[Effect]]:
             flow = replace(flow, pending=flow.pending | (items - _known(flow)), cuts=cuts)
         case Ended(items):
             flow = _ended(flow, items)
+        case Begun(number):
+            flow = _begun(flow, number, now)
+        case Withdrawn(number):
+            flow, items = _take_attempt(flow, number)
+            cuts = _with_cuts(flow.cuts, [items])
+            flow = replace(flow, pending=flow.pending | items, cuts=cuts)
         case Reported():
             flow = _reported(flow, event, now, effects)
         case Failed(number, chance):
@@ -195,13 +221,14 @@ def step(flow: Flow, event: Event, now: Timestamp) -> tuple[Flow, list[Effect]]:
         case _:
             assert_never(event)
     flow = _overdue(flow, now)
-    flow = _send(flow, now, effects)
+    flow = _send(flow, effects)
     return flow, effects
 
 
 def wakes_at(flow: Flow) -> Timestamp | None:
     """When a ``Tick`` is due next; None if nothing waits for a time."""
-    times = [attempt.deadline for attempt in flow.in_flight]
+    deadlines = [attempt.deadline for attempt in flow.in_flight]
+    times = [deadline for deadline in deadlines if deadline is not None]
     times += [delayed.due for delayed in flow.awaiting]
     times += [delayed.due for delayed in flow.later]
     return min(times, default=None)
@@ -252,6 +279,19 @@ def _take_attempt(flow: Flow, number: int) -> tuple[Flow, RangeSet]:
     return flow, EMPTY
 
 
+def _begun(flow: Flow, number: int, now: Timestamp) -> Flow:
+    deadline = Timestamp(now + REPORT_WITHIN)
+    return replace(
+        flow,
+        in_flight=tuple(
+            [
+                replace(attempt, deadline=deadline) if attempt.number == number else attempt
+                for attempt in flow.in_flight
+            ]
+        ),
+    )
+
+
 def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]) -> Flow:
     flow, items = _take_attempt(flow, event.number)
     executed = event.executed & items
@@ -292,7 +332,7 @@ def _try_later(
 
 def _overdue(flow: Flow, now: Timestamp) -> Flow:
     """What waited long enough is pending again; what may have had its effect is marked."""
-    late = [attempt for attempt in flow.in_flight if attempt.deadline <= now]
+    late = [a for a in flow.in_flight if a.deadline is not None and a.deadline <= now]
     unproven = [entry for entry in flow.awaiting if entry.due <= now]
     ready = [entry for entry in flow.later if entry.due <= now]
     if not (late or unproven or ready):
@@ -309,14 +349,14 @@ def _overdue(flow: Flow, now: Timestamp) -> Flow:
         pending=pending,
         cuts=_with_cuts(flow.cuts, again),
         tried=flow.tried | maybe,
-        in_flight=tuple([attempt for attempt in flow.in_flight if attempt.deadline > now]),
+        in_flight=tuple([attempt for attempt in flow.in_flight if attempt not in late]),
         awaiting=tuple([entry for entry in flow.awaiting if entry.due > now]),
         later=tuple([entry for entry in flow.later if entry.due > now]),
     )
 
 
-def _send(flow: Flow, now: Timestamp, effects: list[Effect]) -> Flow:
-    while flow.pending and not flow.is_stopped and len(flow.in_flight) < flow.window:
+def _send(flow: Flow, effects: list[Effect]) -> Flow:
+    while flow.pending and not flow.is_stopped and _has_room(flow):
         items = _batch(flow)
         if flow.in_order:
             if flow.in_flight or _blocks(flow, items.first):
@@ -325,7 +365,7 @@ def _send(flow: Flow, now: Timestamp, effects: list[Effect]) -> Flow:
             items = RangeSet.span(low, high)
         number = flow.next_number
         effects.append(Send(number, items, possible_duplicate=bool(items & flow.tried)))
-        attempt = Attempt(number, items, Timestamp(now + REPORT_WITHIN))
+        attempt = Attempt(number, items)
         flow = replace(
             flow,
             pending=flow.pending - items,
@@ -334,6 +374,12 @@ def _send(flow: Flow, now: Timestamp, effects: list[Effect]) -> Flow:
         )
     passed = bisect_right(flow.cuts, flow.pending.first) if flow.pending else len(flow.cuts)
     return replace(flow, cuts=flow.cuts[passed:]) if passed else flow
+
+
+def _has_room(flow: Flow) -> bool:
+    """Whether another attempt may be in flight; above the window, only one that is worth it."""
+    count = len(flow.in_flight)
+    return count < flow.window or (count < flow.full_window and len(flow.pending) >= BATCH)
 
 
 def _batch(flow: Flow) -> RangeSet:

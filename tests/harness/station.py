@@ -376,3 +376,7 @@ async def station(*, opened: bool = True) -> AsyncIterator[Station]:
 
 def proto_height(number: int, revision: int = 1) -> client_pb2.Height:
     return client_pb2.Height(revision=revision, number=number)
+
+
+def goes_on() -> None:
+    """Whoever carries something tells that a part of it is done."""

@@ -14,8 +14,9 @@ from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, PacketException
 from hub.core.time import SECOND
 from hub.ports.lanes import OpeningPlan
-from relayer.owner import LEASE, POLL_EVERY, RENEW_EVERY, WINDOW, PeerOwner
+from relayer.owner import LEASE, POLL_EVERY, RENEW_EVERY, PeerOwner
 from relayer.session import ITEM_CREDITS
+from relayer.steps.flow import WINDOW, Flow
 from tests.harness.clock import settle, until
 from tests.harness.exchange import ADMIN, ANCHOR_HEIGHT, HANGZHOU, SUZHOU, Exchange
 from tests.harness.station import Station, station
@@ -167,13 +168,15 @@ class TestLanes:
     async def test_an_ordered_lane_carries_one_attempt_at_a_time(self, owned: Station) -> None:
         await self.open_another(owned)
         await owned.owners[SUZHOU].find_lanes()
-        windows = {
-            desk.key.destination_client: (desk.delivery.flow.window, desk.delivery.flow.in_order)
+        flows = {
+            desk.key.destination_client: desk.delivery.flow
             for desk in owned.board.desks.values()
             if desk.delivery is not None and desk.key.destination_peer == SUZHOU
         }
-        assert windows[ClientId("07-tendermint-6")] == (1, True)
-        assert windows[owned.exchange.key.destination_client] == (WINDOW, False)
+        assert flows[ClientId("07-tendermint-6")] == Flow(window=1, in_order=True)
+        granted = owned.right.session.execution_credits
+        assert flows[owned.exchange.key.destination_client] == Flow(full_window=granted)
+        assert granted > WINDOW
 
     async def test_a_pause_stops_deliveries_and_the_end_of_it_is_told_to_the_adapter(
         self, owned: Station

@@ -24,10 +24,11 @@ from relayer.steps.flow import (
     Send,
     Wait,
 )
+from relayer.turns import Turns
 from tests.harness.clock import FixedChance, ManualClock, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 NEVER = Refusal(Reason.PACKET_INVALID, "no such application", is_final=True)
 
@@ -37,6 +38,8 @@ class PaperCarrier:
 
     def __init__(self) -> None:
         self.ends = True
+        self.goes_on: Callable[[], None] = lambda: None
+        """Of the newest attempt."""
         self.waits = False
         """Attempts wait for a result of the test's."""
         self.results: asyncio.Queue[Reported | Exception] = asyncio.Queue()
@@ -49,8 +52,9 @@ class PaperCarrier:
         self.recorded: list[Done | Park | Wait] = []
         self.cancelled: list[int] = []
 
-    async def carry(self, send: Send) -> Reported:
+    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         self.sends.append(send)
+        self.goes_on = goes_on
         if not self.waits:
             return Reported(send.number, send.items)
         try:
@@ -81,8 +85,15 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def runner(carrier: PaperCarrier, clock: ManualClock) -> AsyncIterator[FlowRunner]:
-    made = FlowRunner(Flow(window=1), carrier, clock, FixedChance(), "a lane")
+def turns() -> Turns:
+    return Turns(1)
+
+
+@pytest.fixture
+async def runner(
+    carrier: PaperCarrier, clock: ManualClock, turns: Turns
+) -> AsyncIterator[FlowRunner]:
+    made = FlowRunner(Flow(window=1), carrier, turns, clock, FixedChance(), name="a lane")
     made.start()
     yield made
     await made.stop()
@@ -220,6 +231,81 @@ class TestAttempts:
         runner.feed(Gate(is_stopped=False))
         await settle()
         assert len(carrier.sends) == 1
+
+
+class TestTurns:
+    """Attempts that wait because other lanes have theirs at the same chain."""
+
+    async def test_an_attempt_that_waits_has_not_begun_and_is_never_overdue(
+        self, runner: FlowRunner, carrier: PaperCarrier, clock: ManualClock, turns: Turns
+    ) -> None:
+        async with turns.turn("another lane"):
+            runner.feed(Added(ONE))
+            await clock.advance(Duration(10 * REPORT_WITHIN))
+            assert (carrier.sends, len(runner.flow.in_flight)) == ([], 1)
+        await settle()
+        assert [send.possible_duplicate for send in carrier.sends] == [False]
+        assert carrier.recorded == [Done(ONE)]
+
+    async def test_what_has_ended_meanwhile_is_left_out(
+        self, runner: FlowRunner, carrier: PaperCarrier, turns: Turns
+    ) -> None:
+        async with turns.turn("another lane"):
+            runner.feed(Added(span(1, 3)))
+            await settle()
+            runner.feed(Ended(span(2, 2)))
+        await settle()
+        assert [send.items for send in carrier.sends] == [RangeSet.of([1, 3])]
+
+    async def test_nothing_is_carried_where_all_has_ended_meanwhile(
+        self, runner: FlowRunner, carrier: PaperCarrier, turns: Turns
+    ) -> None:
+        async with turns.turn("another lane"):
+            runner.feed(Added(span(1, 3)))
+            await settle()
+            runner.feed(Ended(span(1, 3)))
+            runner.feed(Added(span(4, 4)))
+        await settle()
+        assert [send.items for send in carrier.sends] == [span(4, 4)]
+        assert runner.flow.in_flight == ()
+        assert runner._attempts == {}
+
+    async def test_a_lane_that_is_stopped_meanwhile_keeps_what_it_has(
+        self, runner: FlowRunner, carrier: PaperCarrier, turns: Turns
+    ) -> None:
+        async with turns.turn("another lane"):
+            runner.feed(Added(span(1, 3)))
+            await settle()
+            runner.feed(Gate(is_stopped=True))
+        await settle()
+        assert (carrier.sends, runner.flow.pending) == ([], span(1, 3))
+        runner.feed(Gate(is_stopped=False))
+        await settle()
+        assert [send.items for send in carrier.sends] == [span(1, 3)]
+        assert not carrier.sends[0].possible_duplicate
+
+    async def test_an_attempt_whose_parts_are_done_one_by_one_is_not_overdue(
+        self, runner: FlowRunner, carrier: PaperCarrier, clock: ManualClock
+    ) -> None:
+        carrier.waits = True
+        runner.feed(Added(ONE))
+        await settle()
+        for _ in range(5):
+            await clock.advance(Duration(REPORT_WITHIN - 1))
+            carrier.goes_on()
+        assert carrier.cancelled == []
+        await clock.advance(REPORT_WITHIN)
+        assert carrier.cancelled == [1]
+
+    async def test_stopping_gives_its_turn_to_others(
+        self, runner: FlowRunner, carrier: PaperCarrier, turns: Turns
+    ) -> None:
+        carrier.waits = True
+        runner.feed(Added(ONE))
+        await settle()
+        await runner.stop()
+        async with asyncio.timeout(1), turns.turn("another lane"):
+            assert carrier.cancelled == [1]
 
 
 async def test_a_fault_of_its_own_tasks_is_told(

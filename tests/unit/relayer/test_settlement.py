@@ -13,7 +13,7 @@ from hub.wire.packet import decode_packet, encode_packet
 from relayer.settlement import Settlement
 from relayer.steps.flow import Done, Park, Refused, Send, Wait
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
-from tests.harness.station import Station, proto_height
+from tests.harness.station import Station, goes_on, proto_height
 
 if TYPE_CHECKING:
     from hub.core.packet import Packet
@@ -64,7 +64,7 @@ class TestAcknowledgements:
     ) -> None:
         packets = await acknowledged(wired, 3)
         height = wired.right.chain.height
-        reported = await (await settlement(wired)).carry(send(0, 1, 2))
+        reported = await (await settlement(wired)).carry(send(0, 1, 2), goes_on)
         assert (reported.executed, reported.refused) == (RangeSet.of([0, 1, 2]), ())
         [execution] = wired.left.executions
         assert execution.client == wired.exchange.key.source_client
@@ -84,7 +84,7 @@ class TestAcknowledgements:
         await exchange.acknowledge(packets[1:])
         await exchange.acknowledge(packets[:1])
         await wired.know()
-        reported = await (await settlement(wired)).carry(send(0))
+        reported = await (await settlement(wired)).carry(send(0), goes_on)
         assert reported.executed == RangeSet.of([0])
         assert [decode_packet(one).sequence for one in sent(wired)[0].acknowledge.packets] == [2]
 
@@ -92,7 +92,7 @@ class TestAcknowledgements:
         await acknowledged(wired, 3)
         wired.exchange.grow(2)
         await wired.know()
-        reported = await (await settlement(wired)).carry(send(1, again=True))
+        reported = await (await settlement(wired)).carry(send(1, again=True), goes_on)
         assert reported.executed == RangeSet.of([1])
         [execution] = sent(wired)
         assert execution.acknowledge.proof_height == proto_height(wired.right.chain.height - 1)
@@ -104,15 +104,15 @@ class TestAcknowledgements:
         lanes, key = wired.registry.lanes, wired.exchange.key
         await lanes.pause(key, "inspection", ADMIN)
         await lanes.resume(key, ADMIN)
-        reported = await (await settlement(wired)).carry(send(0, 1))
+        reported = await (await settlement(wired)).carry(send(0, 1), goes_on)
         assert reported.executed == RangeSet.of([0, 1])
         assert [one.proofs.batch for one in wired.right.requests] == [True]
 
     async def test_what_was_executed_before_is_complete(self, wired: Station) -> None:
         await acknowledged(wired, 2)
         carrier = await settlement(wired)
-        await carrier.carry(send(0, 1))
-        reported = await carrier.carry(send(0, 1, again=True))
+        await carrier.carry(send(0, 1), goes_on)
+        reported = await carrier.carry(send(0, 1, again=True), goes_on)
         assert reported.executed == RangeSet.of([0, 1])
         assert effects(wired, 1).acknowledged == 1
 
@@ -123,7 +123,7 @@ class TestAcknowledgements:
         wired.left.reports = lambda _: pb.ExecutionReport(
             executed=[pb.SequenceRange(first=1, last=1)], refused=[entry, foreign]
         )
-        reported = await (await settlement(wired)).carry(send(0, 1))
+        reported = await (await settlement(wired)).carry(send(0, 1), goes_on)
         assert reported.executed == RangeSet.of([0])
         assert reported.refused == (Refused(1, LATER),)
 
@@ -131,7 +131,7 @@ class TestAcknowledgements:
 class TestTimeouts:
     async def test_each_absence_is_an_execution_of_its_own(self, wired: Station) -> None:
         packets = await expired(wired, 2)
-        reported = await (await settlement(wired)).carry(send(0, 1))
+        reported = await (await settlement(wired)).carry(send(0, 1), goes_on)
         assert reported.executed == RangeSet.of([0, 1])
         assert [one.time_out.packet for one in sent(wired)] == list(map(encode_packet, packets))
         assert wired.right.requests == []
@@ -147,7 +147,7 @@ class TestTimeouts:
         wired.exchange.grow(1)
         await wired.know()
         newest = wired.right.chain.height
-        reported = await (await settlement(wired)).carry(send(0))
+        reported = await (await settlement(wired)).carry(send(0), goes_on)
         assert reported.executed == RangeSet.of([0])
         assert sent(wired)[0].time_out.proof_height == proto_height(newest)
 
@@ -172,7 +172,7 @@ class TestTimeouts:
             return found
 
         wired.right.answers = answer
-        reported = await (await settlement(wired)).carry(send(0, 1))
+        reported = await (await settlement(wired)).carry(send(0, 1), goes_on)
         assert reported.executed == RangeSet.of([1])
         assert effects(wired, 1).refunded == 0
         assert effects(wired, 2).acknowledged == 1
@@ -181,25 +181,25 @@ class TestTimeouts:
 class TestOthers:
     async def test_what_is_settled_elsewhere_is_owed_to_nobody(self, board: Station) -> None:
         await board.exchange.settle_elsewhere(5)
-        reported = await (await settlement(board)).carry(send(0))
+        reported = await (await settlement(board)).carry(send(0), goes_on)
         assert reported.executed == RangeSet.of([0])
 
     async def test_without_the_sources_adapter_nothing_is_carried(self, board: Station) -> None:
         await acknowledged(board, 1)
         with pytest.raises(AdapterOffline):
-            await (await settlement(board)).carry(send(0))
+            await (await settlement(board)).carry(send(0), goes_on)
 
     async def test_an_outcome_without_its_packet_is_damage(self, wired: Station) -> None:
         await acknowledged(wired, 1)
         wired.registry.state.lanes[1].packets.clear()
         with pytest.raises(RecordCorrupt):
-            await (await settlement(wired)).carry(send(0))
+            await (await settlement(wired)).carry(send(0), goes_on)
 
     async def test_an_outcome_without_its_proof_is_damage(self, wired: Station) -> None:
         await acknowledged(wired, 1)
         wired.registry.state.proofs.clear()
         with pytest.raises(RecordCorrupt):
-            await (await settlement(wired)).carry(send(0))
+            await (await settlement(wired)).carry(send(0), goes_on)
 
 
 class TestRecording:

@@ -18,6 +18,7 @@ from relayer.steps.flow import (
     PROOF_WITHIN,
     REPORT_WITHIN,
     Added,
+    Begun,
     Done,
     Effect,
     Ended,
@@ -31,6 +32,7 @@ from relayer.steps.flow import (
     Send,
     Tick,
     Wait,
+    Withdrawn,
     backlog,
     step,
     wakes_at,
@@ -110,8 +112,52 @@ def test_an_outcome_proven_before_the_report_makes_the_report_mean_nothing() -> 
     assert flow.awaiting == ()
 
 
-def test_an_attempt_without_a_report_is_made_again_as_a_possible_duplicate() -> None:
+def test_above_the_window_only_full_attempts_are_sent() -> None:
+    wide = Flow(window=2, full_window=4)
+    flow, effects = after(wide, Added(span(1, 5 * BATCH + 9)))
+    assert [send.number for send in sends(effects)] == [1, 2, 3, 4]
+    flow, effects = after(flow, Reported(1, span(1, BATCH)))
+    assert [send.items for send in sends(effects)] == [span(4 * BATCH + 1, 5 * BATCH)]
+    flow, effects = after(flow, *[Reported(n, span(1, 9 * BATCH)) for n in (2, 3)])
+    assert sends(effects) == []
+    assert backlog(flow) == 9
+    flow, effects = after(flow, Reported(4, span(1, 9 * BATCH)))
+    assert [send.items for send in sends(effects)] == [span(5 * BATCH + 1, 5 * BATCH + 9)]
+
+
+def test_a_window_for_full_attempts_that_is_smaller_means_nothing() -> None:
+    _, effects = after(Flow(window=2, full_window=1), Added(span(1, 5 * BATCH)))
+    assert len(sends(effects)) == 2
+
+
+def test_an_attempt_that_waits_for_its_turn_is_never_overdue() -> None:
     flow, _ = after(Flow(), Added(span(1, 5)))
+    assert wakes_at(flow) is None
+    same, effects = after(flow, Tick(), at=Timestamp(T0 + 100 * REPORT_WITHIN))
+    assert (same, effects) == (flow, [])
+
+
+def test_an_attempt_that_goes_on_has_its_whole_time_again() -> None:
+    flow, _ = after(Flow(), Added(span(1, 5)), Begun(1))
+    flow, _ = after(flow, Begun(1), at=Timestamp(T0 + SECOND))
+    assert wakes_at(flow) == T0 + SECOND + REPORT_WITHIN
+
+
+def test_what_is_withdrawn_is_as_it_was() -> None:
+    flow, _ = after(Flow(), Added(span(1, 5)), Gate(is_stopped=True), Withdrawn(1))
+    assert flow.in_flight == ()
+    _, effects = after(flow, Gate(is_stopped=False))
+    assert sends(effects) == [Send(2, span(1, 5), possible_duplicate=False)]
+
+
+def test_a_withdrawn_frame_is_as_whole_as_it_was() -> None:
+    flow, _ = after(Flow(window=1), *[Added(span(s, s + 99)) for s in (1, 101, 201)])
+    flow, effects = after(flow, Withdrawn(1))
+    assert [send.items for send in sends(effects)] == [span(1, 200)]
+
+
+def test_an_attempt_without_a_report_is_made_again_as_a_possible_duplicate() -> None:
+    flow, _ = after(Flow(), Added(span(1, 5)), Begun(1))
     due = wakes_at(flow)
     assert due == T0 + REPORT_WITHIN
     _, effects = after(flow, Tick(), at=Timestamp(due))
@@ -119,7 +165,7 @@ def test_an_attempt_without_a_report_is_made_again_as_a_possible_duplicate() -> 
 
 
 def test_a_late_report_of_a_repeated_attempt_changes_nothing() -> None:
-    flow, _ = after(Flow(), Added(span(1, 5)))
+    flow, _ = after(Flow(), Added(span(1, 5)), Begun(1))
     flow, _ = after(flow, Tick(), at=Timestamp(T0 + REPORT_WITHIN))
     again, effects = after(flow, Reported(1, span(1, 5)), at=Timestamp(T0 + REPORT_WITHIN))
     assert (again, effects) == (flow, [])
@@ -200,7 +246,10 @@ def test_a_flow_with_nothing_to_wait_for_does_not_wake() -> None:
     assert wakes_at(Flow()) is None
 
 
-@pytest.mark.parametrize("event", [Tick(), Ended(span(1, 9)), Failed(7, 0), Reported(7, EMPTY)])
+@pytest.mark.parametrize(
+    "event",
+    [Tick(), Ended(span(1, 9)), Failed(7, 0), Reported(7, EMPTY), Begun(7), Withdrawn(7)],
+)
 def test_events_about_nothing_known_change_nothing(event: Event) -> None:
     assert step(Flow(), event, T0) == (Flow(), [])
 
@@ -210,7 +259,7 @@ class FlowMachine(RuleBasedStateMachine):
 
     @initialize(in_order=st.booleans())
     def begin(self, *, in_order: bool) -> None:
-        self.flow = Flow(window=1 if in_order else 3, in_order=in_order)
+        self.flow = Flow(window=1, in_order=True) if in_order else Flow(window=3, full_window=5)
         self.now = T0
         self.added: set[int] = set()
         self.ended: set[int] = set()
@@ -247,6 +296,11 @@ class FlowMachine(RuleBasedStateMachine):
     def fail(self, pick: int) -> None:
         self.feed(Failed(self.pick(pick), pick))
 
+    @rule(pick=st.integers(0, 9), withdraws=st.booleans())
+    def begin_or_withdraw(self, pick: int, *, withdraws: bool) -> None:
+        number = self.pick(pick)
+        self.feed(Withdrawn(number) if withdraws else Begun(number))
+
     @rule(is_stopped=st.booleans())
     def gate(self, *, is_stopped: bool) -> None:
         self.feed(Gate(is_stopped=is_stopped))
@@ -271,7 +325,7 @@ class FlowMachine(RuleBasedStateMachine):
         counts = Counter(item for place in places for item in place)
         assert set(counts) == self.added - self.ended
         assert all(count == 1 for count in counts.values())
-        assert len(flow.in_flight) <= flow.window
+        assert len(flow.in_flight) <= max(flow.window, flow.full_window)
 
 
 TestFlowMachine = FlowMachine.TestCase
