@@ -16,8 +16,9 @@ from adapters.cosmos.client_messages import client_state_any, consensus_state_an
 from adapters.cosmos.openings import CreatedFor
 from adapters.cosmos.tx.answers import created_client
 from adapters.cosmos.tx.messages import CreateClient, RegisterCounterparty
-from adapters.cosmos.tx.submitter import Refusal
+from adapters.cosmos.tx.records import Refusal
 from adapters.sdk.chain import ChainClient
+from hub.core.commitment import commit_acknowledgement, commit_packet
 from hub.core.errors import (
     AnchorInvalid,
     ClientNotFound,
@@ -26,11 +27,18 @@ from hub.core.errors import (
     LaneExists,
     Malformed,
     ProofNotFound,
+    RecordCorrupt,
 )
 from hub.core.ids import ClientId
-from hub.core.paths import client_state_key, counterparty_key
+from hub.core.paths import (
+    acknowledgement_key,
+    client_state_key,
+    commitment_key,
+    counterparty_key,
+)
 from hub.light_clients.cometbft.client_state import decode_client_state, decode_counterparty
 from hub.light_clients.cometbft.header import revision_of
+from hub.wire.packet import decode_acknowledgement, decode_packet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +57,8 @@ if TYPE_CHECKING:
     from hub.core.ranges import RangeSet
 
 MAX_CLIENTS: Final = 64
+MAX_EXPECTED: Final = 4096
+"""Contents that were shown and are not proven yet."""
 _SEQUENCE_BYTES: Final = 9
 """What follows a client in the key of a commitment or acknowledgement."""
 
@@ -75,6 +85,7 @@ class CosmosAdapter:
         self._executor = executor
         self._created_for = CreatedFor(node)
         self._creating = asyncio.Lock()
+        self._expected: dict[bytes, bytes] = {}
 
     @property
     def chain_id(self) -> ChainId:
@@ -93,13 +104,21 @@ class CosmosAdapter:
         self, client: ClientId, wanted: RangeSet, limit: int, at: Height
     ) -> tuple[Item, ...]:
         """The first *limit* packets of *wanted* that stand committed under the header *at*."""
-        return await self._blocks.packets(client, wanted, limit, at)
+        found = await self._blocks.packets(client, wanted, limit, at)
+        for item in found:
+            key = commitment_key(client, item.sequence)
+            self._expect(key, commit_packet(decode_packet(item.content)))
+        return found
 
     async def acknowledgements(
         self, client: ClientId, wanted: RangeSet, limit: int, at: Height
     ) -> tuple[Item, ...]:
         """The first *limit* acknowledgements of *wanted* that stand under the header *at*."""
-        return await self._blocks.acknowledgements(client, wanted, limit, at)
+        found = await self._blocks.acknowledgements(client, wanted, limit, at)
+        for item in found:
+            key = acknowledgement_key(client, item.sequence)
+            self._expect(key, commit_acknowledgement(decode_acknowledgement(item.content)))
+        return found
 
     async def prove(self, keys: Sequence[bytes], at: Height) -> tuple[KeyProof, ...]:
         """What stands at each of *keys* under the header *at*, each with its whole proof.
@@ -111,14 +130,20 @@ class CosmosAdapter:
     async def prove_batch(self, keys: Sequence[bytes], at: Height) -> BatchProof:
         """As ``prove``, as one proof batch. Raises ``ProofNotFound`` where a key is absent.
 
-        What was believed to stand for the clients of *keys* is asked of the chain again then.
+        What was believed to stand for the clients of *keys* is asked of the chain again then, and
+        where a content was shown that its commitment contradicts: ``RecordCorrupt``.
         """
         try:
-            return await proofs.prove_batch(self._node, keys, at)
-        except ProofNotFound:
+            found = await proofs.prove_batch(self._node, keys, at)
+            for key, value in zip(keys, found.values, strict=True):
+                _check_shown(self._expected.pop(key, value), value)
+        except (ProofNotFound, RecordCorrupt) as error:
+            if isinstance(error, RecordCorrupt):
+                self._blocks.disbelieve()
             for client in {key[:-_SEQUENCE_BYTES] for key in keys}:
                 self._blocks.doubt(ClientId(client.decode(errors="replace")))
             raise
+        return found
 
     async def clients(self, client: ClientId | None, chain_id: str) -> tuple[ChainClient, ...]:
         """The client of this id, or at most 64 that verify the chain *chain_id*.
@@ -188,6 +213,12 @@ class CosmosAdapter:
         """What the chain made of *execution*, proven by the header after it."""
         return await self._executor.execute(execution)
 
+    def _expect(self, key: bytes, commitment: bytes) -> None:
+        """What was just shown commits to *commitment*; it is proven next, or not at all."""
+        while len(self._expected) >= MAX_EXPECTED:
+            self._expected.pop(next(iter(self._expected)))
+        self._expected[key] = commitment
+
     async def _run(self, signer: Signer, message: Message, memo: str = "") -> TxResult:
         """What became of one message. Raises what it was refused for, or ``TransactionLost``."""
         [sent] = await self._submitter.send(signer, [[message]], memo=memo)
@@ -216,4 +247,14 @@ class CosmosAdapter:
             trusted_heights=tuple([one for one in trusted if one.revision == revision]),
             opening=await self._created_for.opening(client),
             pending_height=None,
+        )
+
+
+def _check_shown(expected: bytes, proven: bytes) -> None:
+    """What events told is what the chain committed to. Raises ``RecordCorrupt``."""
+    if expected != proven:
+        raise RecordCorrupt(
+            what="content of a packet or an acknowledgement",
+            stored=proven.hex(),
+            computed=expected.hex(),
         )

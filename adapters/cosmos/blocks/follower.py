@@ -121,6 +121,11 @@ class BlockFollower:
         """What stands for *client* is not believed any more; the chain is asked again."""
         self._history.forget(client)
 
+    def disbelieve(self) -> None:
+        """What blocks did is not believed any more: it is read again, of another node if any."""
+        self._history.forget_contents()
+        self._node.doubt()
+
     async def outcome(self, tx_hash: bytes, timeout_height: int) -> TxResult:
         """What the chain made of a transaction, once the header after its block shows it.
 

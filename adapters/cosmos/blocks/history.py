@@ -92,6 +92,10 @@ class History:
             if one.task is not None:
                 one.task.cancel()
 
+    def forget_contents(self) -> None:
+        """What blocks did is read of the chain again."""
+        self._cache = BlockCache()
+
     async def items(
         self, client: ClientId, side: Side, wanted: RangeSet, limit: int, at: int
     ) -> tuple[Item, ...]:

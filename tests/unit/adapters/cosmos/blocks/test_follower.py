@@ -284,6 +284,20 @@ async def test_a_client_that_is_doubted_is_listed_anew(followed: Followed) -> No
     assert await followed.packets() == [2]
 
 
+async def test_blocks_that_are_disbelieved_are_read_again_of_another_node(
+    followed: Followed,
+) -> None:
+    followed.node.produce(*followed.node.send(CLIENT, 2))
+    followed.node.produce()
+    await followed.reach(12)
+    assert await followed.packets() == [1, 2]
+    before = len(followed.node.called("results"))
+    followed.blocks.disbelieve()
+    assert followed.node.called("doubt")
+    assert await followed.packets() == [1, 2]
+    assert len(followed.node.called("results")) > before
+
+
 async def test_when_it_ends_its_searches_end(followed: Followed) -> None:
     followed.node.produce(*followed.node.send(CLIENT, 3))
     await followed.reach(11)
