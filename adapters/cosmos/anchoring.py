@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from adapters.cosmos.rpc.node import CometNode
@@ -16,6 +17,7 @@ from hub.wire.duration import parse_duration
 
 PREFIX: Final = (b"ibc", b"")
 """ibc-go's store, and no key prefix within it."""
+_LEVEL: Final = re.compile("([0-9]{1,18})/([0-9]{1,18})")
 
 if TYPE_CHECKING:
     from hub.core.client import ConsensusState
@@ -58,11 +60,11 @@ def anchor_of(state: ConsensusState, chain_id: str, trust: TrustOptions) -> Anch
 
 def trust_options(level: str, trusting_period: str, max_clock_drift: str) -> TrustOptions:
     """The options of these texts, as a peer file has them. Raises ``FieldInvalid``."""
-    numerator, _, denominator = level.partition("/")
-    if not numerator.isdecimal() or not denominator.isdecimal():
+    found = _LEVEL.fullmatch(level)
+    if found is None:
         raise FieldInvalid(field="trust_level", problem="is not {number}/{number}")
     return TrustOptions(
-        trust_level=Fraction(int(numerator), int(denominator)),
+        trust_level=Fraction(int(found[1]), int(found[2])),
         trusting_period=parse_duration(trusting_period, "trusting_period"),
         max_clock_drift=parse_duration(max_clock_drift, "max_clock_drift"),
     )

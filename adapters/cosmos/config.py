@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from adapters.cosmos.tx.submitter import Settings
+from adapters.cosmos.tx.records import Settings
 from adapters.sdk.config import Tls, check_between, read
 from hub.core.ids import parse_chain_id, parse_peer_id
 

@@ -1,14 +1,13 @@
 """Which message of a refused transaction is to blame, found by simulation.
 
-Source: cosmos-sdk baseapp (a transaction is executed whole or not at all).
+A simulation executes what a block would and tells the same codes, so nothing is paid for it.
+
+Source: cosmos-sdk baseapp/abci.go (``app/simulate``; whole or not at all).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-
-from adapters.cosmos.tx.submitter import Refusal
-from hub.core.errors import HubError, TransactionLost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +15,10 @@ if TYPE_CHECKING:
     from adapters.cosmos.packet_messages import PacketMessage
     from adapters.cosmos.tx.codes import Subject
     from adapters.cosmos.tx.messages import Message
+    from adapters.cosmos.tx.records import Refusal
     from adapters.cosmos.tx.signer import Signer
     from adapters.cosmos.tx.submitter import Submitter
+    from hub.core.errors import HubError
 
 MAX_CULPRITS: Final = 8
 """So many of one transaction are looked for; where there are more, all are refused."""
@@ -40,56 +41,38 @@ class Isolation:
     ) -> list[tuple[int, HubError]]:
         """Which of *packets* the chain refuses, each with why; sequence 0 means all.
 
-        Empty where all would pass now. Raises ``ChainUnreachable``.
+        Empty where all would pass now. Raises ``HubError`` where the chain does not tell.
         """
-        if len(packets) + len(updates) == 1 and not refusal.is_simulated:
+        if len(packets) + len(updates) == 1:
             return [(packets[0].sequence if packets else 0, refusal.error)]
-        if updates and not await self._submitter.passes(signer, updates):
-            error = await self._why(signer, updates, about)
-            return [(0, error)] if error else []
-        culprits: list[PacketMessage] = []
-        await self._search(signer, updates, packets, culprits)
-        found: list[tuple[int, HubError]] = []
-        for packet in culprits[:MAX_CULPRITS]:
-            error = await self._why(signer, [*updates, packet.message], about)
-            if error is not None:
-                found.append((packet.sequence, error))
-        if len(culprits) > MAX_CULPRITS and found:
-            return [(0, found[0][1])]
-        return found
+        if updates:
+            judged = await self._submitter.judge(signer, updates, about)
+            if judged is not None:
+                return [(0, judged.error)]
+        culprits: list[tuple[int, HubError]] = []
+        await self._search(signer, updates, packets, about, culprits)
+        if len(culprits) > MAX_CULPRITS:
+            return [(0, culprits[0][1])]
+        return culprits
 
     async def _search(
         self,
         signer: Signer,
         updates: Sequence[Message],
         packets: Sequence[PacketMessage],
-        culprits: list[PacketMessage],
+        about: Subject,
+        culprits: list[tuple[int, HubError]],
     ) -> None:
         """Those of *packets* that do not pass, by halving; not many more than are of use."""
         if not packets or len(culprits) > MAX_CULPRITS:
             return
         messages = [*updates, *[packet.message for packet in packets]]
-        if await self._submitter.passes(signer, messages):
+        judged = await self._submitter.judge(signer, messages, about)
+        if judged is None:
             return
         if len(packets) == 1:
-            culprits.append(packets[0])
+            culprits.append((packets[0].sequence, judged.error))
             return
         half = len(packets) // 2
-        await self._search(signer, updates, packets[:half], culprits)
-        await self._search(signer, updates, packets[half:], culprits)
-
-    async def _why(
-        self, signer: Signer, messages: Sequence[Message], about: Subject
-    ) -> HubError | None:
-        """Why the chain refuses *messages*, in its own code; None where it does not after all.
-
-        A simulation tells no code, a transaction does.
-        """
-        [sent] = await self._submitter.send(signer, [messages], about=about, unmeasured=True)
-        if isinstance(sent, Refusal):
-            return sent.error
-        try:
-            result = await self._submitter.outcome(sent, about)
-        except TransactionLost as error:
-            return error
-        return result.error if isinstance(result, Refusal) else None
+        await self._search(signer, updates, packets[:half], about, culprits)
+        await self._search(signer, updates, packets[half:], about, culprits)

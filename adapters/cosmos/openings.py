@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from hub.core.ids import ClientId
 
 _PROCESSED = b"/processedHeight"
+_MAX_DIGITS = 19
 
 
 class CreatedFor:
-    """The openings of clients, each looked up once."""
+    """The openings of clients, each looked up until it is found."""
 
     def __init__(self, node: CometNode) -> None:
         """Openings as *node*'s chain shows them."""
@@ -39,26 +40,31 @@ class CreatedFor:
         """
         known = self._known.get(client)
         if known is None:
-            known = self._known[client] = await self._find(client)
-        return known
+            known = await self._find(client)
+            if known is not None:
+                self._known[client] = known
+        return known or ""
 
     def remember(self, client: ClientId, opening: str) -> None:
         """*client* was just created for *opening*."""
         self._known[client] = opening
 
-    async def _find(self, client: ClientId) -> str:
+    async def _find(self, client: ClientId) -> str | None:
+        """The memo; None while the node does not tell, but may later."""
         heights = await queries.trusted_heights(self._node, client)
         if not heights:
-            return ""
+            return None
         key = consensus_state_key(client, heights[0]) + _PROCESSED
         stored = (await queries.stored(self._node, key)).decode("ascii", "replace")
         number = stored.rpartition("-")[2]
-        if not number.isdecimal():
-            return ""
+        if not number.isdecimal() or len(number) > _MAX_DIGITS:
+            return None
         try:
             return await self._memo(client, int(number))
         except HeaderNotFound:
-            return ""  # the node does not keep that block any more
+            # Gone for good, or not there yet at a node that is behind.
+            is_pruned = int(number) < (await self._node.status()).earliest
+            return "" if is_pruned else None
 
     async def _memo(self, client: ClientId, number: int) -> str:
         results = await self._node.results(number)

@@ -15,6 +15,7 @@ from adapters.cosmos import queries
 from adapters.cosmos.tx.messages import AcknowledgePacket, ReceivePacket, TimeOutPacket
 from adapters.sdk.execution import Acknowledge, Freeze, Receive, TimeOut
 from hub.core.commitment import commit_acknowledgement, commit_packet
+from hub.core.errors import FieldInvalid
 from hub.core.paths import acknowledgement_key, commitment_key
 from hub.light_clients.proofs.expand import expand_batch
 
@@ -43,7 +44,8 @@ class PacketMessage:
 def packet_messages(action: Action | None, prefix: tuple[bytes, ...]) -> list[PacketMessage]:
     """The messages of *action*, sequences rising; the other chain commits under *prefix*.
 
-    Raises ``ProofUnparseable``, ``ProofBatchInvalid``, ``ProofSpecViolated`` or ``LimitExceeded``.
+    *action* passed ``check_counts``. Raises ``ProofUnparseable``, ``ProofBatchInvalid``,
+    ``ProofSpecViolated`` or ``LimitExceeded``.
     """
     match action:
         case Receive():
@@ -60,6 +62,28 @@ def packet_messages(action: Action | None, prefix: tuple[bytes, ...]) -> list[Pa
             return []
         case _:
             assert_never(action)
+
+
+def check_counts(action: Action | None) -> None:
+    """*action* names at least one packet, and of each all that belongs to it.
+
+    Raises ``FieldInvalid``.
+    """
+    match action:
+        case Receive(packets=packets):
+            parts = [len(action.contents)]
+        case Acknowledge(packets=packets):
+            parts = [
+                len(action.contents),
+                len(action.acknowledgements),
+                len(action.acknowledgement_contents),
+            ]
+        case _:
+            return
+    if not packets:
+        raise FieldInvalid(field="packets", problem="are none")
+    if any(count != len(packets) for count in parts):
+        raise FieldInvalid(field="packets", problem=f"are {len(packets)}, with parts of others")
 
 
 async def done_before(

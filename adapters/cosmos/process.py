@@ -24,6 +24,7 @@ from adapters.sdk.client import AdapterClient, Relayers
 from adapters.sdk.clock import SystemClock, SystemRandomness
 from adapters.sdk.directory import lock
 from adapters.sdk.session import City
+from hub.core.errors import FieldInvalid
 
 if TYPE_CHECKING:
     from adapters.cosmos.config import CosmosConfig
@@ -48,9 +49,7 @@ class CosmosProcess:
         executor = Executor(node, self._blocks, self._submitter)
         chain = CosmosAdapter(node, self._blocks, self._submitter, executor)
         with ExitStack() as opened:
-            directory = Path(config.directory)
-            opened.enter_context(lock(directory))
-            accepted = opened.enter_context(closing(AcceptedLog(directory / "accepted.jsonl")))
+            accepted = _accepted_log(Path(config.directory), opened)
             self._client = AdapterClient(
                 City(
                     chain=chain,
@@ -92,8 +91,9 @@ async def run(config: CosmosConfig) -> None:
     stopped = asyncio.Event()
 
     def stop() -> None:
-        stopped.set()
-        work.cancel()
+        if not stopped.is_set():  # a second signal does not disturb what the first began
+            stopped.set()
+            work.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
@@ -102,3 +102,13 @@ async def run(config: CosmosConfig) -> None:
     except asyncio.CancelledError:
         if not stopped.is_set():
             raise
+
+
+def _accepted_log(directory: Path, opened: ExitStack) -> AcceptedLog:
+    """The log of *directory*, which is this process's alone. Raises ``FieldInvalid``."""
+    try:
+        opened.enter_context(lock(directory))
+        return opened.enter_context(closing(AcceptedLog(directory / "accepted.jsonl")))
+    except OSError as error:
+        problem = f"{directory} cannot be used: {error.strerror}"
+        raise FieldInvalid(field="directory", problem=problem) from error

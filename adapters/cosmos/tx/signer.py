@@ -1,7 +1,8 @@
 """One key of the adapter and the sequence that its next transaction carries.
 
 A chain takes an account's transactions in the order of their sequences alone. The sequence is asked
-of the chain once, then counted here; whoever finds it wrong lets it be asked again.
+of the chain once, then counted here. Whoever finds it wrong lets it be asked again, which is done
+once nothing is under way: what waits in a mempool does not count in the chain's answer.
 """
 
 from __future__ import annotations
@@ -29,15 +30,18 @@ class Signer:
         """Held from the choice of a sequence until the chain took or refused it."""
         self._node = node
         self._account: Account | None = None
+        self._is_doubted = False
         self._under_way: dict[bytes, bytes] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def account(self) -> Account:
         """The account, with the next sequence. Raises ``ChainUnreachable`` or as the query does."""
-        if self._account is None:
-            self._account = await queries.account(self._node, self.key.address)
-        return self._account
+        account = self._account
+        if account is None or (self._is_doubted and not self._under_way):
+            self._is_doubted = False
+            account = self._account = await queries.account(self._node, self.key.address)
+        return account
 
     @property
     def under_way(self) -> Sequence[tuple[bytes, bytes]]:
@@ -62,6 +66,6 @@ class Signer:
         if not self._under_way:
             self._idle.set()
 
-    def forget(self) -> None:
-        """The sequence is asked for again."""
-        self._account = None
+    def doubt(self) -> None:
+        """The sequence may be wrong: it is asked for again once nothing is under way."""
+        self._is_doubted = True

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
@@ -20,18 +20,28 @@ import structlog
 
 from adapters.cosmos import queries
 from adapters.cosmos.tx.codes import Kind, Subject, error_of, kind_of
+from adapters.cosmos.tx.records import Refusal, Sent, Signed
 from adapters.cosmos.tx.transaction import Fee, sign, tx_hash
-from hub.core.errors import ChainUnreachable, FieldInvalid, HubError, TransactionLost
+from hub.core.errors import (
+    FieldInvalid,
+    GasExhausted,
+    HubError,
+    RecordCorrupt,
+    TransactionLost,
+    TransactionRefused,
+)
+from hub.core.height import Height
 from hub.core.time import whole_seconds
+from hub.light_clients.cometbft.header import revision_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from fractions import Fraction
 
     from adapters.cosmos.blocks.follower import BlockFollower
     from adapters.cosmos.rpc.node import Checked, CometNode, TxResult
     from adapters.cosmos.tx.gas import GasModel
     from adapters.cosmos.tx.messages import Message
+    from adapters.cosmos.tx.records import Settings
     from adapters.cosmos.tx.signer import Signer
 
 MAX_TRIES: Final = 8
@@ -47,52 +57,6 @@ _TAKEN: Final = frozenset({Kind.IN_MEMPOOL})
 _PUT_OFF: Final = frozenset({Kind.WRONG_SEQUENCE, Kind.MEMPOOL_FULL, Kind.TIMEOUT_HEIGHT})
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How transactions are paid for, and how large they may be."""
-
-    denomination: str
-    """Of the fee; empty where the chain asks for none."""
-    gas_price: Fraction
-    """Units of the denomination for one unit of gas."""
-    max_bytes: int
-    """Of one transaction; under the mempool's own limit."""
-    max_gas: int
-    """Of one transaction; under the block's own limit."""
-    timeout_blocks: int
-    """Blocks after which a transaction that is in none is lost."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """A transaction that the chain took."""
-
-    hash: bytes
-    signer: Signer
-    gas_limit: int
-    outcome: asyncio.Task[TxResult]
-    """What it did, proven by the next header; raises ``TransactionLost``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A transaction that the chain did not take."""
-
-    kind: Kind
-    error: HubError
-    is_simulated: bool = False
-    """Refused by a simulation, which tells no code."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Signed:
-    transaction: bytes
-    hash: bytes
-    kinds: tuple[str, ...]
-    gas_limit: int
-    timeout_height: int
 
 
 class Submitter:
@@ -133,16 +97,17 @@ class Submitter:
         return max(bisect_left(range(1, limit + 1), True, key=over), 1)
 
     async def run(self) -> None:
-        """What stands in no block is broadcast again, until this is cancelled."""
-        height = self._blocks.latest
-        while True:
-            try:
-                height = await self._node.above(height)
+        """What stands in no block is broadcast again, until this is cancelled; then all ends."""
+        height: Height | None = None
+        try:
+            while True:
+                # The follower waits longer and longer while no node answers; so does this.
+                height = (await self._blocks.head(height)).height
                 for signer in self.signers:
                     await self._again(signer)
-            except HubError as error:
-                _log.warning("broadcast_again_failed", reason=error.reason, detail=str(error))
-                height = max(height, self._blocks.latest)
+        finally:
+            for task in self._tasks:
+                task.cancel()
 
     async def send(
         self,
@@ -151,37 +116,44 @@ class Submitter:
         *,
         about: Subject = UNKNOWN,
         memo: str = "",
-        unmeasured: bool = False,
     ) -> list[Sent | Refusal]:
         """For each of *batches* its transaction, taken by the chain, or why it was refused.
 
-        They enter the chain in their order. Errors tell what they are *about*. *unmeasured* ones
-        are not simulated and may use all the gas that is allowed. Raises ``ChainUnreachable``
-        before anything was broadcast.
+        They enter the chain in their order. Errors tell what they are *about*. Raises ``HubError``,
+        as ``ChainUnreachable``, where nothing was broadcast.
         """
         async with signer.turn:
             results: list[Sent | Refusal] = []
             tries = 0
             while len(results) < len(batches):
                 rest = batches[len(results) :]
-                signed = await self._sign(signer, rest, memo, unmeasured=unmeasured)
+                try:
+                    signed = await self._sign(signer, rest, about, memo)
+                except HubError as error:
+                    if not results:
+                        raise
+                    lost = Refusal(Kind.REFUSED, error, is_judged=False)
+                    return [*results, *[lost] * len(rest)]
+                taken: list[Sent] = []
+                refused: Signed | None = None
                 if isinstance(signed, Refusal):
-                    results.append(signed)
-                    continue
-                taken, answer = await self._broadcast(signer, signed)
+                    refusal = signed
+                else:
+                    taken, answer = await self._broadcast(signer, signed)
+                    if answer is None:
+                        results += taken
+                        continue
+                    refused = signed[len(taken)]
+                    refusal = self._refusal(signer, refused, answer, about)
                 results += taken
                 tries = 1 if taken else tries + 1
-                if answer is None:
-                    continue
-                kind = kind_of(answer.codespace, answer.code)
-                refused = signed[len(taken)]
-                if kind in _PUT_OFF and tries < MAX_TRIES:
-                    await self._put_off(signer, kind)
-                elif kind is Kind.OUT_OF_GAS and tries < MAX_TRIES:
+                if refusal.kind in _PUT_OFF and tries < MAX_TRIES:
+                    await self._put_off(signer, refusal.kind)
+                elif refusal.kind is Kind.OUT_OF_GAS and refused and tries < MAX_TRIES:
                     self._gas.ran_out(refused.kinds, refused.gas_limit)
                 else:
-                    signer.forget()  # it may be refused for what is believed of the account
-                    results.append(self._refusal(signer, refused, answer, about))
+                    signer.doubt()  # it may be refused for what is believed of the account
+                    results.append(refusal)
             return results
 
     async def outcome(self, sent: Sent, about: Subject = UNKNOWN) -> TxResult | Refusal:
@@ -196,77 +168,118 @@ class Submitter:
             gas_limit=sent.gas_limit,
             transaction=sent.hash.hex(),
         )
-        kind = kind_of(result.codespace, result.code)
-        return Refusal(kind, error_of(result.codespace, result.code, result.log, subject))
+        return self._refused(result.codespace, result.code, result.log, subject)
 
-    async def passes(self, signer: Signer, messages: Sequence[Message]) -> bool:
-        """Whether the chain would execute *messages* now. Raises ``ChainUnreachable``."""
+    async def judge(
+        self, signer: Signer, messages: Sequence[Message], about: Subject = UNKNOWN
+    ) -> Refusal | None:
+        """Why the chain would refuse *messages* now, by its own code; None where it would not.
+
+        Raises ``HubError``, as ``ChainUnreachable``, where the chain does not tell.
+        """
         async with signer.turn:
-            try:
-                await self._measure(signer, messages)
-            except ChainUnreachable:
-                raise
-            except HubError:
-                return False
-            return True
+            tries = 0
+            while True:
+                found = await self._measure(signer, messages, about)
+                if not isinstance(found, Refusal):
+                    return None
+                if found.kind not in _PUT_OFF:
+                    return found
+                tries += 1
+                if tries == MAX_TRIES:
+                    raise found.error
+                await self._put_off(signer, found.kind)
 
     async def _sign(
-        self, signer: Signer, batches: Sequence[Sequence[Message]], memo: str, *, unmeasured: bool
-    ) -> list[_Signed] | Refusal:
+        self, signer: Signer, batches: Sequence[Sequence[Message]], about: Subject, memo: str
+    ) -> list[Signed] | Refusal:
         """Signed in order, up to the first whose gas is not known; its refusal if it is first."""
-        found: list[_Signed] = []
+        found: list[Signed] = []
         account = await signer.account()
-        timeout_height = self._blocks.latest + self.settings.timeout_blocks
+        timeout_height = await self._height() + self.settings.timeout_blocks
         for messages in batches:
             kinds = tuple([message.type_url for message in messages])
-            limit = self.settings.max_gas if unmeasured else self._gas.estimate(kinds)
+            limit = self._gas.estimate(kinds)
             if limit is None:
                 if found:
                     break  # measured once those before it count
-                try:
-                    self._gas.learned(kinds, await self._measure(signer, messages))
-                except ChainUnreachable:
-                    raise
-                except HubError as error:
-                    return Refusal(Kind.REFUSED, error, is_simulated=True)
-                limit = self._gas.estimate(kinds) or self.settings.max_gas
+                used = await self._measure(signer, messages, about)
+                if isinstance(used, Refusal):
+                    return used
+                self._gas.learned(kinds, used)
+                limit = self._gas.estimate(kinds) or used
+            place = replace(account, sequence=account.sequence + len(found))
             limit = min(limit, self.settings.max_gas)
-            transaction = sign(
-                messages,
-                signer.key,
-                chain_id=self._node.chain_id,
-                account=queries.Account(
-                    number=account.number, sequence=account.sequence + len(found)
-                ),
-                fee=self._fee(limit),
-                timeout_height=timeout_height,
-                memo=memo,
-            )
             found.append(
-                _Signed(
-                    transaction=transaction,
-                    hash=tx_hash(transaction),
-                    kinds=kinds,
+                self._signed(
+                    signer,
+                    messages,
+                    account=place,
                     gas_limit=limit,
                     timeout_height=timeout_height,
+                    memo=memo,
                 )
             )
         return found
 
-    async def _measure(self, signer: Signer, messages: Sequence[Message]) -> int:
-        """Gas that *messages* would use now; *signer*'s turn is held. Raises as the chain does."""
+    def _signed(
+        self,
+        signer: Signer,
+        messages: Sequence[Message],
+        *,
+        account: queries.Account,
+        gas_limit: int,
+        timeout_height: int,
+        memo: str,
+    ) -> Signed:
         transaction = sign(
             messages,
             signer.key,
             chain_id=self._node.chain_id,
-            account=await signer.account(),
+            account=account,
+            fee=self._fee(gas_limit),
+            timeout_height=timeout_height,
+            memo=memo,
+        )
+        return Signed(
+            transaction=transaction,
+            hash=tx_hash(transaction),
+            kinds=tuple([message.type_url for message in messages]),
+            gas_limit=gas_limit,
+            timeout_height=timeout_height,
+        )
+
+    async def _measure(
+        self, signer: Signer, messages: Sequence[Message], about: Subject
+    ) -> int | Refusal:
+        """Gas that *messages* would use now, or why they are refused; *signer*'s turn is held.
+
+        Raises ``HubError`` where the chain does not tell.
+        """
+        account = await signer.account()
+        transaction = sign(
+            messages,
+            signer.key,
+            chain_id=self._node.chain_id,
+            account=account,
             fee=self._fee(self.settings.max_gas),
             timeout_height=0,
         )
-        return await queries.simulate(self._node, transaction)
+        try:
+            used = await queries.simulate(self._node, transaction)
+        except TransactionRefused as error:
+            subject = replace(
+                self._subject(signer, about),
+                size=len(transaction),
+                gas_limit=self.settings.max_gas,
+            )
+            return self._refused(error.codespace, error.code, error.log, subject)
+        if used > self.settings.max_gas:
+            return Refusal(Kind.TOO_LARGE, GasExhausted(used=used, limit=self.settings.max_gas))
+        return used
 
     async def _broadcast(
-        self, signer: Signer, signed: Sequence[_Signed]
+        self, signer: Signer, signed: Sequence[Signed]
     ) -> tuple[list[Sent], Checked | None]:
         """Those taken, and the answer to the first that was not.
 
@@ -274,9 +287,15 @@ class Submitter:
         """
         try:
             answers = await self._node.broadcast([one.transaction for one in signed])
+            self._check_answers(signed, answers)
         except HubError as error:
             _log.warning("broadcast_unanswered", reason=error.reason, detail=str(error))
             return [self._take(signer, one) for one in signed], None
+        except asyncio.CancelledError:
+            # Whoever asked is gone; what may be under way is followed all the same.
+            for one in signed:
+                self._take(signer, one)
+            raise
         taken: list[Sent] = []
         for one, answer in zip(signed, answers, strict=True):
             if answer.code and kind_of(answer.codespace, answer.code) not in _TAKEN:
@@ -284,7 +303,15 @@ class Submitter:
             taken.append(self._take(signer, one))
         return taken, None
 
-    def _take(self, signer: Signer, one: _Signed) -> Sent:
+    def _check_answers(self, signed: Sequence[Signed], answers: Sequence[Checked]) -> None:
+        if [one.hash for one in answers] != [one.hash for one in signed]:
+            raise RecordCorrupt(
+                what=f"answers of {self._node.chain_id} to a broadcast",
+                stored=f"{len(answers)}",
+                computed=f"those to {len(signed)} transactions",
+            )
+
+    def _take(self, signer: Signer, one: Signed) -> Sent:
         signer.took(one.hash, one.transaction)
         self._sent_at[one.hash] = self._blocks.latest
         task = asyncio.get_running_loop().create_task(self._outcome(signer, one))
@@ -292,11 +319,11 @@ class Submitter:
         task.add_done_callback(self._done)
         return Sent(hash=one.hash, signer=signer, gas_limit=one.gas_limit, outcome=task)
 
-    async def _outcome(self, signer: Signer, one: _Signed) -> TxResult:
+    async def _outcome(self, signer: Signer, one: Signed) -> TxResult:
         try:
             result = await self._blocks.outcome(one.hash, one.timeout_height)
         except TransactionLost:
-            signer.forget()
+            signer.doubt()
             raise
         finally:
             self._sent_at.pop(one.hash, None)
@@ -307,7 +334,7 @@ class Submitter:
             self._gas.ran_out(one.kinds, one.gas_limit)
         return result
 
-    def _refusal(self, signer: Signer, signed: _Signed, answer: Checked, about: Subject) -> Refusal:
+    def _refusal(self, signer: Signer, signed: Signed, answer: Checked, about: Subject) -> Refusal:
         subject = replace(
             self._subject(signer, about),
             size=len(signed.transaction),
@@ -315,8 +342,12 @@ class Submitter:
             transaction=signed.hash.hex(),
             timeout_height=signed.timeout_height,
         )
-        kind = kind_of(answer.codespace, answer.code)
-        return Refusal(kind, error_of(answer.codespace, answer.code, answer.log, subject))
+        return self._refused(answer.codespace, answer.code, answer.log, subject)
+
+    def _refused(self, codespace: str, code: int, log: str, subject: Subject) -> Refusal:
+        kind = kind_of(codespace, code)
+        error = error_of(codespace, code, log, subject)
+        return Refusal(kind, error, is_judged=kind not in _PUT_OFF)
 
     def _subject(self, signer: Signer, about: Subject) -> Subject:
         return replace(
@@ -338,8 +369,8 @@ class Submitter:
             await self._again(signer, after=0)
             # What the chain took before carries the sequences in between.
             await signer.idle()
-            signer.forget()
-        await self._node.above(self._blocks.latest)
+            signer.doubt()
+        await self._blocks.head(Height(revision_of(self._node.chain_id), self._blocks.latest))
 
     async def _again(self, signer: Signer, after: int = AGAIN_AFTER) -> None:
         """What *signer* has under way for *after* blocks is broadcast once more, in order."""
@@ -347,10 +378,18 @@ class Submitter:
         if not waiting:
             return
         oldest = self._sent_at.get(waiting[0][0], self._blocks.latest)
-        if self._blocks.latest >= oldest + after:
-            for tx, _ in waiting:
-                self._sent_at[tx] = self._blocks.latest
+        if self._blocks.latest < oldest + after:
+            return
+        for tx, _ in waiting:
+            self._sent_at[tx] = self._blocks.latest
+        try:
             await self._node.broadcast([transaction for _, transaction in waiting])
+        except HubError as error:
+            _log.warning("broadcast_again_failed", reason=error.reason, detail=str(error))
+
+    async def _height(self) -> int:
+        """The newest height; the first is waited for."""
+        return (await self._blocks.head(None)).height.number
 
     def _fee(self, gas: int) -> Fee:
         price, denomination = self.settings.gas_price, self.settings.denomination
