@@ -38,7 +38,6 @@ PLANTS = [
     ("composition-roots", "relayer.planted", "hub.registry.planted"),
     ("city-side", "adapters.sdk.planted", "hub.ports.planted"),
     ("city-side", "adapters.simchain.planted", "hub.exchange.planted"),
-    ("adapters", "adapters.simchain.planted", "adapters.conformance.planted"),
     ("adapters", "adapters.cosmos.planted", "adapters.simchain.planted"),
     ("adapters", "adapters.planted", ""),
     ("pure-steps", "relayer.steps.planted", "random"),
