@@ -51,11 +51,12 @@ FIXES: Final[dict[Reason, str]] = {
     _R.MISBEHAVIOUR_NOT_PROVEN: "nothing to do: the two headers do not contradict each other",
     # StateForbids
     _R.CLIENT_PENDING: "attach the adapter: it shows the anchor's header first",
-    _R.CLIENT_FROZEN: "look at `ydhub client evidence`; what to do is the administrators' decision",
-    _R.CLIENT_EXPIRED: "start from a newer anchor of your own; to judge as of then, give --as-of",
+    _R.CLIENT_FROZEN: "look at `ydhub client evidence`, then start anew: `ydhub client recover`",
+    _R.CLIENT_EXPIRED: "start anew: `ydhub client recover`; to judge as of then, give --as-of",
+    _R.CLIENT_ACTIVE: "nothing to do; to stop it first, `ydhub client freeze PEER --cause WHY`",
     _R.CONSENSUS_STATE_MISSING: _NEWER_HEADER,
-    _R.PEER_SUSPENDED: "ask an administrator why the peer is suspended",
-    _R.LANE_NOT_OPEN: "open it: `ydhub lane open --from PEER --to PEER`",
+    _R.PEER_SUSPENDED: "see why: `ydhub peer get`; to end it, `ydhub peer resume PEER --cause WHY`",
+    _R.LANE_NOT_OPEN: "open it: `ydhub lane open`; one that drains: `ydhub lane resume LANE`",
     _R.LANE_PAUSED: "let it go on when the cause is settled: `ydhub lane resume LANE`",
     _R.TIMEOUT_ELAPSED: "send it again with a later timeout; this one is refunded",
     _R.TIMEOUT_NOT_REACHED: "wait until a header of the destination is past the timeout",
@@ -66,6 +67,7 @@ FIXES: Final[dict[Reason, str]] = {
     _R.BELOW_FIRST_SEQUENCE: "nothing to do: the lane begins later; others carry what is before",
     _R.SCHEMA_VERSION_MISMATCH: "bring the database along: `ydhub-server migrate`",
     _R.TRANSACTION_REFUSED: "look at the rule that is named, and at the adapter's account and fees",
+    _R.ISSUER_MISSING: "name a CA in the hub's [issuer], or have your own CA sign the certificate",
     # NotFound
     _R.PEER_NOT_FOUND: "see which there are: `ydhub peer list`; add it: `ydhub peer register`",
     _R.CLIENT_NOT_FOUND: "see which there are: `ydhub client list`",
@@ -74,6 +76,7 @@ FIXES: Final[dict[Reason, str]] = {
     _R.PACKET_NOT_FOUND: "see which there are: `ydhub packet list`; it may not be proven yet",
     _R.HEADER_NOT_FOUND: "choose a height that the hub has verified: `ydhub client get`",
     _R.PROOF_NOT_FOUND: "wait until it is proven: `ydhub packet explain`",
+    _R.EVIDENCE_NOT_FOUND: "see which there is: `ydhub client evidence list PEER`",
     # Conflict
     _R.PEER_EXISTS: "see what stands there: `ydhub peer describe`; compare it out of band",
     _R.LANE_EXISTS: "see what stands there: `ydhub lane list`",
@@ -89,6 +92,8 @@ FIXES: Final[dict[Reason, str]] = {
     _R.CREDENTIALS_MISSING: "use a certificate with a SPIFFE identity of this hub: --cert, --key",
     _R.IDENTITY_NOT_ALLOWED: "ask an administrator, or use the certificate of the right identity",
     _R.POLICY_DENIES_ROUTE: "allow the route for packets to come: `ydhub route allow`",
+    _R.CERTIFICATE_REVOKED: "ask an administrator for an invitation: `ydhub peer invite PEER`",
+    _R.INVITATION_INVALID: "ask an administrator for a new one: `ydhub peer invite PEER`",
     # Exhausted
     _R.CREDITS_SPENT: "upgrade the adapter: it sends more than it was given credits for",
     _R.BACKLOG_FULL: "wait until the lane has delivered: `ydhub lane get`",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from hub.core.errors import AnchorInvalid
+from hub.core.errors import AnchorInvalid, ClientActive
 
 if TYPE_CHECKING:
     from hub.core.height import Height
@@ -101,6 +101,8 @@ class HubClient:
     """Why it is frozen; empty while it is not."""
     latest: ConsensusState | None
     """The newest verified consensus state; None before the anchor's header."""
+    verified_height: int = 0
+    """Number of the highest header that was ever verified, also before a recovery; 0 of none."""
 
     @property
     def name(self) -> str:
@@ -141,6 +143,29 @@ class ChainClient:
     def name(self) -> str:
         """The resource name, ``peers/{peer}/clients/{native id}``."""
         return f"peers/{self.peer}/clients/{self.client}"
+
+
+def check_recovery(client: HubClient, anchor: Anchor, now: Timestamp) -> None:
+    """*client* may start again from *anchor*: it verifies the same chain in the same way, later.
+
+    Only what is frozen, expired or still without its anchor's header at *now* starts again.
+    Everything that was verified, also under an earlier anchor, lies below. Raises ``ClientActive``
+    or ``AnchorInvalid``.
+
+    Source: ibc-go 02-client, RecoverClient (no active client; the same parameters but for the
+    trust options; a greater height).
+    """
+    check_anchor(anchor)
+    if client.status(now) is ClientStatus.ACTIVE:
+        raise ClientActive(client=client.name)
+    for field in ("client_type", "chain_id", "prefix"):
+        if getattr(anchor, field) != getattr(client.anchor, field):
+            raise AnchorInvalid(field=field, problem="is not the client's, and stays as it is")
+    if anchor.height.revision != client.anchor.height.revision:
+        raise AnchorInvalid(field="height", problem="is of another revision of the chain")
+    newest = max(client.anchor.height.number, client.verified_height)
+    if anchor.height.number <= newest:
+        raise AnchorInvalid(field="height", problem=f"is not above {newest}, verified before")
 
 
 def check_anchor(anchor: Anchor) -> None:

@@ -34,7 +34,10 @@ class LaneState(StrEnum):
     OPEN = "OPEN"
     PAUSED = "PAUSED"
     """Accepts and delivers nothing; outcomes go on."""
+    DRAINING = "DRAINING"
+    """Accepts nothing; what it has is delivered and settled."""
     CLOSED = "CLOSED"
+    """Carries nothing any more: drained."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -179,3 +182,28 @@ class LaneView:
     """Why nothing that the source's chain proves counts (frozen, suspended); empty if it counts."""
     destination_stopped: str
     """Why nothing that the destination's chain proves counts; empty if it counts."""
+    suspended: tuple[PeerId, ...] = ()
+    """Those of its two ends that take no part now."""
+
+    @property
+    def accepts(self) -> bool:
+        """Whether packets may enter it now."""
+        return self.lane.state is LaneState.OPEN and not self.source_stopped and not self.suspended
+
+    @property
+    def delivers(self) -> bool:
+        """Whether packets that it has may be handed to the destination now."""
+        is_moving = self.lane.state in {LaneState.OPEN, LaneState.DRAINING}
+        return is_moving and not (self.source_stopped or self.destination_stopped)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that it accepted has ended, its outcome executed at the source."""
+        outcomes = RangeSet.span(0, self.destination.outcome_count)
+        return not self.source.done - self.destination.done and outcomes == self.source.progress
+
+    @property
+    def state(self) -> LaneState:
+        """The lane's state, CLOSED once it is drained."""
+        is_drained = self.lane.state is LaneState.DRAINING and self.is_settled
+        return LaneState.CLOSED if is_drained else self.lane.state

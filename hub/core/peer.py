@@ -35,6 +35,8 @@ class Peer:
     created_at: Timestamp
     revision: int
     """Rises with every change of the peer; its etag."""
+    suspend_cause: str = ""
+    """Why it is suspended; empty while it is not."""
 
     @property
     def name(self) -> str:

@@ -32,6 +32,7 @@ _STATES = {
     LaneState.OPENING: pb.LANE_STATE_OPENING,
     LaneState.OPEN: pb.LANE_STATE_OPEN,
     LaneState.PAUSED: pb.LANE_STATE_PAUSED,
+    LaneState.DRAINING: pb.LANE_STATE_DRAINING,
     LaneState.CLOSED: pb.LANE_STATE_CLOSED,
 }
 _ORDERS = {
@@ -104,7 +105,7 @@ def lane_to_proto(view: LaneView, exceptions: Sequence[PacketException]) -> pb.L
         source_client=key.source_client,
         destination_peer=f"peers/{key.destination_peer}",
         destination_client=key.destination_client,
-        state=_STATES[lane.state],
+        state=_STATES[view.state],
         order=_ORDERS[lane.order],
         first_sequence=lane.first_sequence,
         pause_cause=lane.pause_cause,

@@ -67,4 +67,5 @@ def peer_to_proto(peer: Peer, lease: Lease | None, trust_domain: str) -> pb.Peer
         relayer=lease.owner if lease is not None else "",
         create_time=timestamp_to_proto(peer.created_at),
         etag=str(peer.revision),
+        suspend_cause=peer.suspend_cause,
     )

@@ -91,6 +91,16 @@ class ProofNotFound(NotFound):
 
 
 @dataclass(kw_only=True, eq=False)
+class EvidenceNotFound(NotFound):
+    """No evidence has this name."""
+
+    reason: ClassVar[Reason] = Reason.EVIDENCE_NOT_FOUND
+    template: ClassVar[str] = "{name} does not exist"
+
+    name: str
+
+
+@dataclass(kw_only=True, eq=False)
 class PeerExists(Conflict):
     """A peer of this name exists with other contents."""
 
@@ -225,6 +235,26 @@ class PolicyDeniesRoute(NotAllowed):
 
     route: str
     cause: str
+
+
+@dataclass(kw_only=True, eq=False)
+class CertificateRevoked(NotAllowed):
+    """A certificate counts no more, although it has not expired."""
+
+    reason: ClassVar[Reason] = Reason.CERTIFICATE_REVOKED
+    template: ClassVar[str] = "certificate {serial} of {identity} is revoked: {cause}"
+
+    serial: str
+    identity: str
+    cause: str
+
+
+@dataclass(kw_only=True, eq=False)
+class InvitationInvalid(NotAllowed):
+    """A one-time token is unknown, spent or expired; which of them is not told."""
+
+    reason: ClassVar[Reason] = Reason.INVITATION_INVALID
+    template: ClassVar[str] = "the invitation is unknown, spent or expired"
 
 
 @dataclass(kw_only=True, eq=False)

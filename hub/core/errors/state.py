@@ -43,6 +43,16 @@ class TrustExpired(StateForbids):
 
 
 @dataclass(kw_only=True, eq=False)
+class ClientActive(StateForbids):
+    """A client is neither frozen nor expired, so nothing is to be recovered."""
+
+    reason: ClassVar[Reason] = Reason.CLIENT_ACTIVE
+    template: ClassVar[str] = "{client} is neither frozen nor expired"
+
+    client: str
+
+
+@dataclass(kw_only=True, eq=False)
 class ConsensusStateMissing(StateForbids):
     """No header of this height is verified yet; update the client first."""
 
@@ -173,6 +183,16 @@ class SchemaVersionMismatch(StateForbids):
 
     got: str
     expected: str
+
+
+@dataclass(kw_only=True, eq=False)
+class IssuerMissing(StateForbids):
+    """The hub has no CA of its own to sign certificates with."""
+
+    reason: ClassVar[Reason] = Reason.ISSUER_MISSING
+    template: ClassVar[str] = "the hub at {trust_domain} has no issuing CA"
+
+    trust_domain: str
 
 
 @dataclass(kw_only=True, eq=False)

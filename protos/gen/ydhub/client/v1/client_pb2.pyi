@@ -304,6 +304,7 @@ class Evidence(_message.Message):
     RECORD_TIME_FIELD_NUMBER: _builtins.int
     FIRST_FIELD_NUMBER: _builtins.int
     SECOND_FIELD_NUMBER: _builtins.int
+    CARRIED_TO_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """peers/{peer}/client/evidence/{number}."""
     reason: _builtins.str
@@ -316,6 +317,10 @@ class Evidence(_message.Message):
     def record_time(self) -> _timestamp_pb2.Timestamp:
         """When the hub recorded it."""
 
+    @_builtins.property
+    def carried_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """peers/{peer}/clients/{native id}: chain clients that are frozen by it, as proven."""
+
     def __init__(
         self,
         *,
@@ -324,10 +329,11 @@ class Evidence(_message.Message):
         record_time: _timestamp_pb2.Timestamp | None = ...,
         first: _builtins.bytes = ...,
         second: _builtins.bytes = ...,
+        carried_to: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "name", b"name", "reason", b"reason", "record_time", b"record_time", "second", b"second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carried_to", b"carried_to", "first", b"first", "name", b"name", "reason", b"reason", "record_time", b"record_time", "second", b"second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ydhub.client.v1 import client_pb2 as ydhub_dot_client_dot_v1_dot_client__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ydhub/client/v1/client_service.proto\x12\x0fydhub.client.v1\x1a\x1cydhub/client/v1/client.proto\"K\n\x12ListClientsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x13ListClientsResponse\x12(\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x17.ydhub.client.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10GetClientRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x11GetClientResponse\x12\'\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x17.ydhub.client.v1.Client\"F\n\x13\x46reezeClientRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"U\n\x14\x46reezeClientResponse\x12\'\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x17.ydhub.client.v1.Client\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"%\n\x13ListEvidenceRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"C\n\x14ListEvidenceResponse\x12+\n\x08\x65vidence\x18\x01 \x03(\x0b\x32\x19.ydhub.client.v1.Evidence2\xf7\x02\n\rClientService\x12X\n\x0bListClients\x12#.ydhub.client.v1.ListClientsRequest\x1a$.ydhub.client.v1.ListClientsResponse\x12R\n\tGetClient\x12!.ydhub.client.v1.GetClientRequest\x1a\".ydhub.client.v1.GetClientResponse\x12[\n\x0c\x46reezeClient\x12$.ydhub.client.v1.FreezeClientRequest\x1a%.ydhub.client.v1.FreezeClientResponse\x12[\n\x0cListEvidence\x12$.ydhub.client.v1.ListEvidenceRequest\x1a%.ydhub.client.v1.ListEvidenceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ydhub/client/v1/client_service.proto\x12\x0fydhub.client.v1\x1a\x1cydhub/client/v1/client.proto\"K\n\x12ListClientsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x13ListClientsResponse\x12(\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x17.ydhub.client.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10GetClientRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x11GetClientResponse\x12\'\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x17.ydhub.client.v1.Client\"F\n\x13\x46reezeClientRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"U\n\x14\x46reezeClientResponse\x12\'\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x17.ydhub.client.v1.Client\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"\x87\x01\n\x14RecoverClientRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06\x61nchor\x18\x02 \x01(\x0b\x32\x17.ydhub.client.v1.Anchor\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"V\n\x15RecoverClientResponse\x12\'\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x17.ydhub.client.v1.Client\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"%\n\x13ListEvidenceRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"C\n\x14ListEvidenceResponse\x12+\n\x08\x65vidence\x18\x01 \x03(\x0b\x32\x19.ydhub.client.v1.Evidence\"1\n\x12GetEvidenceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\"\x9f\x01\n\x13GetEvidenceResponse\x12+\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x19.ydhub.client.v1.Evidence\x12,\n\x0b\x66irst_chain\x18\x02 \x03(\x0b\x32\x17.ydhub.client.v1.Header\x12-\n\x0csecond_chain\x18\x03 \x03(\x0b\x32\x17.ydhub.client.v1.Header2\xb1\x04\n\rClientService\x12X\n\x0bListClients\x12#.ydhub.client.v1.ListClientsRequest\x1a$.ydhub.client.v1.ListClientsResponse\x12R\n\tGetClient\x12!.ydhub.client.v1.GetClientRequest\x1a\".ydhub.client.v1.GetClientResponse\x12[\n\x0c\x46reezeClient\x12$.ydhub.client.v1.FreezeClientRequest\x1a%.ydhub.client.v1.FreezeClientResponse\x12^\n\rRecoverClient\x12%.ydhub.client.v1.RecoverClientRequest\x1a&.ydhub.client.v1.RecoverClientResponse\x12[\n\x0cListEvidence\x12$.ydhub.client.v1.ListEvidenceRequest\x1a%.ydhub.client.v1.ListEvidenceResponse\x12X\n\x0bGetEvidence\x12#.ydhub.client.v1.GetEvidenceRequest\x1a$.ydhub.client.v1.GetEvidenceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,10 +44,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FREEZECLIENTREQUEST']._serialized_end=420
   _globals['_FREEZECLIENTRESPONSE']._serialized_start=422
   _globals['_FREEZECLIENTRESPONSE']._serialized_end=507
-  _globals['_LISTEVIDENCEREQUEST']._serialized_start=509
-  _globals['_LISTEVIDENCEREQUEST']._serialized_end=546
-  _globals['_LISTEVIDENCERESPONSE']._serialized_start=548
-  _globals['_LISTEVIDENCERESPONSE']._serialized_end=615
-  _globals['_CLIENTSERVICE']._serialized_start=618
-  _globals['_CLIENTSERVICE']._serialized_end=993
+  _globals['_RECOVERCLIENTREQUEST']._serialized_start=510
+  _globals['_RECOVERCLIENTREQUEST']._serialized_end=645
+  _globals['_RECOVERCLIENTRESPONSE']._serialized_start=647
+  _globals['_RECOVERCLIENTRESPONSE']._serialized_end=733
+  _globals['_LISTEVIDENCEREQUEST']._serialized_start=735
+  _globals['_LISTEVIDENCEREQUEST']._serialized_end=772
+  _globals['_LISTEVIDENCERESPONSE']._serialized_start=774
+  _globals['_LISTEVIDENCERESPONSE']._serialized_end=841
+  _globals['_GETEVIDENCEREQUEST']._serialized_start=843
+  _globals['_GETEVIDENCEREQUEST']._serialized_end=892
+  _globals['_GETEVIDENCERESPONSE']._serialized_start=895
+  _globals['_GETEVIDENCERESPONSE']._serialized_end=1054
+  _globals['_CLIENTSERVICE']._serialized_start=1057
+  _globals['_CLIENTSERVICE']._serialized_end=1618
 # @@protoc_insertion_point(module_scope)

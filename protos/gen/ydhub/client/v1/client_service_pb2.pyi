@@ -182,6 +182,74 @@ class FreezeClientResponse(_message.Message):
 Global___FreezeClientResponse: _TypeAlias = FreezeClientResponse  # noqa: Y015
 
 @_typing.final
+class RecoverClientRequest(_message.Message):
+    """RecoverClientRequest names a hub client, its new anchor, and says why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ANCHOR_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """peers/{peer}/client."""
+    cause: _builtins.str
+    """Why, for the record; 1 to 256 characters."""
+    request_id: _builtins.str
+    """Makes a repeated call one: 1 to 64 characters of the caller's choice, or empty."""
+    validate_only: _builtins.bool
+    """True: everything is checked and nothing changed."""
+    @_builtins.property
+    def anchor(self) -> _client_pb2.Anchor:
+        """From the administrator's own file."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        anchor: _client_pb2.Anchor | None = ...,
+        cause: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "cause", b"cause", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecoverClientRequest: _TypeAlias = RecoverClientRequest  # noqa: Y015
+
+@_typing.final
+class RecoverClientResponse(_message.Message):
+    """RecoverClientResponse is the client, which waits for its anchor's header."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_FIELD_NUMBER: _builtins.int
+    ALREADY_DONE_FIELD_NUMBER: _builtins.int
+    already_done: _builtins.bool
+    """Whether it had started from this anchor before."""
+    @_builtins.property
+    def client(self) -> _client_pb2.Client:
+        """The client."""
+
+    def __init__(
+        self,
+        *,
+        client: _client_pb2.Client | None = ...,
+        already_done: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_done", b"already_done", "client", b"client"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecoverClientResponse: _TypeAlias = RecoverClientResponse  # noqa: Y015
+
+@_typing.final
 class ListEvidenceRequest(_message.Message):
     """ListEvidenceRequest names a hub client."""
 
@@ -226,3 +294,69 @@ class ListEvidenceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListEvidenceResponse: _TypeAlias = ListEvidenceResponse  # noqa: Y015
+
+@_typing.final
+class GetEvidenceRequest(_message.Message):
+    """GetEvidenceRequest names a piece of evidence."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """peers/{peer}/client/evidence/{number}."""
+    start: _builtins.int
+    """Height of a header that the caller trusts, where the chains of headers shall begin; 0 means the
+    lowest that the hub has verified.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        start: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEvidenceRequest: _TypeAlias = GetEvidenceRequest  # noqa: Y015
+
+@_typing.final
+class GetEvidenceResponse(_message.Message):
+    """GetEvidenceResponse is a piece of evidence, and what leads to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    FIRST_CHAIN_FIELD_NUMBER: _builtins.int
+    SECOND_CHAIN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def evidence(self) -> _client_pb2.Evidence:
+        """The evidence."""
+
+    @_builtins.property
+    def first_chain(self) -> _containers.RepeatedCompositeFieldContainer[_client_pb2.Header]:
+        """Headers from the start to below the first one, each following from the one before; empty where
+        the evidence is not two headers.
+        """
+
+    @_builtins.property
+    def second_chain(self) -> _containers.RepeatedCompositeFieldContainer[_client_pb2.Header]:
+        """Headers from the start to below the second one."""
+
+    def __init__(
+        self,
+        *,
+        evidence: _client_pb2.Evidence | None = ...,
+        first_chain: _abc.Iterable[_client_pb2.Header] | None = ...,
+        second_chain: _abc.Iterable[_client_pb2.Header] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "first_chain", b"first_chain", "second_chain", b"second_chain"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEvidenceResponse: _TypeAlias = GetEvidenceResponse  # noqa: Y015

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ClientServiceStub:
-    """ClientService shows light clients and stops them.
+    """ClientService shows light clients, stops them, and lets them start again.
     """
 
     def __init__(self, channel):
@@ -50,15 +50,25 @@ class ClientServiceStub:
                 request_serializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.FreezeClientRequest.SerializeToString,
                 response_deserializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.FreezeClientResponse.FromString,
                 _registered_method=True)
+        self.RecoverClient = channel.unary_unary(
+                '/ydhub.client.v1.ClientService/RecoverClient',
+                request_serializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.RecoverClientRequest.SerializeToString,
+                response_deserializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.RecoverClientResponse.FromString,
+                _registered_method=True)
         self.ListEvidence = channel.unary_unary(
                 '/ydhub.client.v1.ClientService/ListEvidence',
                 request_serializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.ListEvidenceRequest.SerializeToString,
                 response_deserializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.ListEvidenceResponse.FromString,
                 _registered_method=True)
+        self.GetEvidence = channel.unary_unary(
+                '/ydhub.client.v1.ClientService/GetEvidence',
+                request_serializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.GetEvidenceRequest.SerializeToString,
+                response_deserializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.GetEvidenceResponse.FromString,
+                _registered_method=True)
 
 
 class ClientServiceServicer:
-    """ClientService shows light clients and stops them.
+    """ClientService shows light clients, stops them, and lets them start again.
     """
 
     def ListClients(self, request, context):
@@ -85,9 +95,28 @@ class ClientServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecoverClient(self, request, context):
+        """RecoverClient lets a hub client that is frozen, expired or still without its anchor's header
+        start again from a new anchor of the operator's own: later than everything verified, for the
+        same chain and prefix. Evidence and old consensus states stay. Idempotent; takes effect in
+        running relayers at once. Fails with CLIENT_NOT_FOUND, CLIENT_ACTIVE, ANCHOR_INVALID,
+        IDENTITY_NOT_ALLOWED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEvidence(self, request, context):
         """ListEvidence returns the evidence kept against a peer's chain, oldest first. Reading only.
         Fails with CLIENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEvidence(self, request, context):
+        """GetEvidence returns one piece of evidence with the headers by which anyone can judge it from an
+        anchor of his own. Reading only. Fails with CLIENT_NOT_FOUND, EVIDENCE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,10 +140,20 @@ def add_ClientServiceServicer_to_server(servicer, server):
                     request_deserializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.FreezeClientRequest.FromString,
                     response_serializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.FreezeClientResponse.SerializeToString,
             ),
+            'RecoverClient': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecoverClient,
+                    request_deserializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.RecoverClientRequest.FromString,
+                    response_serializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.RecoverClientResponse.SerializeToString,
+            ),
             'ListEvidence': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEvidence,
                     request_deserializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.ListEvidenceRequest.FromString,
                     response_serializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.ListEvidenceResponse.SerializeToString,
+            ),
+            'GetEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvidence,
+                    request_deserializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.GetEvidenceRequest.FromString,
+                    response_serializer=ydhub_dot_client_dot_v1_dot_client__service__pb2.GetEvidenceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -125,7 +164,7 @@ def add_ClientServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClientService:
-    """ClientService shows light clients and stops them.
+    """ClientService shows light clients, stops them, and lets them start again.
     """
 
     @staticmethod
@@ -210,6 +249,33 @@ class ClientService:
             _registered_method=True)
 
     @staticmethod
+    def RecoverClient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ydhub.client.v1.ClientService/RecoverClient',
+            ydhub_dot_client_dot_v1_dot_client__service__pb2.RecoverClientRequest.SerializeToString,
+            ydhub_dot_client_dot_v1_dot_client__service__pb2.RecoverClientResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListEvidence(request,
             target,
             options=(),
@@ -226,6 +292,33 @@ class ClientService:
             '/ydhub.client.v1.ClientService/ListEvidence',
             ydhub_dot_client_dot_v1_dot_client__service__pb2.ListEvidenceRequest.SerializeToString,
             ydhub_dot_client_dot_v1_dot_client__service__pb2.ListEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ydhub.client.v1.ClientService/GetEvidence',
+            ydhub_dot_client_dot_v1_dot_client__service__pb2.GetEvidenceRequest.SerializeToString,
+            ydhub_dot_client_dot_v1_dot_client__service__pb2.GetEvidenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ClientServiceStub:
-    """ClientService shows light clients and stops them."""
+    """ClientService shows light clients, stops them, and lets them start again."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,14 +44,25 @@ class ClientServiceStub:
     Idempotent; takes effect in running relayers at once. One person is enough to freeze.
     Fails with CLIENT_NOT_FOUND, IDENTITY_NOT_ALLOWED.
     """
+    RecoverClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.RecoverClientRequest, _client_service_pb2.RecoverClientResponse]
+    """RecoverClient lets a hub client that is frozen, expired or still without its anchor's header
+    start again from a new anchor of the operator's own: later than everything verified, for the
+    same chain and prefix. Evidence and old consensus states stay. Idempotent; takes effect in
+    running relayers at once. Fails with CLIENT_NOT_FOUND, CLIENT_ACTIVE, ANCHOR_INVALID,
+    IDENTITY_NOT_ALLOWED.
+    """
     ListEvidence: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.ListEvidenceRequest, _client_service_pb2.ListEvidenceResponse]
     """ListEvidence returns the evidence kept against a peer's chain, oldest first. Reading only.
     Fails with CLIENT_NOT_FOUND.
     """
+    GetEvidence: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.GetEvidenceRequest, _client_service_pb2.GetEvidenceResponse]
+    """GetEvidence returns one piece of evidence with the headers by which anyone can judge it from an
+    anchor of his own. Reading only. Fails with CLIENT_NOT_FOUND, EVIDENCE_NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class ClientServiceAsyncStub(ClientServiceStub):
-    """ClientService shows light clients and stops them."""
+    """ClientService shows light clients, stops them, and lets them start again."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListClients: _aio.UnaryUnaryMultiCallable[_client_service_pb2.ListClientsRequest, _client_service_pb2.ListClientsResponse]  # type: ignore[assignment]
@@ -65,13 +76,24 @@ class ClientServiceAsyncStub(ClientServiceStub):
     Idempotent; takes effect in running relayers at once. One person is enough to freeze.
     Fails with CLIENT_NOT_FOUND, IDENTITY_NOT_ALLOWED.
     """
+    RecoverClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.RecoverClientRequest, _client_service_pb2.RecoverClientResponse]  # type: ignore[assignment]
+    """RecoverClient lets a hub client that is frozen, expired or still without its anchor's header
+    start again from a new anchor of the operator's own: later than everything verified, for the
+    same chain and prefix. Evidence and old consensus states stay. Idempotent; takes effect in
+    running relayers at once. Fails with CLIENT_NOT_FOUND, CLIENT_ACTIVE, ANCHOR_INVALID,
+    IDENTITY_NOT_ALLOWED.
+    """
     ListEvidence: _aio.UnaryUnaryMultiCallable[_client_service_pb2.ListEvidenceRequest, _client_service_pb2.ListEvidenceResponse]  # type: ignore[assignment]
     """ListEvidence returns the evidence kept against a peer's chain, oldest first. Reading only.
     Fails with CLIENT_NOT_FOUND.
     """
+    GetEvidence: _aio.UnaryUnaryMultiCallable[_client_service_pb2.GetEvidenceRequest, _client_service_pb2.GetEvidenceResponse]  # type: ignore[assignment]
+    """GetEvidence returns one piece of evidence with the headers by which anyone can judge it from an
+    anchor of his own. Reading only. Fails with CLIENT_NOT_FOUND, EVIDENCE_NOT_FOUND.
+    """
 
 class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ClientService shows light clients and stops them."""
+    """ClientService shows light clients, stops them, and lets them start again."""
 
     @_abc_1.abstractmethod
     def ListClients(
@@ -103,6 +125,19 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def RecoverClient(
+        self,
+        request: _client_service_pb2.RecoverClientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.RecoverClientResponse, _abc.Awaitable[_client_service_pb2.RecoverClientResponse]]:
+        """RecoverClient lets a hub client that is frozen, expired or still without its anchor's header
+        start again from a new anchor of the operator's own: later than everything verified, for the
+        same chain and prefix. Evidence and old consensus states stay. Idempotent; takes effect in
+        running relayers at once. Fails with CLIENT_NOT_FOUND, CLIENT_ACTIVE, ANCHOR_INVALID,
+        IDENTITY_NOT_ALLOWED.
+        """
+
+    @_abc_1.abstractmethod
     def ListEvidence(
         self,
         request: _client_service_pb2.ListEvidenceRequest,
@@ -110,6 +145,16 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_client_service_pb2.ListEvidenceResponse, _abc.Awaitable[_client_service_pb2.ListEvidenceResponse]]:
         """ListEvidence returns the evidence kept against a peer's chain, oldest first. Reading only.
         Fails with CLIENT_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEvidence(
+        self,
+        request: _client_service_pb2.GetEvidenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.GetEvidenceResponse, _abc.Awaitable[_client_service_pb2.GetEvidenceResponse]]:
+        """GetEvidence returns one piece of evidence with the headers by which anyone can judge it from an
+        anchor of his own. Reading only. Fails with CLIENT_NOT_FOUND, EVIDENCE_NOT_FOUND.
         """
 
 def add_ClientServiceServicer_to_server(servicer: ClientServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -122,6 +122,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The database is not at the schema this program needs."""
     REASON_TRANSACTION_REFUSED: _Reason.ValueType  # 95
     """A chain refused a transaction by its own rule."""
+    REASON_CLIENT_ACTIVE: _Reason.ValueType  # 96
+    """A client is neither frozen nor expired, so nothing is to be recovered."""
+    REASON_ISSUER_MISSING: _Reason.ValueType  # 97
+    """The hub has no CA of its own to sign certificates with."""
     REASON_PEER_NOT_FOUND: _Reason.ValueType  # 120
     """No peer has this name."""
     REASON_CLIENT_NOT_FOUND: _Reason.ValueType  # 121
@@ -136,6 +140,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No header of this height is stored."""
     REASON_PROOF_NOT_FOUND: _Reason.ValueType  # 126
     """No proof of this kind is stored for the packet."""
+    REASON_EVIDENCE_NOT_FOUND: _Reason.ValueType  # 127
+    """No evidence has this name."""
     REASON_PEER_EXISTS: _Reason.ValueType  # 140
     """A peer of this name exists with other contents."""
     REASON_LANE_EXISTS: _Reason.ValueType  # 141
@@ -160,6 +166,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """An identity may not act here."""
     REASON_POLICY_DENIES_ROUTE: _Reason.ValueType  # 172
     """Policy forbids this route; the packet keeps its place and ends by timeout."""
+    REASON_CERTIFICATE_REVOKED: _Reason.ValueType  # 173
+    """A certificate counts no more, although it has not expired."""
+    REASON_INVITATION_INVALID: _Reason.ValueType  # 174
+    """A one-time token is unknown, spent or expired; which of them is not told."""
     REASON_CREDITS_SPENT: _Reason.ValueType  # 180
     """A session sent more items than its credits."""
     REASON_BACKLOG_FULL: _Reason.ValueType  # 181
@@ -297,6 +307,10 @@ REASON_SCHEMA_VERSION_MISMATCH: Reason.ValueType  # 94
 """The database is not at the schema this program needs."""
 REASON_TRANSACTION_REFUSED: Reason.ValueType  # 95
 """A chain refused a transaction by its own rule."""
+REASON_CLIENT_ACTIVE: Reason.ValueType  # 96
+"""A client is neither frozen nor expired, so nothing is to be recovered."""
+REASON_ISSUER_MISSING: Reason.ValueType  # 97
+"""The hub has no CA of its own to sign certificates with."""
 REASON_PEER_NOT_FOUND: Reason.ValueType  # 120
 """No peer has this name."""
 REASON_CLIENT_NOT_FOUND: Reason.ValueType  # 121
@@ -311,6 +325,8 @@ REASON_HEADER_NOT_FOUND: Reason.ValueType  # 125
 """No header of this height is stored."""
 REASON_PROOF_NOT_FOUND: Reason.ValueType  # 126
 """No proof of this kind is stored for the packet."""
+REASON_EVIDENCE_NOT_FOUND: Reason.ValueType  # 127
+"""No evidence has this name."""
 REASON_PEER_EXISTS: Reason.ValueType  # 140
 """A peer of this name exists with other contents."""
 REASON_LANE_EXISTS: Reason.ValueType  # 141
@@ -335,6 +351,10 @@ REASON_IDENTITY_NOT_ALLOWED: Reason.ValueType  # 171
 """An identity may not act here."""
 REASON_POLICY_DENIES_ROUTE: Reason.ValueType  # 172
 """Policy forbids this route; the packet keeps its place and ends by timeout."""
+REASON_CERTIFICATE_REVOKED: Reason.ValueType  # 173
+"""A certificate counts no more, although it has not expired."""
+REASON_INVITATION_INVALID: Reason.ValueType  # 174
+"""A one-time token is unknown, spent or expired; which of them is not told."""
 REASON_CREDITS_SPENT: Reason.ValueType  # 180
 """A session sent more items than its credits."""
 REASON_BACKLOG_FULL: Reason.ValueType  # 181

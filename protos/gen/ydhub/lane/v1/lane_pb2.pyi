@@ -64,7 +64,9 @@ class _LaneStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LaneState.V
     LANE_STATE_PAUSED: _LaneState.ValueType  # 3
     """Accepts and delivers nothing; outcomes go on."""
     LANE_STATE_CLOSED: _LaneState.ValueType  # 4
-    """Carries nothing any more."""
+    """Carries nothing any more: drained, and everything that it accepted has ended."""
+    LANE_STATE_DRAINING: _LaneState.ValueType  # 5
+    """Accepts nothing; what it has is delivered and settled."""
 
 class LaneState(_LaneState, metaclass=_LaneStateEnumTypeWrapper):
     """LaneState says whether a lane carries packets."""
@@ -78,7 +80,9 @@ LANE_STATE_OPEN: LaneState.ValueType  # 2
 LANE_STATE_PAUSED: LaneState.ValueType  # 3
 """Accepts and delivers nothing; outcomes go on."""
 LANE_STATE_CLOSED: LaneState.ValueType  # 4
-"""Carries nothing any more."""
+"""Carries nothing any more: drained, and everything that it accepted has ended."""
+LANE_STATE_DRAINING: LaneState.ValueType  # 5
+"""Accepts nothing; what it has is delivered and settled."""
 Global___LaneState: _TypeAlias = LaneState  # noqa: Y015
 
 @_typing.final
@@ -119,7 +123,7 @@ class Lane(_message.Message):
     first_sequence: _builtins.int
     """The first sequence that it carries."""
     pause_cause: _builtins.str
-    """Why it is paused, if it is."""
+    """Why it is paused or drained, if it is."""
     accepted_count: _builtins.int
     """Packets accepted so far."""
     outcome_count: _builtins.int

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ydhub.lane.v1 import lane_pb2 as ydhub_dot_lane_dot_v1_dot_lane__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ydhub/lane/v1/lane_service.proto\x12\rydhub.lane.v1\x1a\x18ydhub/lane/v1/lane.proto\"\xd9\x01\n\x0fOpenLaneRequest\x12\x13\n\x0bsource_peer\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65stination_peer\x18\x02 \x01(\t\x12\x15\n\rsource_client\x18\x03 \x01(\t\x12\x1a\n\x12\x64\x65stination_client\x18\x04 \x01(\t\x12\x15\n\rfrom_sequence\x18\x05 \x01(\x04\x12#\n\x05order\x18\x06 \x01(\x0e\x32\x14.ydhub.lane.v1.Order\x12\x14\n\x0c\x61llow_routes\x18\x07 \x03(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"?\n\x10OpenLaneResponse\x12+\n\x07opening\x18\x01 \x01(\x0b\x32\x1a.ydhub.lane.v1.LaneOpening\"%\n\x15GetLaneOpeningRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x16GetLaneOpeningResponse\x12+\n\x07opening\x18\x01 \x01(\x0b\x32\x1a.ydhub.lane.v1.LaneOpening\"G\n\x10ListLanesRequest\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"P\n\x11ListLanesResponse\x12\"\n\x05lanes\x18\x01 \x03(\x0b\x32\x13.ydhub.lane.v1.Lane\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x0eGetLaneRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"4\n\x0fGetLaneResponse\x12!\n\x04lane\x18\x01 \x01(\x0b\x32\x13.ydhub.lane.v1.Lane\"C\n\x10PauseLaneRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"L\n\x11PauseLaneResponse\x12!\n\x04lane\x18\x01 \x01(\x0b\x32\x13.ydhub.lane.v1.Lane\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"5\n\x11ResumeLaneRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"M\n\x12ResumeLaneResponse\x12!\n\x04lane\x18\x01 \x01(\x0b\x32\x13.ydhub.lane.v1.Lane\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"J\n\x0fSetRouteRequest\x12#\n\x05route\x18\x01 \x01(\x0b\x32\x14.ydhub.lane.v1.Route\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"M\n\x10SetRouteResponse\x12#\n\x05route\x18\x01 \x01(\x0b\x32\x14.ydhub.lane.v1.Route\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"#\n\x11ListRoutesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\":\n\x12ListRoutesResponse\x12$\n\x06routes\x18\x01 \x03(\x0b\x32\x14.ydhub.lane.v1.Route2\x96\x05\n\x0bLaneService\x12K\n\x08OpenLane\x12\x1e.ydhub.lane.v1.OpenLaneRequest\x1a\x1f.ydhub.lane.v1.OpenLaneResponse\x12]\n\x0eGetLaneOpening\x12$.ydhub.lane.v1.GetLaneOpeningRequest\x1a%.ydhub.lane.v1.GetLaneOpeningResponse\x12N\n\tListLanes\x12\x1f.ydhub.lane.v1.ListLanesRequest\x1a .ydhub.lane.v1.ListLanesResponse\x12H\n\x07GetLane\x12\x1d.ydhub.lane.v1.GetLaneRequest\x1a\x1e.ydhub.lane.v1.GetLaneResponse\x12N\n\tPauseLane\x12\x1f.ydhub.lane.v1.PauseLaneRequest\x1a .ydhub.lane.v1.PauseLaneResponse\x12Q\n\nResumeLane\x12 .ydhub.lane.v1.ResumeLaneRequest\x1a!.ydhub.lane.v1.ResumeLaneResponse\x12K\n\x08SetRoute\x12\x1e.ydhub.lane.v1.SetRouteRequest\x1a\x1f.ydhub.lane.v1.SetRouteResponse\x12Q\n\nListRoutes\x12 .ydhub.lane.v1.ListRoutesRequest\x1a!.ydhub.lane.v1.ListRoutesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ydhub/lane/v1/lane_service.proto\x12\rydhub.lane.v1\x1a\x18ydhub/lane/v1/lane.proto\"\xd9\x01\n\x0fOpenLaneRequest\x12\x13\n\x0bsource_peer\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65stination_peer\x18\x02 \x01(\t\x12\x15\n\rsource_client\x18\x03 \x01(\t\x12\x1a\n\x12\x64\x65stination_client\x18\x04 \x01(\t\x12\x15\n\rfrom_sequence\x18\x05 \x01(\x04\x12#\n\x05order\x18\x06 \x01(\x0e\x32\x14.ydhub.lane.v1.Order\x12\x14\n\x0c\x61llow_routes\x18\x07 \x03(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"?\n\x10OpenLaneResponse\x12+\n\x07opening\x18\x01 \x01(\x0b\x32\x1a.ydhub.lane.v1.LaneOpening\"%\n\x15GetLaneOpeningRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x16GetLaneOpeningResponse\x12+\n\x07opening\x18\x01 \x01(\x0b\x32\x1a.ydhub.lane.v1.LaneOpening\"G\n\x10ListLanesRequest\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"P\n\x11ListLanesResponse\x12\"\n\x05lanes\x18\x01 \x03(\x0b\x32\x13.ydhub.lane.v1.Lane\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x0eGetLaneRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"4\n\x0fGetLaneResponse\x12!\n\x04lane\x18\x01 \x01(\x0b\x32\x13.ydhub.lane.v1.Lane\"C\n\x10PauseLaneRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"L\n\x11PauseLaneResponse\x12!\n\x04lane\x18\x01 \x01(\x0b\x32\x13.ydhub.lane.v1.Lane\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"C\n\x10\x44rainLaneRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"L\n\x11\x44rainLaneResponse\x12!\n\x04lane\x18\x01 \x01(\x0b\x32\x13.ydhub.lane.v1.Lane\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"5\n\x11ResumeLaneRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"M\n\x12ResumeLaneResponse\x12!\n\x04lane\x18\x01 \x01(\x0b\x32\x13.ydhub.lane.v1.Lane\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"J\n\x0fSetRouteRequest\x12#\n\x05route\x18\x01 \x01(\x0b\x32\x14.ydhub.lane.v1.Route\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"M\n\x10SetRouteResponse\x12#\n\x05route\x18\x01 \x01(\x0b\x32\x14.ydhub.lane.v1.Route\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"#\n\x11ListRoutesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\":\n\x12ListRoutesResponse\x12$\n\x06routes\x18\x01 \x03(\x0b\x32\x14.ydhub.lane.v1.Route2\xe6\x05\n\x0bLaneService\x12K\n\x08OpenLane\x12\x1e.ydhub.lane.v1.OpenLaneRequest\x1a\x1f.ydhub.lane.v1.OpenLaneResponse\x12]\n\x0eGetLaneOpening\x12$.ydhub.lane.v1.GetLaneOpeningRequest\x1a%.ydhub.lane.v1.GetLaneOpeningResponse\x12N\n\tListLanes\x12\x1f.ydhub.lane.v1.ListLanesRequest\x1a .ydhub.lane.v1.ListLanesResponse\x12H\n\x07GetLane\x12\x1d.ydhub.lane.v1.GetLaneRequest\x1a\x1e.ydhub.lane.v1.GetLaneResponse\x12N\n\tPauseLane\x12\x1f.ydhub.lane.v1.PauseLaneRequest\x1a .ydhub.lane.v1.PauseLaneResponse\x12N\n\tDrainLane\x12\x1f.ydhub.lane.v1.DrainLaneRequest\x1a .ydhub.lane.v1.DrainLaneResponse\x12Q\n\nResumeLane\x12 .ydhub.lane.v1.ResumeLaneRequest\x1a!.ydhub.lane.v1.ResumeLaneResponse\x12K\n\x08SetRoute\x12\x1e.ydhub.lane.v1.SetRouteRequest\x1a\x1f.ydhub.lane.v1.SetRouteResponse\x12Q\n\nListRoutes\x12 .ydhub.lane.v1.ListRoutesRequest\x1a!.ydhub.lane.v1.ListRoutesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,18 +52,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAUSELANEREQUEST']._serialized_end=780
   _globals['_PAUSELANERESPONSE']._serialized_start=782
   _globals['_PAUSELANERESPONSE']._serialized_end=858
-  _globals['_RESUMELANEREQUEST']._serialized_start=860
-  _globals['_RESUMELANEREQUEST']._serialized_end=913
-  _globals['_RESUMELANERESPONSE']._serialized_start=915
-  _globals['_RESUMELANERESPONSE']._serialized_end=992
-  _globals['_SETROUTEREQUEST']._serialized_start=994
-  _globals['_SETROUTEREQUEST']._serialized_end=1068
-  _globals['_SETROUTERESPONSE']._serialized_start=1070
-  _globals['_SETROUTERESPONSE']._serialized_end=1147
-  _globals['_LISTROUTESREQUEST']._serialized_start=1149
-  _globals['_LISTROUTESREQUEST']._serialized_end=1184
-  _globals['_LISTROUTESRESPONSE']._serialized_start=1186
-  _globals['_LISTROUTESRESPONSE']._serialized_end=1244
-  _globals['_LANESERVICE']._serialized_start=1247
-  _globals['_LANESERVICE']._serialized_end=1909
+  _globals['_DRAINLANEREQUEST']._serialized_start=860
+  _globals['_DRAINLANEREQUEST']._serialized_end=927
+  _globals['_DRAINLANERESPONSE']._serialized_start=929
+  _globals['_DRAINLANERESPONSE']._serialized_end=1005
+  _globals['_RESUMELANEREQUEST']._serialized_start=1007
+  _globals['_RESUMELANEREQUEST']._serialized_end=1060
+  _globals['_RESUMELANERESPONSE']._serialized_start=1062
+  _globals['_RESUMELANERESPONSE']._serialized_end=1139
+  _globals['_SETROUTEREQUEST']._serialized_start=1141
+  _globals['_SETROUTEREQUEST']._serialized_end=1215
+  _globals['_SETROUTERESPONSE']._serialized_start=1217
+  _globals['_SETROUTERESPONSE']._serialized_end=1294
+  _globals['_LISTROUTESREQUEST']._serialized_start=1296
+  _globals['_LISTROUTESREQUEST']._serialized_end=1331
+  _globals['_LISTROUTESRESPONSE']._serialized_start=1333
+  _globals['_LISTROUTESRESPONSE']._serialized_end=1391
+  _globals['_LANESERVICE']._serialized_start=1394
+  _globals['_LANESERVICE']._serialized_end=2136
 # @@protoc_insertion_point(module_scope)

@@ -304,6 +304,64 @@ class PauseLaneResponse(_message.Message):
 Global___PauseLaneResponse: _TypeAlias = PauseLaneResponse  # noqa: Y015
 
 @_typing.final
+class DrainLaneRequest(_message.Message):
+    """DrainLaneRequest names a lane and says why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """lanes/{lane}."""
+    cause: _builtins.str
+    """Why, for the record; 1 to 256 characters."""
+    request_id: _builtins.str
+    """Makes a repeated call one: 1 to 64 characters of the caller's choice, or empty."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        cause: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainLaneRequest: _TypeAlias = DrainLaneRequest  # noqa: Y015
+
+@_typing.final
+class DrainLaneResponse(_message.Message):
+    """DrainLaneResponse is the lane, draining, or CLOSED where nothing was left."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANE_FIELD_NUMBER: _builtins.int
+    ALREADY_DONE_FIELD_NUMBER: _builtins.int
+    already_done: _builtins.bool
+    """Whether it was draining before."""
+    @_builtins.property
+    def lane(self) -> _lane_pb2.Lane:
+        """The lane."""
+
+    def __init__(
+        self,
+        *,
+        lane: _lane_pb2.Lane | None = ...,
+        already_done: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lane", b"lane"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_done", b"already_done", "lane", b"lane"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainLaneResponse: _TypeAlias = DrainLaneResponse  # noqa: Y015
+
+@_typing.final
 class ResumeLaneRequest(_message.Message):
     """ResumeLaneRequest names a lane."""
 

@@ -60,6 +60,11 @@ class LaneServiceStub:
                 request_serializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.PauseLaneRequest.SerializeToString,
                 response_deserializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.PauseLaneResponse.FromString,
                 _registered_method=True)
+        self.DrainLane = channel.unary_unary(
+                '/ydhub.lane.v1.LaneService/DrainLane',
+                request_serializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.DrainLaneRequest.SerializeToString,
+                response_deserializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.DrainLaneResponse.FromString,
+                _registered_method=True)
         self.ResumeLane = channel.unary_unary(
                 '/ydhub.lane.v1.LaneService/ResumeLane',
                 request_serializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.ResumeLaneRequest.SerializeToString,
@@ -119,8 +124,17 @@ class LaneServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DrainLane(self, request, context):
+        """DrainLane stops acceptance alone: what the lane has is delivered and settled, then the lane is
+        CLOSED, until it is resumed. Idempotent; takes effect at once.
+        Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ResumeLane(self, request, context):
-        """ResumeLane ends a pause; what was held is proven afresh. Idempotent; takes effect at once.
+        """ResumeLane ends a pause or a drain; what was held is proven afresh. Idempotent; takes effect at once.
         Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -169,6 +183,11 @@ def add_LaneServiceServicer_to_server(servicer, server):
                     servicer.PauseLane,
                     request_deserializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.PauseLaneRequest.FromString,
                     response_serializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.PauseLaneResponse.SerializeToString,
+            ),
+            'DrainLane': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainLane,
+                    request_deserializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.DrainLaneRequest.FromString,
+                    response_serializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.DrainLaneResponse.SerializeToString,
             ),
             'ResumeLane': grpc.unary_unary_rpc_method_handler(
                     servicer.ResumeLane,
@@ -322,6 +341,33 @@ class LaneService:
             '/ydhub.lane.v1.LaneService/PauseLane',
             ydhub_dot_lane_dot_v1_dot_lane__service__pb2.PauseLaneRequest.SerializeToString,
             ydhub_dot_lane_dot_v1_dot_lane__service__pb2.PauseLaneResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainLane(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ydhub.lane.v1.LaneService/DrainLane',
+            ydhub_dot_lane_dot_v1_dot_lane__service__pb2.DrainLaneRequest.SerializeToString,
+            ydhub_dot_lane_dot_v1_dot_lane__service__pb2.DrainLaneResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,8 +48,13 @@ class LaneServiceStub:
     """PauseLane stops acceptance and delivery; outcomes go on. Idempotent; takes effect at once.
     Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
     """
+    DrainLane: _grpc.UnaryUnaryMultiCallable[_lane_service_pb2.DrainLaneRequest, _lane_service_pb2.DrainLaneResponse]
+    """DrainLane stops acceptance alone: what the lane has is delivered and settled, then the lane is
+    CLOSED, until it is resumed. Idempotent; takes effect at once.
+    Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
+    """
     ResumeLane: _grpc.UnaryUnaryMultiCallable[_lane_service_pb2.ResumeLaneRequest, _lane_service_pb2.ResumeLaneResponse]
-    """ResumeLane ends a pause; what was held is proven afresh. Idempotent; takes effect at once.
+    """ResumeLane ends a pause or a drain; what was held is proven afresh. Idempotent; takes effect at once.
     Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
     """
     SetRoute: _grpc.UnaryUnaryMultiCallable[_lane_service_pb2.SetRouteRequest, _lane_service_pb2.SetRouteResponse]
@@ -79,8 +84,13 @@ class LaneServiceAsyncStub(LaneServiceStub):
     """PauseLane stops acceptance and delivery; outcomes go on. Idempotent; takes effect at once.
     Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
     """
+    DrainLane: _aio.UnaryUnaryMultiCallable[_lane_service_pb2.DrainLaneRequest, _lane_service_pb2.DrainLaneResponse]  # type: ignore[assignment]
+    """DrainLane stops acceptance alone: what the lane has is delivered and settled, then the lane is
+    CLOSED, until it is resumed. Idempotent; takes effect at once.
+    Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
+    """
     ResumeLane: _aio.UnaryUnaryMultiCallable[_lane_service_pb2.ResumeLaneRequest, _lane_service_pb2.ResumeLaneResponse]  # type: ignore[assignment]
-    """ResumeLane ends a pause; what was held is proven afresh. Idempotent; takes effect at once.
+    """ResumeLane ends a pause or a drain; what was held is proven afresh. Idempotent; takes effect at once.
     Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
     """
     SetRoute: _aio.UnaryUnaryMultiCallable[_lane_service_pb2.SetRouteRequest, _lane_service_pb2.SetRouteResponse]  # type: ignore[assignment]
@@ -139,12 +149,23 @@ class LaneServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def DrainLane(
+        self,
+        request: _lane_service_pb2.DrainLaneRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lane_service_pb2.DrainLaneResponse, _abc.Awaitable[_lane_service_pb2.DrainLaneResponse]]:
+        """DrainLane stops acceptance alone: what the lane has is delivered and settled, then the lane is
+        CLOSED, until it is resumed. Idempotent; takes effect at once.
+        Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
+        """
+
+    @_abc_1.abstractmethod
     def ResumeLane(
         self,
         request: _lane_service_pb2.ResumeLaneRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lane_service_pb2.ResumeLaneResponse, _abc.Awaitable[_lane_service_pb2.ResumeLaneResponse]]:
-        """ResumeLane ends a pause; what was held is proven afresh. Idempotent; takes effect at once.
+        """ResumeLane ends a pause or a drain; what was held is proven afresh. Idempotent; takes effect at once.
         Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
         """
 

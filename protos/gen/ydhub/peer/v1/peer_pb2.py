@@ -26,15 +26,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ydhub.client.v1 import client_pb2 as ydhub_dot_client_dot_v1_dot_client__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ydhub/peer/v1/peer.proto\x12\rydhub.peer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cydhub/client/v1/client.proto\"\xf0\x01\n\x04Peer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.ydhub.peer.v1.PeerState\x12\'\n\x06\x61nchor\x18\x04 \x01(\x0b\x32\x17.ydhub.client.v1.Anchor\x12\x10\n\x08identity\x18\x05 \x01(\t\x12\x10\n\x08\x61ttached\x18\x06 \x01(\x08\x12\x0f\n\x07relayer\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t*\x89\x01\n\tPeerState\x12\x1a\n\x16PEER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PEER_STATE_PROPOSED\x10\x01\x12\x15\n\x11PEER_STATE_ACTIVE\x10\x02\x12\x18\n\x14PEER_STATE_SUSPENDED\x10\x03\x12\x16\n\x12PEER_STATE_RETIRED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ydhub/peer/v1/peer.proto\x12\rydhub.peer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cydhub/client/v1/client.proto\"\x87\x02\n\x04Peer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.ydhub.peer.v1.PeerState\x12\'\n\x06\x61nchor\x18\x04 \x01(\x0b\x32\x17.ydhub.client.v1.Anchor\x12\x10\n\x08identity\x18\x05 \x01(\t\x12\x10\n\x08\x61ttached\x18\x06 \x01(\x08\x12\x0f\n\x07relayer\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12\x15\n\rsuspend_cause\x18\n \x01(\t*\x89\x01\n\tPeerState\x12\x1a\n\x16PEER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PEER_STATE_PROPOSED\x10\x01\x12\x15\n\x11PEER_STATE_ACTIVE\x10\x02\x12\x18\n\x14PEER_STATE_SUSPENDED\x10\x03\x12\x16\n\x12PEER_STATE_RETIRED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ydhub.peer.v1.peer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PEERSTATE']._serialized_start=350
-  _globals['_PEERSTATE']._serialized_end=487
+  _globals['_PEERSTATE']._serialized_start=373
+  _globals['_PEERSTATE']._serialized_end=510
   _globals['_PEER']._serialized_start=107
-  _globals['_PEER']._serialized_end=347
+  _globals['_PEER']._serialized_end=370
 # @@protoc_insertion_point(module_scope)

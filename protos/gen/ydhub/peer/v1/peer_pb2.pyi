@@ -66,6 +66,7 @@ class Peer(_message.Message):
     RELAYER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SUSPEND_CAUSE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """peers/{peer}."""
     display_name: _builtins.str
@@ -80,6 +81,8 @@ class Peer(_message.Message):
     """The relayer that holds its lease, if one does."""
     etag: _builtins.str
     """Changes with every change of the peer."""
+    suspend_cause: _builtins.str
+    """Why it is suspended, if it is."""
     @_builtins.property
     def anchor(self) -> _client_pb2.Anchor:
         """Where the hub's client of its chain starts; compared out of band with the city's own."""
@@ -100,10 +103,11 @@ class Peer(_message.Message):
         relayer: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        suspend_cause: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "attached", b"attached", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "identity", b"identity", "name", b"name", "relayer", b"relayer", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "attached", b"attached", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "identity", b"identity", "name", b"name", "relayer", b"relayer", "state", b"state", "suspend_cause", b"suspend_cause"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ydhub.peer.v1 import peer_pb2 as ydhub_dot_peer_dot_v1_dot_peer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ydhub/peer/v1/peer_service.proto\x12\rydhub.peer.v1\x1a\x18ydhub/peer/v1/peer.proto\"c\n\x13RegisterPeerRequest\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.ydhub.peer.v1.Peer\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"O\n\x14RegisterPeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.ydhub.peer.v1.Peer\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"9\n\x10ListPeersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x11ListPeersResponse\x12\"\n\x05peers\x18\x01 \x03(\x0b\x32\x13.ydhub.peer.v1.Peer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x0eGetPeerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"4\n\x0fGetPeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.ydhub.peer.v1.Peer2\x80\x02\n\x0bPeerService\x12W\n\x0cRegisterPeer\x12\".ydhub.peer.v1.RegisterPeerRequest\x1a#.ydhub.peer.v1.RegisterPeerResponse\x12N\n\tListPeers\x12\x1f.ydhub.peer.v1.ListPeersRequest\x1a .ydhub.peer.v1.ListPeersResponse\x12H\n\x07GetPeer\x12\x1d.ydhub.peer.v1.GetPeerRequest\x1a\x1e.ydhub.peer.v1.GetPeerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ydhub/peer/v1/peer_service.proto\x12\rydhub.peer.v1\x1a\x18ydhub/peer/v1/peer.proto\"c\n\x13RegisterPeerRequest\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.ydhub.peer.v1.Peer\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"O\n\x14RegisterPeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.ydhub.peer.v1.Peer\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"9\n\x10ListPeersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x11ListPeersResponse\x12\"\n\x05peers\x18\x01 \x03(\x0b\x32\x13.ydhub.peer.v1.Peer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x0eGetPeerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"4\n\x0fGetPeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.ydhub.peer.v1.Peer\"E\n\x12SuspendPeerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"N\n\x13SuspendPeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.ydhub.peer.v1.Peer\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"D\n\x11ResumePeerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"M\n\x12ResumePeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.ydhub.peer.v1.Peer\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\x32\xa9\x03\n\x0bPeerService\x12W\n\x0cRegisterPeer\x12\".ydhub.peer.v1.RegisterPeerRequest\x1a#.ydhub.peer.v1.RegisterPeerResponse\x12N\n\tListPeers\x12\x1f.ydhub.peer.v1.ListPeersRequest\x1a .ydhub.peer.v1.ListPeersResponse\x12H\n\x07GetPeer\x12\x1d.ydhub.peer.v1.GetPeerRequest\x1a\x1e.ydhub.peer.v1.GetPeerResponse\x12T\n\x0bSuspendPeer\x12!.ydhub.peer.v1.SuspendPeerRequest\x1a\".ydhub.peer.v1.SuspendPeerResponse\x12Q\n\nResumePeer\x12 .ydhub.peer.v1.ResumePeerRequest\x1a!.ydhub.peer.v1.ResumePeerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPEERREQUEST']._serialized_end=430
   _globals['_GETPEERRESPONSE']._serialized_start=432
   _globals['_GETPEERRESPONSE']._serialized_end=484
-  _globals['_PEERSERVICE']._serialized_start=487
-  _globals['_PEERSERVICE']._serialized_end=743
+  _globals['_SUSPENDPEERREQUEST']._serialized_start=486
+  _globals['_SUSPENDPEERREQUEST']._serialized_end=555
+  _globals['_SUSPENDPEERRESPONSE']._serialized_start=557
+  _globals['_SUSPENDPEERRESPONSE']._serialized_end=635
+  _globals['_RESUMEPEERREQUEST']._serialized_start=637
+  _globals['_RESUMEPEERREQUEST']._serialized_end=705
+  _globals['_RESUMEPEERRESPONSE']._serialized_start=707
+  _globals['_RESUMEPEERRESPONSE']._serialized_end=784
+  _globals['_PEERSERVICE']._serialized_start=787
+  _globals['_PEERSERVICE']._serialized_end=1212
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PeerServiceStub:
-    """PeerService admits city chains.
+    """PeerService admits city chains, suspends them, and lets them take part again.
     """
 
     def __init__(self, channel):
@@ -50,10 +50,20 @@ class PeerServiceStub:
                 request_serializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.GetPeerRequest.SerializeToString,
                 response_deserializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.GetPeerResponse.FromString,
                 _registered_method=True)
+        self.SuspendPeer = channel.unary_unary(
+                '/ydhub.peer.v1.PeerService/SuspendPeer',
+                request_serializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.SuspendPeerRequest.SerializeToString,
+                response_deserializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.SuspendPeerResponse.FromString,
+                _registered_method=True)
+        self.ResumePeer = channel.unary_unary(
+                '/ydhub.peer.v1.PeerService/ResumePeer',
+                request_serializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.ResumePeerRequest.SerializeToString,
+                response_deserializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.ResumePeerResponse.FromString,
+                _registered_method=True)
 
 
 class PeerServiceServicer:
-    """PeerService admits city chains.
+    """PeerService admits city chains, suspends them, and lets them take part again.
     """
 
     def RegisterPeer(self, request, context):
@@ -80,6 +90,23 @@ class PeerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SuspendPeer(self, request, context):
+        """SuspendPeer stops a peer: its adapter is refused, its session ends, its lanes accept and deliver
+        nothing; what others prove goes on. Idempotent; takes effect in running relayers at once.
+        Fails with PEER_NOT_FOUND, ILLEGAL_MOVE, IDENTITY_NOT_ALLOWED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumePeer(self, request, context):
+        """ResumePeer lets a suspended peer take part again; what was held is proven afresh. Idempotent;
+        takes effect at once. Fails with PEER_NOT_FOUND, ILLEGAL_MOVE, IDENTITY_NOT_ALLOWED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PeerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +125,16 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     request_deserializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.GetPeerRequest.FromString,
                     response_serializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.GetPeerResponse.SerializeToString,
             ),
+            'SuspendPeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendPeer,
+                    request_deserializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.SuspendPeerRequest.FromString,
+                    response_serializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.SuspendPeerResponse.SerializeToString,
+            ),
+            'ResumePeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumePeer,
+                    request_deserializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.ResumePeerRequest.FromString,
+                    response_serializer=ydhub_dot_peer_dot_v1_dot_peer__service__pb2.ResumePeerResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'ydhub.peer.v1.PeerService', rpc_method_handlers)
@@ -107,7 +144,7 @@ def add_PeerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PeerService:
-    """PeerService admits city chains.
+    """PeerService admits city chains, suspends them, and lets them take part again.
     """
 
     @staticmethod
@@ -181,6 +218,60 @@ class PeerService:
             '/ydhub.peer.v1.PeerService/GetPeer',
             ydhub_dot_peer_dot_v1_dot_peer__service__pb2.GetPeerRequest.SerializeToString,
             ydhub_dot_peer_dot_v1_dot_peer__service__pb2.GetPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendPeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ydhub.peer.v1.PeerService/SuspendPeer',
+            ydhub_dot_peer_dot_v1_dot_peer__service__pb2.SuspendPeerRequest.SerializeToString,
+            ydhub_dot_peer_dot_v1_dot_peer__service__pb2.SuspendPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumePeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ydhub.peer.v1.PeerService/ResumePeer',
+            ydhub_dot_peer_dot_v1_dot_peer__service__pb2.ResumePeerRequest.SerializeToString,
+            ydhub_dot_peer_dot_v1_dot_peer__service__pb2.ResumePeerResponse.FromString,
             options,
             channel_credentials,
             insecure,

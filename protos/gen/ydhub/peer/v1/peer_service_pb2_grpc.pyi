@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PeerServiceStub:
-    """PeerService admits city chains."""
+    """PeerService admits city chains, suspends them, and lets them take part again."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -43,10 +43,19 @@ class PeerServiceStub:
     """ListPeers returns peers by name. Reading only. Fails with PAGE_TOKEN_INVALID."""
     GetPeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.GetPeerRequest, _peer_service_pb2.GetPeerResponse]
     """GetPeer returns one peer. Reading only. Fails with PEER_NOT_FOUND."""
+    SuspendPeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.SuspendPeerRequest, _peer_service_pb2.SuspendPeerResponse]
+    """SuspendPeer stops a peer: its adapter is refused, its session ends, its lanes accept and deliver
+    nothing; what others prove goes on. Idempotent; takes effect in running relayers at once.
+    Fails with PEER_NOT_FOUND, ILLEGAL_MOVE, IDENTITY_NOT_ALLOWED.
+    """
+    ResumePeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ResumePeerRequest, _peer_service_pb2.ResumePeerResponse]
+    """ResumePeer lets a suspended peer take part again; what was held is proven afresh. Idempotent;
+    takes effect at once. Fails with PEER_NOT_FOUND, ILLEGAL_MOVE, IDENTITY_NOT_ALLOWED.
+    """
 
 @_typing.type_check_only
 class PeerServiceAsyncStub(PeerServiceStub):
-    """PeerService admits city chains."""
+    """PeerService admits city chains, suspends them, and lets them take part again."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterPeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.RegisterPeerRequest, _peer_service_pb2.RegisterPeerResponse]  # type: ignore[assignment]
@@ -59,9 +68,18 @@ class PeerServiceAsyncStub(PeerServiceStub):
     """ListPeers returns peers by name. Reading only. Fails with PAGE_TOKEN_INVALID."""
     GetPeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.GetPeerRequest, _peer_service_pb2.GetPeerResponse]  # type: ignore[assignment]
     """GetPeer returns one peer. Reading only. Fails with PEER_NOT_FOUND."""
+    SuspendPeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.SuspendPeerRequest, _peer_service_pb2.SuspendPeerResponse]  # type: ignore[assignment]
+    """SuspendPeer stops a peer: its adapter is refused, its session ends, its lanes accept and deliver
+    nothing; what others prove goes on. Idempotent; takes effect in running relayers at once.
+    Fails with PEER_NOT_FOUND, ILLEGAL_MOVE, IDENTITY_NOT_ALLOWED.
+    """
+    ResumePeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ResumePeerRequest, _peer_service_pb2.ResumePeerResponse]  # type: ignore[assignment]
+    """ResumePeer lets a suspended peer take part again; what was held is proven afresh. Idempotent;
+    takes effect at once. Fails with PEER_NOT_FOUND, ILLEGAL_MOVE, IDENTITY_NOT_ALLOWED.
+    """
 
 class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """PeerService admits city chains."""
+    """PeerService admits city chains, suspends them, and lets them take part again."""
 
     @_abc_1.abstractmethod
     def RegisterPeer(
@@ -90,5 +108,26 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_peer_service_pb2.GetPeerResponse, _abc.Awaitable[_peer_service_pb2.GetPeerResponse]]:
         """GetPeer returns one peer. Reading only. Fails with PEER_NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def SuspendPeer(
+        self,
+        request: _peer_service_pb2.SuspendPeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.SuspendPeerResponse, _abc.Awaitable[_peer_service_pb2.SuspendPeerResponse]]:
+        """SuspendPeer stops a peer: its adapter is refused, its session ends, its lanes accept and deliver
+        nothing; what others prove goes on. Idempotent; takes effect in running relayers at once.
+        Fails with PEER_NOT_FOUND, ILLEGAL_MOVE, IDENTITY_NOT_ALLOWED.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumePeer(
+        self,
+        request: _peer_service_pb2.ResumePeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.ResumePeerResponse, _abc.Awaitable[_peer_service_pb2.ResumePeerResponse]]:
+        """ResumePeer lets a suspended peer take part again; what was held is proven afresh. Idempotent;
+        takes effect at once. Fails with PEER_NOT_FOUND, ILLEGAL_MOVE, IDENTITY_NOT_ALLOWED.
+        """
 
 def add_PeerServiceServicer_to_server(servicer: PeerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
