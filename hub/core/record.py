@@ -6,13 +6,14 @@ from them and from its lane's two rows (lifecycle.py names the states).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from hub.core.time import Timestamp
+
 if TYPE_CHECKING:
     from hub.core.errors import Reason
-    from hub.core.time import Timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +185,30 @@ class PacketException:
     detail: str
     attempts: int
     next_attempt_at: Timestamp | None
+    since: Timestamp = field(default=Timestamp(0), compare=False)
+    """Since when it is of this kind, by the database's clock; the registry says so."""
+
+
+class AttemptKind(StrEnum):
+    """What came of an attempt."""
+
+    RETRY = "RETRY"
+    """It failed; the next one is planned."""
+    PARKED = "PARKED"
+    """It was refused for good; it waits for an operator."""
+    ASKED = "ASKED"
+    """None yet: an operator asked for one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt to have a packet or its outcome executed that did not succeed."""
+
+    at: Timestamp
+    """By the database's clock."""
+    peer: str
+    """Whose chain or adapter refused; who asked, of a retry that was asked for."""
+    kind: AttemptKind
+    reason: Reason | None
+    """None of a retry that was asked for."""
+    detail: str

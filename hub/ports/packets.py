@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hub.core.lane import LaneKey
     from hub.core.ranges import RangeSet
     from hub.core.record import (
         Acceptance,
+        Attempt,
+        ExceptionKind,
         PacketException,
         Settlement,
         StoredOutcome,
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
         StoredProof,
         TimeoutBatch,
     )
+    from hub.core.time import Timestamp
+    from hub.ports.caller import Caller
     from hub.ports.leases import Fence
 
 
@@ -98,6 +104,25 @@ class Outcomes(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionFilter:
+    """Which exceptions a list is narrowed to."""
+
+    kind: ExceptionKind
+    lane: LaneKey | None = None
+    """None for all lanes."""
+    before: Timestamp | None = None
+    """Only those that are so since then or longer, by the database's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedException:
+    """An exception, and where."""
+
+    lane: LaneKey
+    exception: PacketException
+
+
 class Exceptions(Protocol):
     """The small table of packets that do not move by themselves."""
 
@@ -115,4 +140,30 @@ class Exceptions(Protocol):
 
     async def of_lane(self, lane_id: int) -> Sequence[PacketException]:
         """Every exception of the lane, by sequence."""
+        ...
+
+    async def attempts(self, lane_id: int, sequence: int, limit: int) -> Sequence[Attempt]:
+        """The last *limit* attempts that failed and retries that were asked for, oldest first.
+
+        ``put`` notes an attempt for every exception of kind RETRY or PARKED.
+        """
+        ...
+
+    async def page(
+        self, wanted: ExceptionFilter, after: tuple[str, int], limit: int
+    ) -> Sequence[ListedException]:
+        """At most *limit* exceptions above *after*, (lane, sequence), in that order.
+
+        Of kind HELD are open packets of stopped lanes that nobody has delivered; they are no rows,
+        and since their acceptance.
+        """
+        ...
+
+    async def retry(
+        self, packets: Sequence[tuple[LaneKey, int]], by: Caller
+    ) -> Mapping[LaneKey, RangeSet]:
+        """Those of *packets* that are PARKED or RETRY are RETRY, and due now; which, by lane.
+
+        The same request again answers what the first one did. Raises ``RequestIdReused``.
+        """
         ...

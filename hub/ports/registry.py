@@ -28,6 +28,8 @@ class Topic(StrEnum):
     """Packets of a lane were accepted; key is the lane id."""
     OUTCOMES = "outcomes"
     """Outcomes of a lane were recorded; key is the lane id."""
+    RETRIES = "retries"
+    """An operator asked to try packets of a lane again; key is the lane id."""
 
 
 @dataclass(frozen=True, slots=True)

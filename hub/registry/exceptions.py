@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
 
 from hub.core.errors import Reason
-from hub.core.record import ExceptionKind, PacketException
+from hub.core.lane import LaneKey
+from hub.core.ranges import RangeSet
+from hub.core.record import Attempt, AttemptKind, ExceptionKind, PacketException
 from hub.core.time import Timestamp
-from hub.registry.multirange import bounds
+from hub.ports.packets import ListedException
+from hub.ports.registry import Change, Topic
+from hub.registry.lanes import VIEW
+from hub.registry.moments import date_time, timestamp
+from hub.registry.multirange import bounds, from_text, to_text
 from hub.registry.statements import check_fenced
+from hub.registry.trail import audit, claim, set_result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from hub.core.ranges import RangeSet
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from hub.ports.caller import Caller
     from hub.ports.leases import Fence
+    from hub.ports.packets import ExceptionFilter
+    from hub.registry.changes import PostgresChanges
     from hub.registry.engine import Database
 
 _FENCED: Final = """
 WITH fenced AS MATERIALIZED (
     SELECT lane_id FROM lane_sides WHERE lane_id = $3 AND peer = $1 AND epoch = $2 FOR SHARE
 )"""
-_PUT: Final = """{fenced}, stored AS (
-    INSERT INTO exceptions AS e
-        (lane_id, sequence, kind, reason, detail, attempts, next_attempt_at)
-    SELECT $3, n.* FROM unnest(
+_PUT: Final = """{fenced}, found AS MATERIALIZED (
+    SELECT n.* FROM unnest(
         $4::bigint[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::bigint[]
     ) AS n (sequence, kind, reason, detail, attempts, next_attempt_at)
     WHERE EXISTS (SELECT FROM fenced)
+), noted AS (
+    INSERT INTO attempts (lane_id, peer, kind, reason, detail, sequences)
+    SELECT $3, $1, kind, reason, detail, range_agg(int8range(sequence, sequence + 1)) FROM found
+    WHERE kind IN ('RETRY', 'PARKED') GROUP BY kind, reason, detail
+), stored AS (
+    INSERT INTO exceptions AS e
+        (lane_id, sequence, kind, reason, detail, attempts, next_attempt_at)
+    SELECT $3, found.* FROM found
     ON CONFLICT (lane_id, sequence) DO UPDATE SET
         kind = CASE WHEN e.kind = 'DENIED' THEN e.kind ELSE excluded.kind END,
         reason = CASE WHEN e.kind = 'DENIED' THEN e.reason ELSE excluded.reason END,
         detail = CASE WHEN e.kind = 'DENIED' THEN e.detail ELSE excluded.detail END,
+        since = CASE WHEN e.kind IN (excluded.kind, 'DENIED') THEN e.since
+            ELSE excluded.since END,
         attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at
 )
 SELECT count(DISTINCT lane_id) FROM fenced
@@ -44,17 +67,72 @@ _REMOVE: Final = """{fenced}, removed AS (
 SELECT count(DISTINCT lane_id) FROM fenced
 """.replace("{fenced}", _FENCED)
 _OF_LANE: Final = """
-SELECT sequence, kind, reason, detail, attempts, next_attempt_at FROM exceptions
+SELECT sequence, kind, reason, detail, attempts, next_attempt_at, since FROM exceptions
 WHERE lane_id = $1 ORDER BY sequence
 """
+_ATTEMPTS: Final = """
+SELECT at, peer, kind, reason, detail FROM attempts
+WHERE lane_id = $1 AND sequences @> $2::bigint ORDER BY attempt_id DESC LIMIT $3
+"""
+_PAGE: Final = """
+SELECT l.name, e.* FROM exceptions e JOIN lanes l USING (lane_id)
+WHERE e.kind = $1 AND ($2::text IS NULL OR l.name = $2)
+    AND ($3::timestamptz IS NULL OR e.since <= $3) AND (l.name, e.sequence) > ($4::text, $5::bigint)
+ORDER BY l.name, e.sequence LIMIT $6
+"""
+_HELD: Final = """
+SELECT v.name, p.sequence, 'HELD' AS kind, 0 AS attempts, NULL AS next_attempt_at,
+    p.accepted_at AS since,
+    CASE WHEN v.state = 'PAUSED' THEN 'LANE_PAUSED' ELSE 'CLIENT_FROZEN' END AS reason,
+    CASE WHEN v.state = 'PAUSED' THEN v.pause_cause ELSE
+        coalesce(nullif(v.source_stopped, ''), v.destination_stopped) END AS detail
+FROM ({view}) v CROSS JOIN LATERAL (
+    SELECT v.source_done::int8multirange - v.destination_done::int8multirange
+        - v.destination_progress::int8multirange AS sequences
+) o CROSS JOIN LATERAL (
+    SELECT sequence, accepted_at FROM packets
+    WHERE lane_id = v.lane_id AND o.sequences @> sequence AND sequence >= lower(o.sequences)
+        AND sequence > CASE WHEN v.name = $3 THEN $4::bigint ELSE 0 END
+        AND ($2::timestamptz IS NULL OR accepted_at <= $2)
+        AND NOT EXISTS (
+            SELECT FROM exceptions e
+            WHERE e.lane_id = v.lane_id AND e.sequence = packets.sequence
+        )
+    ORDER BY sequence LIMIT $5
+) p
+WHERE (v.state = 'PAUSED' OR v.source_stopped <> '' OR v.destination_stopped <> '')
+    AND ($1::text IS NULL OR v.name = $1) AND v.name >= $3::text
+ORDER BY v.name, p.sequence LIMIT $5
+""".replace("{view}", VIEW)
+_RETRY: Final = text(
+    """
+    UPDATE exceptions e SET
+        kind = 'RETRY',
+        since = CASE WHEN e.kind = 'RETRY' THEN e.since ELSE clock_timestamp() END,
+        next_attempt_at = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000
+    FROM unnest(CAST(:names AS text[]), CAST(:sequences AS bigint[])) AS n (name, sequence)
+    JOIN lanes l ON l.name = n.name
+    WHERE e.lane_id = l.lane_id AND e.sequence = n.sequence AND e.kind IN ('PARKED', 'RETRY')
+    RETURNING l.lane_id, l.name, e.sequence
+    """
+)
+_ASKED: Final = text(
+    """
+    INSERT INTO attempts (lane_id, peer, kind, reason, detail, sequences)
+    VALUES (:lane_id, :peer, 'ASKED', '', :detail, CAST(CAST(:sequences AS text) AS int8multirange))
+    """
+)
+_MAX_DETAIL: Final = 1000
+"""Characters of an audit event about many packets."""
 
 
 class PostgresExceptions:
     """``hub.ports.packets.Exceptions`` in Postgres."""
 
-    def __init__(self, database: Database) -> None:
-        """The exceptions of *database*."""
+    def __init__(self, database: Database, changes: PostgresChanges) -> None:
+        """The exceptions of *database*; retries are announced to *changes*."""
         self._database = database
+        self._changes = changes
 
     async def put(self, fence: Fence, lane_id: int, found: Sequence[PacketException]) -> None:
         """As the port says."""
@@ -85,17 +163,83 @@ class PostgresExceptions:
         """As the port says."""
         async with self._database.line() as line:
             rows = await line.fetch(_OF_LANE, lane_id)
+        return [_exception(row) for row in rows]
+
+    async def attempts(self, lane_id: int, sequence: int, limit: int) -> Sequence[Attempt]:
+        """As the port says."""
+        async with self._database.line() as line:
+            rows = await line.fetch(_ATTEMPTS, lane_id, sequence, limit)
         return [
-            PacketException(
-                sequence=row["sequence"],
-                kind=ExceptionKind(row["kind"]),
-                reason=Reason(row["reason"]),
+            Attempt(
+                at=timestamp(row["at"]),
+                peer=row["peer"],
+                kind=AttemptKind(row["kind"]),
+                reason=Reason(row["reason"]) if row["reason"] else None,
                 detail=row["detail"],
-                attempts=row["attempts"],
-                next_attempt_at=_at(row["next_attempt_at"]),
             )
-            for row in rows
+            for row in reversed(rows)
         ]
+
+    async def page(
+        self, wanted: ExceptionFilter, after: tuple[str, int], limit: int
+    ) -> Sequence[ListedException]:
+        """As the port says."""
+        lane = str(wanted.lane) if wanted.lane is not None else None
+        before = date_time(wanted.before) if wanted.before is not None else None
+        async with self._database.line() as line:
+            if wanted.kind is ExceptionKind.HELD:
+                rows = await line.fetch(_HELD, lane, before, *after, limit)
+            else:
+                rows = await line.fetch(_PAGE, wanted.kind, lane, before, *after, limit)
+        return [ListedException(LaneKey.parse(row["name"]), _exception(row)) for row in rows]
+
+    async def retry(
+        self, packets: Sequence[tuple[LaneKey, int]], by: Caller
+    ) -> Mapping[LaneKey, RangeSet]:
+        """As the port says."""
+        async with self._database.transaction() as connection:
+            before = await claim(connection, by)
+            if before is not None:
+                return {LaneKey.parse(k): from_text(v) for k, v in json.loads(before).items()}
+            values = {
+                "names": [str(key) for key, _ in packets],
+                "sequences": [sequence for _, sequence in packets],
+            }
+            rows = await connection.execute(_RETRY, values)
+            found: dict[tuple[int, str], list[int]] = defaultdict(list)
+            for row in rows:
+                found[row.lane_id, row.name].append(row.sequence)
+            due = {place: RangeSet.of(found[place]) for place in sorted(found)}
+            await _note(connection, due, by)
+        for lane_id, _ in due:
+            self._changes.announce(Change(Topic.RETRIES, str(lane_id)))
+        return {LaneKey.parse(name): sequences for (_, name), sequences in due.items()}
+
+
+async def _note(
+    connection: AsyncConnection, due: Mapping[tuple[int, str], RangeSet], by: Caller
+) -> None:
+    """Who asked is with the attempts and in the audit trail, and what came of it by request id."""
+    for (lane_id, name), sequences in due.items():
+        shown = to_text(sequences)
+        asked = {"lane_id": lane_id, "peer": by.identity, "detail": "", "sequences": shown}
+        await connection.execute(_ASKED, asked)
+        subject, detail = f"lanes/{name}", shown[:_MAX_DETAIL]
+        await audit(connection, by, "packet.retry", subject, detail=detail)
+    result = json.dumps({name: to_text(sequences) for (_, name), sequences in due.items()})
+    await set_result(connection, by, result)
+
+
+def _exception(row: Any) -> PacketException:
+    return PacketException(
+        sequence=row["sequence"],
+        kind=ExceptionKind(row["kind"]),
+        reason=Reason(row["reason"]),
+        detail=row["detail"],
+        attempts=row["attempts"],
+        next_attempt_at=_at(row["next_attempt_at"]),
+        since=timestamp(row["since"]),
+    )
 
 
 def _at(moment: int | None) -> Timestamp | None:

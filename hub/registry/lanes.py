@@ -41,7 +41,7 @@ SELECT CASE
     WHEN p.state <> 'ACTIVE' THEN 'the peer is ' || lower(p.state)
     ELSE '' END AS cause
 FROM peers p JOIN hub_clients c USING (peer) WHERE p.peer = """
-_VIEW: Final = f"""
+VIEW: Final = f"""
 SELECT l.*,
     s.epoch AS source_epoch, s.gate AS source_gate, s.outcome_count AS source_outcome_count,
     s.done AS source_done, s.progress AS source_progress, sp.cause AS source_stopped,
@@ -54,10 +54,8 @@ JOIN LATERAL ({_SIDE} 'DESTINATION') d ON true
 JOIN LATERAL ({_STOPPED} l.source_peer) sp ON true
 JOIN LATERAL ({_STOPPED} l.destination_peer) dp ON true
 """  # noqa: S608 - our own parts
-_VIEW_ONE: Final = f"{_VIEW} WHERE l.lane_id = $1"
-_VIEW_PEER: Final = (
-    f"{_VIEW} WHERE l.source_peer = $1 OR l.destination_peer = $1 ORDER BY l.lane_id"
-)
+_VIEW_ONE: Final = f"{VIEW} WHERE l.lane_id = $1"
+_VIEW_PEER: Final = f"{VIEW} WHERE l.source_peer = $1 OR l.destination_peer = $1 ORDER BY l.lane_id"
 
 _RAISE_GATES: Final = text(
     """

@@ -20,3 +20,8 @@ def timestamp(at: datetime) -> Timestamp:
 def lasting(duration: int) -> timedelta:
     """*duration* (ns) in the database's unit, rounded up."""
     return timedelta(microseconds=-(-duration // _NS))
+
+
+def date_time(at: Timestamp) -> datetime:
+    """*at* in the database's unit, rounded down."""
+    return _EPOCH + timedelta(microseconds=at // _NS)

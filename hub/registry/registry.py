@@ -20,7 +20,7 @@ from hub.registry.packets import PostgresPackets
 from hub.registry.partitions import make_partitions, retire
 from hub.registry.peers import PostgresPeers
 from hub.registry.recent import RecentFacts
-from hub.registry.trail import forget_requests
+from hub.registry.trail import forget
 
 if TYPE_CHECKING:
     from datetime import date
@@ -51,7 +51,7 @@ class PostgresRegistry:
         self._recent = recent if recent is not None else RecentFacts()
         self.packets: Packets = PostgresPackets(database, self._changes, self._recent)
         self.outcomes: Outcomes = PostgresOutcomes(database, self._changes, self._recent)
-        self.exceptions: Exceptions = PostgresExceptions(database)
+        self.exceptions: Exceptions = PostgresExceptions(database, self._changes)
         self.changes: Changes = self._changes
         self.audit: Audit = PostgresAudit(database)
         self._upkeep: asyncio.Task[None] | None = None
@@ -106,7 +106,7 @@ class PostgresRegistry:
 
 
 async def _keep_up(database: Database) -> None:
-    """Every hour there are partitions for a week, and old request ids are forgotten."""
+    """Every hour there are partitions for a week, and old request ids and attempts are gone."""
     wait = _UPKEEP_SECONDS
     while True:
         await asyncio.sleep(wait)
@@ -114,5 +114,5 @@ async def _keep_up(database: Database) -> None:
         with suppress(RegistryUnreachable):
             await make_partitions(database)
             async with database.transaction() as connection:
-                await forget_requests(connection)
+                await forget(connection)
             wait = _UPKEEP_SECONDS

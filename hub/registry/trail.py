@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hub.ports.caller import Caller
 
 KEPT_HOURS = 24
+ATTEMPTS_KEPT_DAYS = 30
 
 _CLAIM = text(
     f"""
@@ -33,6 +34,10 @@ _CLAIM = text(
 )
 _FORGET = text(
     f"DELETE FROM requests WHERE recorded_at <= clock_timestamp() - interval '{KEPT_HOURS} hours'"  # noqa: S608
+)
+
+_FORGET_ATTEMPTS = text(
+    f"DELETE FROM attempts WHERE at <= clock_timestamp() - interval '{ATTEMPTS_KEPT_DAYS} days'"  # noqa: S608
 )
 
 
@@ -89,6 +94,7 @@ async def audit(
     )
 
 
-async def forget_requests(connection: AsyncConnection) -> None:
-    """Request ids older than a day are gone."""
+async def forget(connection: AsyncConnection) -> None:
+    """Request ids older than a day and attempts older than a month are gone."""
     await connection.execute(_FORGET)
+    await connection.execute(_FORGET_ATTEMPTS)

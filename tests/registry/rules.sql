@@ -171,8 +171,26 @@ UPDATE exceptions SET kind = 'ODD';
 -- ck_exceptions_numbers
 UPDATE exceptions SET attempts = -1;
 
+-- ck_attempts_kind
+INSERT INTO attempts (lane_id, peer, kind, reason, sequences) VALUES (1, 'suzhou', 'ODD', 'X', '{[1,2)}');
+
+-- ck_attempts_reason
+INSERT INTO attempts (lane_id, peer, kind, reason, sequences) VALUES (1, 'suzhou', 'RETRY', '', '{[1,2)}');
+
+-- ck_attempts_sequences
+INSERT INTO attempts (lane_id, peer, kind, reason, sequences) VALUES (1, 'suzhou', 'RETRY', 'X', '{}');
+
 -- ck_timeout_batches_numbers
 UPDATE timeout_batches SET earliest = 0;
+
+-- ck_attempts_kind
+INSERT INTO attempts (lane_id, peer, kind, reason, sequences) VALUES (1, 'suzhou', 'ODD', 'X', '{[1,2)}');
+
+-- ck_attempts_reason
+INSERT INTO attempts (lane_id, peer, kind, reason, sequences) VALUES (1, 'suzhou', 'RETRY', '', '{[1,2)}');
+
+-- ck_attempts_sequences
+INSERT INTO attempts (lane_id, peer, kind, reason, sequences) VALUES (1, 'suzhou', 'RETRY', 'X', '{}');
 
 -- ck_timeout_batches_numbers
 UPDATE timeout_batches SET last = first - 1;

@@ -23,7 +23,7 @@ from hub.registry.narrow import MAX_END, MAX_HOLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hub.core.record import Acceptance
+    from hub.core.record import Acceptance, Denial
     from hub.core.time import Timestamp
     from hub.ports.leases import Fence
     from hub.registry.memory.state import LaneRow, State
@@ -51,7 +51,7 @@ class MemoryPackets:
             closed = done.closed - row.sides[Side.SOURCE].done.closed
             row.sides[Side.SOURCE].done = done
             for sequence in closed - row.sides[Side.DESTINATION].done.truth:
-                row.exceptions.setdefault(sequence, _hole(sequence))
+                row.exceptions.setdefault(sequence, _hole(sequence, at))
             for part in parts:
                 self._store(fence, row, part, at)
             self._state.announce(Topic.ACCEPTED, row.lane.lane_id)
@@ -132,7 +132,7 @@ class MemoryPackets:
                 denial=denials.get(packet.sequence, ""),
             )
         for denial in part.denials:
-            row.exceptions[denial.sequence] = _denied(denial.sequence, denial.detail)
+            row.exceptions[denial.sequence] = _denied(denial, at)
         first = part.packets[0].sequence
         row.timeouts[first] = TimeoutBatch(
             lane_id=row.lane.lane_id,
@@ -149,7 +149,7 @@ def among(stored: Mapping[int, object], numbers: RangeSet) -> Iterable[int]:
     return [number for number in numbers if number in stored]
 
 
-def _hole(sequence: int) -> PacketException:
+def _hole(sequence: int, at: Timestamp) -> PacketException:
     return PacketException(
         sequence=sequence,
         kind=ExceptionKind.HOLE,
@@ -157,15 +157,17 @@ def _hole(sequence: int) -> PacketException:
         detail="",
         attempts=0,
         next_attempt_at=None,
+        since=at,
     )
 
 
-def _denied(sequence: int, detail: str) -> PacketException:
+def _denied(denial: Denial, at: Timestamp) -> PacketException:
     return PacketException(
-        sequence=sequence,
+        sequence=denial.sequence,
         kind=ExceptionKind.DENIED,
         reason=Reason.POLICY_DENIES_ROUTE,
-        detail=detail,
+        detail=denial.detail,
         attempts=0,
         next_attempt_at=None,
+        since=at,
     )

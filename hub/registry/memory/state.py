@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from hub.core.ids import ClientId, PeerId
     from hub.core.lane import Lane, LaneKey, Route, RouteKey
     from hub.core.peer import Peer
+    from hub.core.ranges import RangeSet
     from hub.core.record import (
+        Attempt,
         PacketException,
         StoredOutcome,
         StoredPacket,
@@ -92,6 +94,7 @@ class LaneFacts:
     timeouts: dict[int, TimeoutBatch] = field(default_factory=dict)
     """By first sequence."""
     exceptions: dict[int, PacketException] = field(default_factory=dict)
+    attempts: list[tuple[RangeSet, Attempt]] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
