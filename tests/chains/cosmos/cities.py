@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import tomllib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +21,9 @@ from adapters.cosmos.tx.keys import write_new_keys
 from hub.cli.dev.configs import write
 from hub.cli.dev.layout import CHAINS, HUB, RELAYER
 from hub.cli.dev.network import STOP_WITHIN, Network
-from hub.core.ids import parse_client_id
+from hub.core.ids import PeerId, parse_client_id
 from hub.core.lane import LaneKey
+from hub.registry.registry import PostgresRegistry
 from tests.chains.cosmos import ledger
 from tests.chains.cosmos.network import CosmosNetwork
 from tests.chains.cosmos.options import STAKE
@@ -41,8 +43,11 @@ HELD: Final = 1_000_000_000
 """Of the token that each user has at the beginning."""
 USERS: Final = 4
 RELAYER_KEYS: Final = 4
-PATIENCE_S: Final = 240
+PATIENCE_S: Final = 120
 POLL_S: Final = 0.5
+LAST_LINES, LINE = 12, 600
+PROGRESS: Final = ("acceptedCount", "outcomeCount", "completedCount")
+MAX_HEIGHT: Final = 2**62
 ROUTE: Final = "transfer~transfer"
 TRUSTING_PERIOD: Final = "336h"
 
@@ -97,7 +102,7 @@ class Cities:
     async def down(self) -> None:
         """Nothing runs any more."""
         for peer in self.cities:
-            await self.network.processes.stop(peer, STOP_WITHIN)
+            await self.stop(peer)
         await self.network.down()
         for city in self.cities.values():
             city.chain.stop()
@@ -106,6 +111,8 @@ class Cities:
         """Returns once both adapters have a session."""
 
         async def both() -> bool:
+            for name in (RELAYER, *self.cities):
+                assert self.network.processes.is_running(name), self._last_lines(name)
             peers = (await self.cli("peer", "list", "--output", "json"))["peers"]
             return sum(bool(peer.get("attached")) for peer in peers) == len(self.cities)
 
@@ -155,6 +162,10 @@ class Cities:
         assert self.network.processes.send(name, signal.SIGKILL)
         await self.network.processes.wait_for_end(name)
 
+    async def stop(self, peer: str) -> None:
+        """*peer*'s adapter has ended in order."""
+        await self.network.processes.stop(peer, STOP_WITHIN)
+
     async def revive(self, name: str) -> None:
         """The process *name* runs again."""
         if name == RELAYER:
@@ -164,8 +175,16 @@ class Cities:
 
     async def completed(self) -> int:
         """Packets that ended at their source, over all lanes."""
-        lanes = (await self.cli("lane", "list", "--output", "json"))["lanes"]
-        return sum(int(lane.get("completedCount", 0)) for lane in lanes)
+        return await self._counted("completedCount")
+
+    async def goes_on(self) -> None:
+        """Returns once the hub has got further with any packet than it is now."""
+        before = await self._counted(*PROGRESS)
+
+        async def is_further() -> bool:
+            return await self._counted(*PROGRESS) > before
+
+        await self.until(is_further, "any progress")
 
     async def ended(self, count: int) -> None:
         """Returns once *count* packets have ended at their source."""
@@ -175,6 +194,28 @@ class Cities:
 
         await self.until(all_have, f"the end of {count} packets")
 
+    async def packets(self, lane: LaneKey, state: str) -> list[Any]:
+        """The lane's packets that are in *state*, at most 1,000, as the hub tells of them."""
+        words = ("packet", "list", lane, "--state", state, "--limit", "1000")
+        return list((await self.cli(*words, "--output", "json"))["packets"])
+
+    async def received(self, lane: LaneKey) -> int:
+        """What the destination's chain minted of what the source's users sent."""
+        there = self.cities[str(lane.destination_peer)].chain
+        minted = ledger.voucher(lane.destination_client, TOKEN)
+        return (await ledger.supply(there)).get(minted, 0)
+
+    async def standing(self, lane: LaneKey) -> set[int]:
+        """Sequences that the source's chain still holds committed: they have not ended there."""
+        here = self.cities[str(lane.source_peer)].chain
+        return await ledger.commitments(here, lane.source_client)
+
+    async def verified_heights(self, peer: str) -> tuple[int, ...]:
+        """Heights of *peer*'s chain whose headers the hub has verified, rising."""
+        config = tomllib.loads(self.network.layout.config(HUB).read_text(encoding="utf-8"))
+        async with await PostgresRegistry.connect(config["database_url"]) as registry:
+            return tuple(await registry.clients.heights(PeerId(peer), 1, MAX_HEIGHT))
+
     async def until(self, holds: Callable[[], Awaitable[bool]], what: str) -> None:
         """Returns when it holds; fails, with the ends of the logs, when it takes too long."""
         try:
@@ -182,11 +223,7 @@ class Cities:
                 while not await holds():  # noqa: ASYNC110 - processes set no event
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
-            lines = [
-                f"{name}: {line[:600]}"
-                for name in (HUB, RELAYER, *self.cities)
-                for line in self.network.last_lines(name, 12)
-            ]
+            lines = [self._last_lines(name) for name in (HUB, RELAYER, *self.cities)]
             told = await self.cli("lane", "list")
             raise AssertionError("\n".join([f"waited for {what}", told, *lines])) from None
 
@@ -194,7 +231,6 @@ class Cities:
         """No token was made or lost: what is locked on a chain is what the other one minted."""
         for key in (lane, lane.reverse):
             source = self.cities[str(key.source_peer)]
-            there = self.cities[str(key.destination_peer)]
             supply = await ledger.supply(source.chain)
             assert supply[TOKEN] == HELD * USERS, supply
             held = [
@@ -202,10 +238,17 @@ class Cities:
                 for user in source.users
             ]
             locked = HELD * USERS - sum(held)
-            minted = (await ledger.supply(there.chain)).get(
-                ledger.voucher(key.destination_client, TOKEN), 0
-            )
+            minted = await self.received(key)
             assert locked == minted, f"{key}: {locked} locked, {minted} minted"
+
+    def _last_lines(self, name: str) -> str:
+        found = self.network.last_lines(name, LAST_LINES)
+        return "\n".join([f"{name}: {line[:LINE]}" for line in found])
+
+    async def _counted(self, *counts: str) -> int:
+        """The sum of these counts over all lanes."""
+        lanes = (await self.cli("lane", "list", "--output", "json"))["lanes"]
+        return sum(int(lane.get(count, 0)) for lane in lanes for count in counts)
 
     def write_config(self, peer: str, **changes: object) -> None:
         """*peer*'s adapter is told where everything is."""

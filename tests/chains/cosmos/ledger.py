@@ -71,6 +71,22 @@ async def account(network: CosmosNetwork, address: str, number: int = 0) -> Acco
     return AccountState(number=_int(base.get(3, 0)), sequence=_int(base.get(4, 0)))
 
 
+async def commitments(network: CosmosNetwork, client: str, number: int = 0) -> set[int]:
+    """Sequences that *client* sent and that have not ended."""
+    path = "/ibc.core.channel.v2.Query/PacketCommitments"
+    data = bytes_field(1, client.encode()) + message_field(2, varint_field(3, PAGE))
+    entries = read_fields(await query(network, path, data, number))
+    return {_int(_fields(_bytes(entry))[2]) for field, _, entry in entries if field == 1}
+
+
+async def consensus_heights(network: CosmosNetwork, client: str, number: int = 0) -> set[int]:
+    """Heights of the other chain that *client* trusts."""
+    path = "/ibc.core.client.v1.Query/ConsensusStateHeights"
+    data = bytes_field(1, client.encode()) + message_field(2, varint_field(3, PAGE))
+    entries = read_fields(await query(network, path, data, number))
+    return {_int(_fields(_bytes(entry))[2]) for field, _, entry in entries if field == 1}
+
+
 async def settled(
     network: CosmosNetwork, hashes: Collection[bytes], since: int, number: int = 0
 ) -> dict[bytes, Settled]:
