@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ydhub.client.v1 import client_pb2
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from adapters.sdk.execution import Acknowledge, Freeze, Receive, TimeOut
+from adapters.sdk.execution import Acknowledge, Freeze, Gone, PassOver, Receive, TimeOut
 from adapters.sdk.wire.decode import (
     MAX_UPDATES,
     cursor_from_proto,
@@ -69,9 +69,11 @@ def test_an_execution_is_read_with_its_updates() -> None:
     )
     message.updates.add(trusted_height=HEIGHT, trusted_validators=b"v")
     message.updates.add(header=client_pb2.Header(content=b"h", validators=b"v"))
-    message.possible_duplicate = True
+    message.possible_duplicate = message.in_order = True
     found = execution_from_proto(message)
-    assert (found.execution_id, found.client, found.possible_duplicate) == (3, CLIENT, True)
+    assert (found.execution_id, found.client) == (3, CLIENT)
+    assert found.possible_duplicate
+    assert found.in_order
     assert [step.trusted_height for step in found.updates] == [Height(1, 7), None]
     assert found.updates[1].header.content == b"h"
     assert found.action == Receive(
@@ -95,6 +97,25 @@ def test_a_timeout_is_read() -> None:
     action = execution_from_proto(pb.Execution(client=CLIENT, time_out=message)).action
     assert action == TimeOut(
         packet=PACKET, content=packet(), proof_height=Height(1, 7), proof=b"proof"
+    )
+
+
+def pass_over(*sequences: int) -> pb.Execution:
+    message = pb.PassOver(
+        gone=[pb.GoneSequence(sequence=one, proof=b"absent") for one in sequences],
+        next_sequence=9,
+        next_sequence_proof=b"proof",
+        proof_height=HEIGHT,
+    )
+    return pb.Execution(client=CLIENT, pass_over=message)
+
+
+def test_sequences_to_pass_over_are_read() -> None:
+    assert execution_from_proto(pass_over(3, 7)).action == PassOver(
+        gone=(Gone(3, b"absent"), Gone(7, b"absent")),
+        next_sequence=9,
+        next_sequence_proof=b"proof",
+        proof_height=Height(1, 7),
     )
 
 
@@ -127,6 +148,9 @@ def test_updates_may_come_alone() -> None:
         (acknowledge(acknowledgements=[ANSWER]), FrameInvalid),
         (acknowledge(acknowledgements=[ANSWER, b""]), PacketInvalid),
         (pb.Execution(client=CLIENT, time_out=pb.TimeOut(packet=b"")), IdentifierInvalid),
+        (pass_over(), FrameInvalid),
+        (pass_over(3, 3), FrameInvalid),
+        (pass_over(*range(1, 258)), LimitExceeded),
     ],
 )
 def test_an_execution_that_breaks_a_rule_is_refused(
@@ -203,6 +227,7 @@ WHOLE = [
             time_out=pb.TimeOut(packet=packet(), proof_height=HEIGHT),
         )
     ),
+    pb.RelayerFrame(execution=pass_over(3, 7)),
     pb.RelayerFrame(verdict=pb.Verdict(frame_id=4, accepted=[pb.SequenceRange(first=1, last=3)])),
     pb.RelayerFrame(lanes=pb.LaneCursors(cursors=[cursor(done=((1, 4),))])),
 ]
