@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from adapters.cosmos import queries
 from adapters.cosmos.tx.messages import AcknowledgePacket, ReceivePacket, TimeOutPacket
-from adapters.sdk.execution import Acknowledge, Freeze, Receive, TimeOut
+from adapters.sdk.execution import Acknowledge, Freeze, PassOver, Receive, TimeOut
 from hub.core.commitment import commit_acknowledgement, commit_packet
 from hub.core.errors import FieldInvalid
 from hub.core.paths import acknowledgement_key, commitment_key
@@ -58,6 +58,8 @@ def packet_messages(action: Action | None, prefix: tuple[bytes, ...]) -> list[Pa
             )
             size = len(action.content) + len(action.proof) + ENVELOPE_BYTES
             return [PacketMessage(action.packet.sequence, timeout, size)]
+        case PassOver():
+            raise FieldInvalid(field="pass_over", problem="asks for order, which is not enforced")
         case Freeze() | None:
             return []
         case _:

@@ -81,7 +81,32 @@ class Freeze:
     second: UpdateStep
 
 
-Action = Receive | Acknowledge | TimeOut | Freeze
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A sequence that the source has given out and commits to no more."""
+
+    sequence: int
+    proof: bytes
+    """Whole, of the absence of its commitment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassOver:
+    """Sequences that are gone from the source, for a gateway that enforces order to pass over.
+
+    Only such a gateway is ever asked: nothing can come of them any more, and what follows waits.
+    """
+
+    gone: tuple[Gone, ...]
+    """Sequences rising."""
+    next_sequence: int
+    """That the source gives out next, as ``next_sequence_send_key`` shows it."""
+    next_sequence_proof: bytes
+    proof_height: Height
+    """The source's header whose root all proofs end at."""
+
+
+Action = Receive | Acknowledge | TimeOut | Freeze | PassOver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +135,8 @@ class Execution:
                 return RangeSet.of([packet.sequence for packet in self.action.packets])
             case TimeOut():
                 return RangeSet.of([self.action.packet.sequence])
+            case PassOver():
+                return RangeSet.of([one.sequence for one in self.action.gone])
             case _:
                 return EMPTY
 

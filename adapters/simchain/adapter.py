@@ -13,6 +13,7 @@ from adapters.sdk.execution import (
     Acknowledge,
     ExecutionResult,
     Freeze,
+    PassOver,
     Receive,
     Refused,
     TimeOut,
@@ -23,6 +24,8 @@ from adapters.simchain.messages import (
     AcknowledgePackets,
     CreateClient,
     Effect,
+    Gone,
+    PassOverSequences,
     ReceivePackets,
     RegisterCounterparty,
     SubmitMisbehaviour,
@@ -294,6 +297,14 @@ def _message(client: ClientId, action: Action) -> Message:
         case Freeze():
             return SubmitMisbehaviour(
                 client=client, first=_step(action.first), second=_step(action.second)
+            )
+        case PassOver():
+            return PassOverSequences(
+                client=client,
+                gone=tuple([Gone(one.sequence, one.proof) for one in action.gone]),
+                next_sequence=action.next_sequence,
+                next_sequence_proof=action.next_sequence_proof,
+                proof_height=action.proof_height,
             )
 
 

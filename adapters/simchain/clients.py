@@ -209,6 +209,17 @@ class Clients:
         root = store.consensus_state(state, end.client, height).root
         self.light_client.verify_batch(root, end.counterparty.prefix, leaves, proof)
 
+    def verify_presence(
+        self, state: State, end: End, height: Height, leaf: tuple[bytes, bytes], proof: bytes
+    ) -> None:
+        """*proof* shows the (key, value) of *leaf* in the other chain's store at *height*.
+
+        Raises as ``verify_batch``.
+        """
+        key, value = leaf
+        root = store.consensus_state(state, end.client, height).root
+        self.light_client.verify_membership(root, end.counterparty.prefix, key, value, proof)
+
     def verify_absence(
         self, state: State, end: End, height: Height, key: bytes, proof: bytes
     ) -> None:

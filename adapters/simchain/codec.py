@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from adapters.simchain.messages import (
     AcknowledgePackets,
     CreateClient,
+    Gone,
     Message,
+    PassOverSequences,
     ReceivePackets,
     RegisterCounterparty,
     SendPacket,
@@ -91,6 +93,7 @@ _KINDS: Final[tuple[type[Message], ...]] = (
     ReceivePackets,
     AcknowledgePackets,
     TimeOutPacket,
+    PassOverSequences,
 )
 """A message of the n-th kind, from 1, is field n of what stands for it in a transaction."""
 
@@ -121,6 +124,8 @@ _SHAPES: Final[dict[type, tuple[_Kind, ...]]] = {
     ReceivePackets: (_TEXT, _many(Packet), *_BATCH),
     AcknowledgePackets: (_TEXT, _many(Packet), _many(Acknowledgement), *_BATCH),
     TimeOutPacket: (_one(Packet), _one(Height), _BYTES),
+    Gone: (_NUMBER, _BYTES),
+    PassOverSequences: (_TEXT, _many(Gone), _NUMBER, _BYTES, _one(Height)),
     Transaction: (_TEXT, _NUMBER, _MESSAGES),
 }
 """The kinds of each record's fields, in the order in which the record declares them."""
@@ -161,9 +166,9 @@ def decode_anchor(data: bytes) -> Anchor:
 def _decoded(kind: type[_T], data: bytes) -> _T:
     try:
         record: _T = _read(kind, data)
-    except (ProtoError, ValueError, TypeError) as error:
+        again = _write(record)
+    except (ProtoError, ValueError, TypeError, KeyError) as error:
         raise _corrupt(kind, data, str(error)) from error
-    again = _write(record)
     if again != data:
         raise _corrupt(kind, data, again.hex())
     return record

@@ -63,6 +63,15 @@ class PacketExpired:
 
 
 @dataclass(frozen=True, slots=True)
+class SequencePassedOver:
+    """A sequence that is gone from its source; only an ordered gateway passes over it."""
+
+    client: ClientId
+    """The destination client."""
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class PacketAcknowledged:
     """A packet of this chain whose acknowledgement it executed."""
 
@@ -93,6 +102,7 @@ Event = (
     | PacketSent
     | PacketReceived
     | PacketExpired
+    | SequencePassedOver
     | PacketAcknowledged
     | PacketTimedOut
     | TokensRefunded

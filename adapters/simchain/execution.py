@@ -15,6 +15,7 @@ from adapters.simchain.messages import (
     AcknowledgePackets,
     CreateClient,
     Outcome,
+    PassOverSequences,
     ReceivePackets,
     RegisterCounterparty,
     Result,
@@ -23,13 +24,14 @@ from adapters.simchain.messages import (
     TimeOutPacket,
     UpdateClient,
 )
+from adapters.simchain.order import pass_over
 from adapters.simchain.transfer_data import check_account
 from hub.core.errors import ClientFrozen, FieldInvalid, HubError, SequenceOutOfOrder
 
 if TYPE_CHECKING:
     from adapters.simchain.clients import Clients
     from adapters.simchain.gateway import Gateway
-    from adapters.simchain.messages import Message, Transaction
+    from adapters.simchain.messages import Message, Relayed, Transaction
     from adapters.simchain.state import State
     from hub.core.time import Timestamp
 
@@ -106,13 +108,20 @@ class Executor:
                 self.clients.submit_misbehaviour(state, message, now)
             case SendPacket():
                 self.gateway.send(state, message, signer, now)
+            case _:
+                return self._relay(state, message, now)
+        return ()
+
+    def _relay(self, state: State, message: Relayed, now: Timestamp) -> tuple[Outcome, ...]:
+        match message:
             case ReceivePackets():
                 return self.gateway.receive(state, message, now)
             case AcknowledgePackets():
                 return self.gateway.acknowledge(state, message, now)
             case TimeOutPacket():
                 return (self.gateway.time_out(state, message, now),)
-        return ()
+            case PassOverSequences():
+                return pass_over(self.clients, state, message, now)
 
 
 def account_nonce(state: State, account: str) -> int:

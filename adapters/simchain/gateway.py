@@ -5,7 +5,7 @@ is called. What a message must show is shown under a consensus state of the chai
 
 A pair of clients may be ordered. Then the gateway receives only the next sequence. One that comes
 too late is passed over once its commitment is proven: it gets no receipt, so its sender's chain can
-prove that it was not received, and the sequence after it is the next.
+prove that it was not received, and the sequence after it is the next (order.py).
 
 Source: ICS-04 v2; ibc-go v10 modules/core/04-channel/v2/keeper (packet.go, msg_server.go).
 """
@@ -26,6 +26,7 @@ from adapters.simchain.events import (
     PacketTimedOut,
 )
 from adapters.simchain.messages import Effect, Outcome
+from adapters.simchain.order import advance, next_receive
 from hub.core.commitment import RECEIPT, commit_acknowledgement, commit_packet
 from hub.core.errors import (
     FieldInvalid,
@@ -72,8 +73,6 @@ if TYPE_CHECKING:
 
 MAX_TIMEOUT: Final = 24 * 60 * 60
 """Seconds after the block's time. Source: ibc-go v10 04-channel/v2 types, MaxTimeoutDelta."""
-
-_NEXT_RECEIVE = b"nextSequenceRecv//"
 
 # Most packets get one of few answers, and the ledger keeps them all.
 _acknowledgement = lru_cache(maxsize=64)(Acknowledgement)
@@ -182,14 +181,13 @@ class Gateway:
             return Outcome(sequence, Effect.ALREADY_DONE)
         if end.counterparty.ordered:
             expected = next_receive(state, end.client)
-            if sequence > expected:
+            if sequence > expected or (sequence < expected and time < timeout):
                 error = SequenceOutOfOrder(got=sequence, expected=expected)
                 return Outcome(sequence, Effect.REFUSED, error)
+            if sequence == expected and time >= timeout:
+                state.events.append(PacketExpired(packet))
             if sequence == expected:
-                advanced = (sequence + 1).to_bytes(8, "big")
-                state.set(STORE, _NEXT_RECEIVE + end.client.encode(), advanced)
-                if time >= timeout:
-                    state.events.append(PacketExpired(packet))
+                advance(state, end.client)
         if time >= timeout:
             return Outcome(sequence, Effect.REFUSED, TimeoutElapsed(timeout=timeout, time=time))
         state.set(STORE, receipt_key(end.client, sequence), RECEIPT)
@@ -250,11 +248,6 @@ class Gateway:
         last = whole_seconds(now) + MAX_TIMEOUT
         if not earliest <= timeout <= last:
             raise TimeoutInvalid(timeout=timeout, earliest=earliest, latest=last)
-
-
-def next_receive(state: State, client: ClientId) -> int:
-    """The sequence that the ordered *client* receives next."""
-    return int.from_bytes(state.get(STORE, _NEXT_RECEIVE + client.encode()) or b"\x01", "big")
 
 
 def _stands(state: State, packet: Packet) -> bool:

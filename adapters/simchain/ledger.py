@@ -17,6 +17,7 @@ from adapters.simchain.events import (
     PacketReceived,
     PacketSent,
     PacketTimedOut,
+    SequencePassedOver,
     TokensRefunded,
 )
 
@@ -38,7 +39,7 @@ class Effects:
     refused: int = 0
     """At the destination, by the application."""
     expired: int = 0
-    """At an ordered destination: passed over because it came too late."""
+    """At an ordered destination: passed over because it came too late, or is gone."""
     acknowledged: int = 0
     timed_out: int = 0
     refunded: int = 0
@@ -103,6 +104,8 @@ class Ledger:
                 case PacketExpired(packet):
                     lane = _lane(self.incoming, packet.destination_client)
                     lane.of(packet.sequence).expired += 1
+                case SequencePassedOver(client, sequence):
+                    _lane(self.incoming, client).of(sequence).expired += 1
                 case PacketAcknowledged(packet, _):
                     self._done(packet).acknowledged += 1
                 case PacketTimedOut(packet):

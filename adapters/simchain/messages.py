@@ -109,15 +109,34 @@ class TimeOutPacket:
     proof: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A sequence that the other chain commits to no more."""
+
+    sequence: int
+    proof: bytes
+    """Whole, of the absence of its commitment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassOverSequences:
+    """Sequences of an ordered pair of which nothing can come, all shown by one header."""
+
+    client: ClientId
+    """The destination client."""
+    gone: tuple[Gone, ...]
+    """Sequences rising."""
+    next_sequence: int
+    """That the other chain gives out next."""
+    next_sequence_proof: bytes
+    proof_height: Height
+
+
+Relayed = ReceivePackets | AcknowledgePackets | TimeOutPacket | PassOverSequences
+"""What concerns packets of a pair of clients, each with its proof."""
+
 Message = (
-    CreateClient
-    | RegisterCounterparty
-    | UpdateClient
-    | SubmitMisbehaviour
-    | SendPacket
-    | ReceivePackets
-    | AcknowledgePackets
-    | TimeOutPacket
+    CreateClient | RegisterCounterparty | UpdateClient | SubmitMisbehaviour | SendPacket | Relayed
 )
 
 
@@ -164,5 +183,5 @@ class Result:
     error: HubError | None
     """Why all of it was refused; None if it was executed."""
     outcomes: tuple[Outcome, ...]
-    """For each packet that was received, acknowledged or timed out, in order."""
+    """For each packet that was received, acknowledged, timed out or passed over, in order."""
     events: tuple[Event, ...]

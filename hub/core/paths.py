@@ -39,6 +39,14 @@ def next_sequence_send_key(client: ClientId) -> bytes:
     return b"nextSequenceSend/" + client.encode()
 
 
+def next_sequence_receive_key(client: ClientId) -> bytes:
+    """Key of the next sequence that a gateway which enforces order receives for *client*.
+
+    IBC v2 has no order and no such key; the name is that of ICS-04's ordered channels.
+    """
+    return b"nextSequenceRecv//" + client.encode()
+
+
 def client_state_key(client: ClientId) -> bytes:
     """Key of a light client's state. Source: ICS-24."""
     return b"clients/" + client.encode() + b"/clientState"

@@ -16,6 +16,8 @@ from adapters.simchain.genesis import ChainConfig
 from adapters.simchain.messages import (
     AcknowledgePackets,
     CreateClient,
+    Gone,
+    PassOverSequences,
     ReceivePackets,
     RegisterCounterparty,
     SendPacket,
@@ -35,7 +37,12 @@ from adapters.simchain.queries import (
 from adapters.simchain.transfer_data import TransferData, payload_of
 from hub.core.client import TrustOptions
 from hub.core.ids import ChainId, ClientId, PortId
-from hub.core.paths import acknowledgement_key, commitment_key, receipt_key
+from hub.core.paths import (
+    acknowledgement_key,
+    commitment_key,
+    next_sequence_send_key,
+    receipt_key,
+)
 from hub.core.time import SECOND, Duration, Timestamp, whole_seconds
 from hub.light_clients.cometbft.client import CometBftClient
 
@@ -213,6 +220,22 @@ class Path:
             packet=packet,
             proof_height=height_at(target, target.height),
             proof=prove(target, key, target.height).proof,
+        )
+
+    def pass_over(self, source: Chain, *sequences: int) -> PassOverSequences:
+        """The message that shows *sequences* of *source* to be gone."""
+        client = self.client(source)
+        following = prove(source, next_sequence_send_key(client), source.height)
+        gone = [
+            Gone(sequence, prove(source, commitment_key(client, sequence), source.height).proof)
+            for sequence in sequences
+        ]
+        return PassOverSequences(
+            client=self.client(self.other(source)),
+            gone=tuple(gone),
+            next_sequence=int.from_bytes(following.value or b"", "big"),
+            next_sequence_proof=following.proof,
+            proof_height=height_at(source, source.height),
         )
 
     def deliver(self, chain: Chain, message: Message) -> Result:

@@ -13,6 +13,8 @@ from adapters.sdk.execution import (
     Action,
     Execution,
     Freeze,
+    Gone,
+    PassOver,
     Receive,
     TimeOut,
     UpdateStep,
@@ -121,6 +123,8 @@ def _action(execution: pb.Execution) -> Action | None:
             )
         case "misbehaviour":
             return _freeze(execution.misbehaviour)
+        case "pass_over":
+            return _pass_over(execution.pass_over)
         case None:
             return None
         case _:
@@ -164,6 +168,26 @@ def _freeze(message: pb.Misbehaviour) -> Freeze:
         header=header_from_proto(message.second),
     )
     return Freeze(first=first, second=second)
+
+
+def _pass_over(message: pb.PassOver) -> PassOver:
+    if not message.gone:
+        raise FrameInvalid(frame="pass over", problem="has no sequence")
+    if len(message.gone) > MAX_ITEMS:
+        what = "sequences to pass over"
+        raise LimitExceeded(what=what, count=len(message.gone), limit=MAX_ITEMS)
+    last = 0
+    for one in message.gone:
+        if one.sequence <= last:
+            problem = f"sequence {one.sequence} does not rise"
+            raise FrameInvalid(frame="pass over", problem=problem)
+        last = one.sequence
+    return PassOver(
+        gone=tuple([Gone(one.sequence, one.proof) for one in message.gone]),
+        next_sequence=message.next_sequence,
+        next_sequence_proof=message.next_sequence_proof,
+        proof_height=height_from_proto(message.proof_height),
+    )
 
 
 def _update(step: pb.UpdateStep) -> UpdateStep:

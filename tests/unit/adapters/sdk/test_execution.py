@@ -9,6 +9,8 @@ from adapters.sdk.execution import (
     Action,
     Execution,
     Freeze,
+    Gone,
+    PassOver,
     Receive,
     TimeOut,
     UpdateStep,
@@ -39,6 +41,12 @@ ACKNOWLEDGE = Acknowledge(
     proof_height=Height(1, 7),
     proof_batch=b"",
 )
+PASS_OVER = PassOver(
+    gone=(Gone(4, b""), Gone(6, b"")),
+    next_sequence=7,
+    next_sequence_proof=b"",
+    proof_height=Height(1, 7),
+)
 TIME_OUT = TimeOut(packet=PACKET, content=b"5", proof_height=Height(1, 7), proof=b"")
 
 
@@ -48,6 +56,7 @@ TIME_OUT = TimeOut(packet=PACKET, content=b"5", proof_height=Height(1, 7), proof
         (RECEIVE, [3, 9]),
         (ACKNOWLEDGE, [3, 9]),
         (TIME_OUT, [5]),
+        (PASS_OVER, [4, 6]),
         (Freeze(first=STEP, second=STEP), []),
         (None, []),
     ],

@@ -16,7 +16,9 @@ from adapters.simchain.codec import (
 from adapters.simchain.messages import (
     AcknowledgePackets,
     CreateClient,
+    Gone,
     Message,
+    PassOverSequences,
     ReceivePackets,
     RegisterCounterparty,
     SendPacket,
@@ -82,6 +84,13 @@ MESSAGES: tuple[Message, ...] = (
         proof=b"batch",
     ),
     TimeOutPacket(packet=PACKET, proof_height=Height(1, 20), proof=b"proof"),
+    PassOverSequences(
+        client=OTHER,
+        gone=(Gone(3, b"absent"), Gone(7, b"")),
+        next_sequence=9,
+        next_sequence_proof=b"proof",
+        proof_height=Height(1, 20),
+    ),
 )
 
 
@@ -124,6 +133,7 @@ def test_two_transactions_have_two_hashes() -> None:
         b"\xff",
         b"\x20\x01",
         b"\x1a\x02\x4a\x00",
+        b"\x1a\x02\x52\x00",
         b"\x1a\x00",
         b"\x1a\x02\x08\x01",
         b"\x10\x00",

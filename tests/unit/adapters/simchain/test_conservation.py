@@ -234,6 +234,14 @@ class OrderedRelaying(Relaying):
 
     ordered = True
 
+    @precondition(lambda self: any(self.packets.values()))
+    @rule(side=SIDES, picks=PICKS)
+    def pass_over(self, side: str, picks: set[int]) -> None:
+        gone = [p.sequence for p in self.chosen(side, picks) if not self.stands(side, p)]
+        self.path.advance()
+        if gone:
+            self.try_to(OPPOSITE[side], lambda: self.path.pass_over(self.chain(side), *gone))
+
     @invariant()
     def order_holds(self) -> None:
         for side in OPPOSITE:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.simchain.events import PacketExpired
-from adapters.simchain.gateway import next_receive
 from adapters.simchain.messages import Effect
 from adapters.simchain.misbehave import forge_packet
+from adapters.simchain.order import next_receive
 from adapters.simchain.queries import height_at, prove
 from hub.core.commitment import commit_acknowledgement
 from hub.core.errors import (

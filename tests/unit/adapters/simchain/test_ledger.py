@@ -12,6 +12,7 @@ from adapters.simchain.events import (
     PacketReceived,
     PacketSent,
     PacketTimedOut,
+    SequencePassedOver,
     TokensRefunded,
 )
 from adapters.simchain.ledger import Answer, Effects, Ledger, SentPacket
@@ -101,6 +102,7 @@ def test_what_was_done_for_a_sent_packet_is_counted(events: list[Event], expecte
         (EXECUTED, Effects(executed=1)),
         (REFUSED, Effects(refused=1)),
         (PacketExpired(CAME), Effects(expired=1)),
+        (SequencePassedOver(CAME.destination_client, CAME.sequence), Effects(expired=1)),
     ],
 )
 def test_what_was_done_for_a_received_packet_is_counted(event: Event, expected: Effects) -> None:

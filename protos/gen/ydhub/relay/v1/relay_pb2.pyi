@@ -823,6 +823,70 @@ class TimeOut(_message.Message):
 Global___TimeOut: _TypeAlias = TimeOut  # noqa: Y015
 
 @_typing.final
+class GoneSequence(_message.Message):
+    """GoneSequence is a sequence that the source has given out and commits to no more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The sequence."""
+    proof: _builtins.bytes
+    """The whole proof that nothing stands at its commitment's key."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        proof: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GoneSequence: _TypeAlias = GoneSequence  # noqa: Y015
+
+@_typing.final
+class PassOver(_message.Message):
+    """PassOver asks a gateway that enforces order to pass over sequences of which nothing can come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GONE_FIELD_NUMBER: _builtins.int
+    NEXT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    NEXT_SEQUENCE_PROOF_FIELD_NUMBER: _builtins.int
+    PROOF_HEIGHT_FIELD_NUMBER: _builtins.int
+    next_sequence: _builtins.int
+    """The sequence that the source gives out next: above all of them."""
+    next_sequence_proof: _builtins.bytes
+    """The whole proof of it."""
+    @_builtins.property
+    def gone(self) -> _containers.RepeatedCompositeFieldContainer[Global___GoneSequence]:
+        """Sequences rising."""
+
+    @_builtins.property
+    def proof_height(self) -> _client_pb2.Height:
+        """Height of the source's header whose root all proofs end at."""
+
+    def __init__(
+        self,
+        *,
+        gone: _abc.Iterable[Global___GoneSequence] | None = ...,
+        next_sequence: _builtins.int = ...,
+        next_sequence_proof: _builtins.bytes = ...,
+        proof_height: _client_pb2.Height | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proof_height", b"proof_height"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gone", b"gone", "next_sequence", b"next_sequence", "next_sequence_proof", b"next_sequence_proof", "proof_height", b"proof_height"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PassOver: _TypeAlias = PassOver  # noqa: Y015
+
+@_typing.final
 class Execution(_message.Message):
     """Execution is something to execute on the adapter's chain, after the client updates it needs."""
 
@@ -837,6 +901,7 @@ class Execution(_message.Message):
     ACKNOWLEDGE_FIELD_NUMBER: _builtins.int
     TIME_OUT_FIELD_NUMBER: _builtins.int
     MISBEHAVIOUR_FIELD_NUMBER: _builtins.int
+    PASS_OVER_FIELD_NUMBER: _builtins.int
     IN_ORDER_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.int
     """Names it in the report; unique in a session."""
@@ -870,6 +935,10 @@ class Execution(_message.Message):
     def misbehaviour(self) -> Global___Misbehaviour:
         """Misbehaviour of the verified chain, for the chain's client to freeze."""
 
+    @_builtins.property
+    def pass_over(self) -> Global___PassOver:
+        """Sequences to pass over; only for a gateway that enforces order."""
+
     def __init__(
         self,
         *,
@@ -882,13 +951,14 @@ class Execution(_message.Message):
         acknowledge: Global___Acknowledge | None = ...,
         time_out: Global___TimeOut | None = ...,
         misbehaviour: Global___Misbehaviour | None = ...,
+        pass_over: Global___PassOver | None = ...,
         in_order: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "action", b"action", "misbehaviour", b"misbehaviour", "receive", b"receive", "time_out", b"time_out"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "action", b"action", "misbehaviour", b"misbehaviour", "pass_over", b"pass_over", "receive", b"receive", "time_out", b"time_out"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "action", b"action", "client", b"client", "execution_id", b"execution_id", "in_order", b"in_order", "lane", b"lane", "misbehaviour", b"misbehaviour", "possible_duplicate", b"possible_duplicate", "receive", b"receive", "time_out", b"time_out", "updates", b"updates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "action", b"action", "client", b"client", "execution_id", b"execution_id", "in_order", b"in_order", "lane", b"lane", "misbehaviour", b"misbehaviour", "pass_over", b"pass_over", "possible_duplicate", b"possible_duplicate", "receive", b"receive", "time_out", b"time_out", "updates", b"updates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["receive", "acknowledge", "time_out", "misbehaviour"]  # noqa: Y015
+    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["receive", "acknowledge", "time_out", "misbehaviour", "pass_over"]  # noqa: Y015
     _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
 
