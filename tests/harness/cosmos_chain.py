@@ -14,7 +14,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from adapters.cosmos.client_messages import client_state_any
 from adapters.cosmos.rpc.records import Checked, Proven, TxResult
@@ -174,7 +174,7 @@ class CosmosChain(ScriptedNode):
         self._sequences[address] += 1
         self._recheck()
 
-    async def drive(self, *tasks: asyncio.Task[object] | asyncio.Future[object]) -> None:
+    async def drive(self, *tasks: asyncio.Future[Any]) -> None:
         """Blocks follow each other until *tasks* are done."""
         for _ in range(MAX_BLOCKS):
             for _ in range(3):

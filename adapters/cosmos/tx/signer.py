@@ -39,7 +39,8 @@ class Signer:
         """The account, with the next sequence. Raises ``ChainUnreachable`` or as the query does."""
         account = self._account
         if account is None or (self._is_doubted and not self._under_way):
-            self._is_doubted = False
+            # Doubts that come while the chain is asked are about what it answers.
+            self._account, self._is_doubted = None, False
             account = self._account = await queries.account(self._node, self.key.address)
         return account
 
