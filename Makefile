@@ -15,11 +15,11 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
-.PHONY: help demo test check chains vectors bench bench-chains dev fuzz fuzz-full faults fmt lint types contracts \
+.PHONY: help demo test check postgres15 chains vectors bench bench-chains dev fuzz fuzz-full faults fmt lint types contracts \
 	protos migrations docs generate lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.ready ## three cities exchange proven packets under faults, about 60 s
 	$(BIN)/ydhub dev demo
@@ -30,7 +30,10 @@ dev: .venv/.ready ## a hub, a relayer and simchains on this machine
 test: .venv/.ready ## every test suite
 	$(PYTEST) $(wildcard $(SUITES:%=tests/%))
 
-check: lint types contracts protos migrations docs $(if $(wildcard tests/fuzz),fuzz) test chains ## all that CI runs
+check: lint types contracts protos migrations docs $(if $(wildcard tests/fuzz),fuzz) test postgres15 chains ## all that CI runs
+
+postgres15: .venv/.ready ## the registry's and the migrations' tests on Debian's PostgreSQL 15
+	.ci/debian postgresql-15 && YDHUB_TEST_POSTGRES=15 $(PYTEST) tests/registry tests/migrations
 
 chains: .venv/.ready ## live chains: built once (minutes), then started and tested
 	$(BIN)/python -m tests.chains.cosmos.build && $(BIN)/pytest tests/chains

@@ -57,6 +57,8 @@ class EmbeddedPostgres:
     """The server whose data stands in a directory."""
 
     directory: Path
+    programs: Path | None = None
+    """The directory of the server's programs; the wheel's unless given."""
 
     @property
     def data(self) -> Path:
@@ -184,12 +186,12 @@ class EmbeddedPostgres:
         account = self._account()
         if account is not None:
             # Whoever owns the directories above may have closed them since.
-            for path in (self.data, _binaries()):
+            for path in (self.data, self._binaries()):
                 _make_reachable(path)
         # A server would keep a pipe open, so only what ends by itself gets one. A session of its
         # own keeps an interrupt at the terminal away from it.
-        return subprocess.run(  # noqa: S603 - programs of the wheel, no shell
-            [str(_binaries() / program), *arguments],
+        return subprocess.run(  # noqa: S603 - the server's own programs, no shell
+            [str(self._binaries() / program), *arguments],
             cwd="/",
             user=account.pw_uid if account is not None else None,
             group=account.pw_gid if account is not None else None,
@@ -203,8 +205,11 @@ class EmbeddedPostgres:
             text=True,
         )
 
+    def _binaries(self) -> Path:
+        return self.programs or _programs_of_the_wheel()
 
-def _binaries() -> Path:
+
+def _programs_of_the_wheel() -> Path:
     """The newest server of the wheel, without importing it: that would touch other directories.
 
     Raises ``RegistryUnreachable``.

@@ -1,7 +1,8 @@
 """Databases for tests: one server for a session, a fresh and migrated database for whoever asks.
 
-The server is the embedded one, in memory where the machine has such a directory; or the one that
-``YDHUB_DATABASE_URL`` names. A test module uses it by importing the fixture ``databases``.
+The server is the embedded one, in memory where the machine has such a directory; Debian's of the
+version that ``YDHUB_TEST_POSTGRES`` names; or the one that ``YDHUB_DATABASE_URL`` names. A test
+module uses it by importing the fixture ``databases``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
 MEMORY = Path("/dev/shm")
+EMBEDDED_VERSION = 18
+VERSION_VARIABLE = "YDHUB_TEST_POSTGRES"
 
 
 @dataclass
@@ -95,6 +98,24 @@ def dsn(url: str) -> str:
     return database_url(url).set(drivername="postgresql").render_as_string(False)
 
 
+def version() -> int:
+    """The major version of the servers that tests start."""
+    return int(os.environ.get(VERSION_VARIABLE, EMBEDDED_VERSION))
+
+
+def own_server(directory: Path) -> EmbeddedPostgres:
+    """A server of that version in *directory*, not started yet.
+
+    Raises ``FileNotFoundError`` where Debian's is not installed.
+    """
+    if VERSION_VARIABLE not in os.environ:
+        return EmbeddedPostgres(directory)
+    programs = Path(f"/usr/lib/postgresql/{version()}/bin")
+    if not (programs / "initdb").exists():
+        raise FileNotFoundError(f"apt-get install postgresql-{version()}")
+    return EmbeddedPostgres(directory, programs)
+
+
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """A server, and databases on it."""
@@ -103,7 +124,7 @@ def databases() -> Iterator[Databases]:
         yield from _used(Databases(os.environ[URL_VARIABLE], prefix))
         return
     directory = Path(tempfile.mkdtemp(prefix="ydhub-", dir=MEMORY if MEMORY.is_dir() else None))
-    server = EmbeddedPostgres(directory)
+    server = own_server(directory)
     try:
         yield from _used(Databases(server.start(), prefix))
     finally:

@@ -12,13 +12,13 @@ import pytest
 
 from hub.core.errors import SchemaVersionMismatch
 from hub.registry import schema
-from hub.registry.embedded import EmbeddedPostgres
 from hub.registry.registry import PostgresRegistry
-from tests.harness.postgres import MEMORY, dsn
+from tests.harness.postgres import MEMORY, dsn, own_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from hub.registry.embedded import EmbeddedPostgres
     from tests.harness.postgres import Databases
 
 
@@ -33,7 +33,7 @@ async def url(databases: Databases) -> AsyncIterator[str]:
 def own() -> Iterator[EmbeddedPostgres]:
     """A server whose settings may be changed."""
     directory = Path(tempfile.mkdtemp(prefix="ydhub-", dir=MEMORY if MEMORY.is_dir() else None))
-    server = EmbeddedPostgres(directory)
+    server = own_server(directory)
     server.start()
     yield server
     server.stop()

@@ -17,14 +17,15 @@ import pytest
 from hub.core.errors import RegistryUnreachable
 from hub.core.ranges import RangeSet
 from hub.registry import schema
-from hub.registry.embedded import DATABASE, EmbeddedPostgres
+from hub.registry.embedded import DATABASE
 from hub.registry.registry import PostgresRegistry
-from tests.harness.postgres import MEMORY, dsn
+from tests.harness.postgres import MEMORY, dsn, own_server, version
 from tests.harness.registry import ADMIN, broken, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hub.registry.embedded import EmbeddedPostgres
 
 ENOUGH = 40
 
@@ -33,7 +34,7 @@ ENOUGH = 40
 def server() -> Iterator[EmbeddedPostgres]:
     """A server whose directory is empty yet."""
     directory = Path(tempfile.mkdtemp(prefix="ydhub-", dir=MEMORY if MEMORY.is_dir() else None))
-    made = EmbeddedPostgres(directory)
+    made = own_server(directory)
     yield made
     made.stop()
     shutil.rmtree(directory)
@@ -109,6 +110,7 @@ async def test_a_server_has_the_settings_of_production(server: EmbeddedPostgres)
         assert await ask(url, f"SHOW {name}") == "on"
     assert await ask(url, "SHOW listen_addresses") == ""
     assert await ask(url, "SELECT current_database()") == DATABASE
+    assert int(await ask(url, "SHOW server_version_num")) // 10_000 == version()
     assert (server.data.stat().st_mode & 0o077) == 0
 
 
@@ -130,7 +132,7 @@ async def test_the_pid_of_another_program_does_not_keep_a_server_down(
 async def test_a_directory_with_a_long_name_has_its_socket_elsewhere(
     server: EmbeddedPostgres,
 ) -> None:
-    deep = EmbeddedPostgres(server.directory / ("long" * 30))
+    deep = own_server(server.directory / ("long" * 30))
     try:
         url = deep.start()
         assert await ask(url, "SELECT 1") == 1
