@@ -6,6 +6,8 @@ header at h + 1 on.
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from adapters.sdk.chain import BatchProof, ChainClient, Head, Item, KeyProof
@@ -74,6 +76,7 @@ class SimchainAdapter:
         self._node = node
         self._chain = node.chain
         self._active: dict[int, frozenset[ClientId]] = {}
+        self._has_withheld = False
         self._last_answer: dict[ClientId, int] = {
             client: max(lane.answers, default=0)
             for client, lane in self._chain.ledger.incoming.items()
@@ -91,7 +94,9 @@ class SimchainAdapter:
         height = height_at(self._chain, number)
         # The header at n shows what the blocks before it did.
         blocks = range(after.number if after else 0, number)
-        if after is None or any(block not in self._active for block in blocks):
+        # What was withheld belongs to older blocks: once it may be shown, every lane is looked at.
+        has_withheld, self._has_withheld = self._has_withheld, self._node.switches.is_withholding
+        if after is None or has_withheld or any(block not in self._active for block in blocks):
             return Head(height, None)
         return Head(height, frozenset().union(*[self._active[block] for block in blocks]))
 
@@ -104,7 +109,8 @@ class SimchainAdapter:
     ) -> tuple[Item, ...]:
         """The first *limit* packets of *wanted* that stand committed under the header *at*."""
         lane = self._chain.ledger.outgoing.get(client)
-        pending = lane.pending if lane else {}
+        is_shown = lane is not None and not self._node.switches.withholds(client)
+        pending = lane.pending if lane is not None and is_shown else {}
 
         def find(sequence: int) -> bytes | None:
             sent = pending.get(sequence)
@@ -114,7 +120,7 @@ class SimchainAdapter:
         # Packets are sent in order; few that still stand are looked through, not many that went.
         many = len(near) > len(pending)
         sequences = (number for number in pending if number in near) if many else iter(near)
-        return _first(sequences, limit, find)
+        return self._some(sequences, limit, find)
 
     async def acknowledgements(
         self, client: ClientId, wanted: RangeSet, limit: int, at: Height
@@ -129,7 +135,7 @@ class SimchainAdapter:
                 return None
             return encode_acknowledgement(answer.acknowledgement)
 
-        return _first(iter(_up_to(wanted, self._last_answer.get(client, 0))), limit, find)
+        return self._some(iter(_up_to(wanted, self._last_answer.get(client, 0))), limit, find)
 
     async def prove(self, keys: Sequence[bytes], at: Height) -> tuple[KeyProof, ...]:
         """What stands at each of *keys* under the header *at*, each with its whole proof.
@@ -203,6 +209,16 @@ class SimchainAdapter:
             raise result.error
         return result
 
+    def _some(
+        self, sequences: Iterator[int], limit: int, find: Callable[[int], bytes | None]
+    ) -> tuple[Item, ...]:
+        """The first *limit* of *sequences* of which something is found; the last ones on demand."""
+        found = (Item(one, content) for one in sequences if (content := find(one)) is not None)
+        if self._node.switches.is_reordering:
+            # Within a frame sequences rise, so the frames alone change their order.
+            return tuple(deque(found, maxlen=limit))
+        return tuple(islice(found, limit))
+
     def _proven(self, view: ClientView) -> ChainClient:
         number = self._chain.height
         state = prove(self._chain, client_state_key(view.client), number)
@@ -243,20 +259,6 @@ class SimchainAdapter:
                 active.add(client)
         self._active[block.height] = frozenset(active)
         self._active.pop(block.height - _ACTIVE_BLOCKS, None)
-
-
-def _first(
-    sequences: Iterator[int], limit: int, find: Callable[[int], bytes | None]
-) -> tuple[Item, ...]:
-    """The first *limit* of *sequences* of which something is found."""
-    found: list[Item] = []
-    for sequence in sequences:
-        content = find(sequence)
-        if content is not None:
-            found.append(Item(sequence, content))
-            if len(found) == limit:
-                break
-    return tuple(found)
 
 
 def _up_to(wanted: RangeSet, last: int) -> RangeSet:

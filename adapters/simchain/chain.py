@@ -27,7 +27,7 @@ from hub.core.errors import BacklogFull, HeaderNotFound, Reason, RecordCorrupt
 from hub.core.time import MILLISECOND, Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from adapters.simchain.application import Application
     from adapters.simchain.block_log import BlockLog
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from adapters.simchain.messages import Result, Transaction
     from hub.core.ids import PortId
     from hub.light_clients.interface import LightClient
+
+    Arrange = Callable[[Sequence[tuple[bytes, Transaction]]], list[tuple[bytes, Transaction]]]
 
 _CODES: Final = {reason: code for code, reason in enumerate(Reason, 1)}
 
@@ -109,19 +111,23 @@ class Chain:
         """What became last of the transaction with *tx_hash*; None if no kept block has it."""
         return self._history.result(tx_hash)
 
-    def produce_block(self, now: Timestamp) -> Block:
-        """The next block, with all transactions that wait, at *now* or just after the last one."""
-        waiting = list(self._pending.items())
+    def produce_block(self, now: Timestamp, arrange: Arrange | None = None) -> Block:
+        """The next block, with all transactions that wait, at *now* or just after the last one.
+
+        They are taken in the order in which they came, or as *arrange* puts them.
+        """
+        pending = [(tx_hash, transaction) for tx_hash, (transaction, _) in self._pending.items()]
+        waiting = pending if arrange is None else arrange(pending)
         record = BlockRecord(
             height=self.height + 1,
             time=max(now, Timestamp(self.time + MILLISECOND)),
             app_hash=self._app_hash,
-            transactions=tuple([data for _, (_, data) in waiting]),
+            transactions=tuple([self._pending[tx_hash][1] for tx_hash, _ in waiting]),
         )
         # Whatever comes after this line happens again when the log is replayed.
         self._log.append(encode_record(record))
         self._pending.clear()
-        return self._apply(record, [(tx_hash, tx) for tx_hash, (tx, _) in waiting])
+        return self._apply(record, waiting)
 
     def light_block(self, height: int) -> LightBlock:
         """The header, commit and validators of a block. Raises ``HeaderNotFound``."""

@@ -1,7 +1,8 @@
 """A chain, or its adapter, that breaks the rules on demand: what it would show.
 
 Nothing here changes the chain; its honest blocks go on. Whoever checks must refuse all of it, and
-freeze on the equivocation, which only the chain's own validators can sign.
+freeze on the equivocation, which only the chain's own validators can sign. What lasts a while and
+tells no lie is in switches.py.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ class Misbehaviour(StrEnum):
     FORGE_HEADER = "FORGE_HEADER"
     FORGE_PROOF = "FORGE_PROOF"
     REPLAY = "REPLAY"
+    WITHHOLD = "WITHHOLD"
+    STALL = "STALL"
+    REORDER = "REORDER"
 
 
 class Forgery(StrEnum):

@@ -1,7 +1,8 @@
 """A chain that makes blocks by the clock, and those who wait for them.
 
 Everything runs on one event loop. A block that is due too late is made at once, and the next one an
-interval after it. While the disk refuses blocks the chain stands still; nothing is lost by that.
+interval after it. While the disk refuses blocks, or the chain is told to (switches.py), it stands
+still; nothing is lost by that.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from adapters.simchain.switches import Switches, newest_first
 from hub.core.errors import ChainUnreachable
 from hub.core.time import Duration
 
@@ -31,6 +33,7 @@ class Node:
     def __init__(self, chain: Chain, clock: Clock) -> None:
         """A node of *chain*, which makes no block by itself before ``run``."""
         self.chain = chain
+        self.switches = Switches(clock)
         self.on_block: Callable[[Block], None] = lambda _: None
         """Called after each block, before those who wait for it."""
         self._clock = clock
@@ -42,14 +45,16 @@ class Node:
         while True:
             started = self._clock.monotonic()
             try:
-                self.produce()
+                if not self.switches.is_stalled:
+                    self.produce()
             except OSError as error:
                 _log.error("block_refused", detail=str(error))
             await self._clock.sleep(self._left(started, interval))
 
     def produce(self) -> Block:
         """The next block; everyone who waits for it hears of it."""
-        block = self.chain.produce_block(self._clock.now())
+        reorders = self.switches.is_reordering
+        block = self.chain.produce_block(self._clock.now(), newest_first if reorders else None)
         self.on_block(block)
         for result in block.results:
             future = self._waiting.pop(result.tx_hash, None)

@@ -20,7 +20,7 @@ from adapters.simchain.misbehave import (
     replay,
 )
 from adapters.simchain.queries import height_at
-from hub.core.errors import ProofNotFound
+from hub.core.errors import FieldInvalid, ProofNotFound
 from hub.core.lane import Side
 from hub.core.ranges import RangeSet
 from hub.wire.packet import encode_packet
@@ -57,7 +57,8 @@ class Offences:
         """The relayer's verdict on the offence.
 
         *client* is the source client of the lane that it concerns, where it concerns one. Raises
-        ``ProofNotFound``, ``LaneNotFound`` or ``AdapterOffline``.
+        ``ProofNotFound``, ``LaneNotFound`` or ``AdapterOffline``; ``FieldInvalid`` for a kind that
+        lasts, which is a switch and no offence.
         """
         match kind:
             case Misbehaviour.EQUIVOCATE:
@@ -69,6 +70,8 @@ class Offences:
                 return await self._show_packets(self._lane(client), forged=True)
             case Misbehaviour.REPLAY:
                 return await self._show_packets(self._lane(client), forged=False)
+            case Misbehaviour.WITHHOLD | Misbehaviour.STALL | Misbehaviour.REORDER:
+                raise FieldInvalid(field="kind", problem=f"is {kind}, which lasts")
 
     async def _equivocate(self) -> Verdict:
         number = self._chain.height

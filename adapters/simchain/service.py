@@ -22,12 +22,14 @@ from adapters.simchain.ledger_answer import ledger_to_proto
 from adapters.simchain.messages import SendPacket, Transaction
 from adapters.simchain.misbehave import Misbehaviour
 from adapters.simchain.queries import anchor_at
+from adapters.simchain.switches import LASTING
 from adapters.simchain.transfer_data import TransferData, payload_of
 from hub.core.errors import ChainUnreachable, FieldInvalid, HubError, IdentityNotAllowed
 from hub.core.ids import parse_client_id, parse_port_id
 from hub.core.lane import Side
-from hub.core.time import whole_seconds
+from hub.core.time import MILLISECOND, Duration, whole_seconds
 from hub.wire.anchors import anchor_to_proto
+from hub.wire.duration import format_duration
 from hub.wire.identity.spiffe import Role, caller, peer_identity
 from hub.wire.status import to_status
 
@@ -59,6 +61,9 @@ _KINDS: Final = {
     pb.MisbehaveRequest.KIND_FORGE_HEADER: Misbehaviour.FORGE_HEADER,
     pb.MisbehaveRequest.KIND_FORGE_PROOF: Misbehaviour.FORGE_PROOF,
     pb.MisbehaveRequest.KIND_REPLAY: Misbehaviour.REPLAY,
+    pb.MisbehaveRequest.KIND_WITHHOLD: Misbehaviour.WITHHOLD,
+    pb.MisbehaveRequest.KIND_STALL: Misbehaviour.STALL,
+    pb.MisbehaveRequest.KIND_REORDER: Misbehaviour.REORDER,
 }
 
 _log = structlog.get_logger()
@@ -178,6 +183,11 @@ class SimchainService(service.SimchainServiceServicer):
         if kind is None:
             raise FieldInvalid(field="kind", problem="is none that this chain knows")
         client = parse_client_id(request.client) if request.client else None
+        if kind in LASTING:
+            duration = Duration(request.duration_ms * MILLISECOND)
+            self._node.switches.turn_on(kind, client, duration)
+            _log.warning("misbehaves", kind=kind, milliseconds=request.duration_ms)
+            return pb.MisbehaveResponse(detail=f"for {format_duration(duration)}")
         verdict = await self._offender.commit(kind, client)
         _log.warning("misbehaved", kind=kind, refused=len(verdict.refused))
         if verdict.refused:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 from rich.table import Table
+from ydhub.simchain.v1 import simchain_service_pb2 as simchain
 
+from hub.cli.connection import connect
 from hub.cli.dev.demo import Demo
 from hub.cli.dev.layout import POSTGRES, PROCESSES
 from hub.cli.dev.network import Network
@@ -17,6 +19,8 @@ from hub.cli.options import command
 from hub.cli.output import Output, print_json, print_table
 from hub.cli.settings import Given, resolve
 from hub.core.errors import FieldInvalid
+from hub.core.time import MILLISECOND
+from hub.wire.duration import parse_duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +29,13 @@ if TYPE_CHECKING:
 
 FOLLOW_EVERY_S: Final = 0.2
 LAST_LINES: Final = 100
+MAX_MILLISECONDS: Final = 600_000
 _ALL: Final = (POSTGRES, *PROCESSES)
+_KINDS: Final = {
+    name.removeprefix("KIND_").lower().replace("_", "-"): number
+    for name, number in simchain.MisbehaveRequest.Kind.items()
+    if number
+}
 
 
 @click.group()
@@ -116,6 +126,28 @@ async def demo(run: Run, *, keep: bool) -> int:
         click.echo(f"FAILED  {failure}", err=True)
     click.echo("the demo failed" if report.failures else "everything held", err=True)
     return ExitCode.BUG if report.failures else ExitCode.OK
+
+
+@command(dev, "misbehave")
+@click.argument("peer")
+@click.argument("kind", type=click.Choice(list(_KINDS)))
+@click.option("--client", default="", metavar="ID", help="Whose lane, of the chain's own clients.")
+@click.option("--for", "lasts", default="10s", show_default=True, help="How long; 0s ends it.")
+async def misbehave(run: Run, *, peer: str, kind: str, client: str, lasts: str) -> None:
+    """Make an embedded chain break the rules once; or, the last three, for a while."""
+    settings = run.settings()
+    if peer not in settings.chains:
+        raise FieldInvalid(field="PEER", problem=f"is none of {', '.join(settings.chains)}")
+    duration = parse_duration(lasts, "--for") // MILLISECOND
+    if duration > MAX_MILLISECONDS:
+        raise FieldInvalid(field="--for", problem="is over 10 minutes")
+    request = simchain.MisbehaveRequest(kind=_KINDS[kind], client=client, duration_ms=duration)
+    async with connect(settings, settings.chains[peer]) as chain:
+        answer = await chain.call(chain.simchain.Misbehave, request)
+    if run.output is Output.JSON:
+        print_json({"reason": answer.reason, "detail": answer.detail})
+    else:
+        click.echo(f"{answer.reason} {answer.detail}".strip())
 
 
 async def _state(network: Network, name: str) -> dict[str, object]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.sdk.execution import Execution, Freeze, UpdateStep
-from adapters.simchain.misbehave import equivocate
+from adapters.simchain.misbehave import Misbehaviour, equivocate
 from adapters.simchain.queries import PREFIX, anchor_at, client_view, height_at
 from hub.core.errors import (
     AnchorMismatch,
@@ -24,6 +24,7 @@ from hub.core.height import Height
 from hub.core.ids import ClientId
 from hub.core.paths import client_state_key, commitment_key, counterparty_key
 from hub.core.ranges import EMPTY, RangeSet
+from hub.core.time import SECOND, Duration
 from hub.wire.packet import decode_packet, encode_packet
 from tests.harness.clock import settle
 from tests.harness.simchain import LIGHT_CLIENT, TRUST, holds
@@ -101,6 +102,39 @@ class TestItems:
         assert [item.sequence for item in found] == [3, 4, 6, 7]
         assert await left.adapter.packets(left.client, EMPTY, 4, at) == ()
         assert await left.adapter.packets(ClientId("07-tendermint-9"), ALL, 4, at) == ()
+
+    async def test_withheld_packets_are_not_shown_and_every_lane_is_looked_at_afterwards(
+        self, cities: TwoCities
+    ) -> None:
+        left, node = cities.left, cities.left.node
+        node.switches.turn_on(Misbehaviour.WITHHOLD, left.client, Duration(5 * SECOND))
+        await cities.send(left, 3)
+        head = await left.adapter.head(None)
+        assert await left.adapter.packets(left.client, ALL, 256, head.height) == ()
+        await cities.advance(5)
+        assert len(await left.adapter.packets(left.client, ALL, 256, head.height)) == 3
+        assert (await left.adapter.head(head.height)).active is None
+        await cities.advance()
+        newest = height_at(left.chain, left.chain.height - 1)
+        assert (await left.adapter.head(newest)).active == frozenset()
+
+    async def test_a_reordering_adapter_shows_the_last_items_and_each_frame_rises(
+        self, cities: TwoCities
+    ) -> None:
+        left, right = cities.left, cities.right
+        await cities.send(left, 5)
+        items = await cities.packets(left)
+        await cities.receive(left, items)
+        for city, find in (
+            (left, left.adapter.packets),
+            (right, right.adapter.acknowledgements),
+        ):
+            city.node.switches.turn_on(Misbehaviour.REORDER, None, Duration(60 * SECOND))
+            at = height_at(city.chain, city.chain.height)
+            found = await find(city.client, ALL, 2, at)
+            assert [item.sequence for item in found] == [4, 5]
+            found = await find(city.client, ALL - RangeSet.of([4, 5]), 256, at)
+            assert [item.sequence for item in found] == [1, 2, 3]
 
     async def test_a_packet_that_is_done_with_is_left_out(self, cities: TwoCities) -> None:
         left = cities.left

@@ -6,6 +6,7 @@ import pytest
 
 from adapters.simchain.block_log import MemoryLog
 from adapters.simchain.messages import RegisterCounterparty, Transaction
+from adapters.simchain.misbehave import Misbehaviour
 from adapters.simchain.node import Node
 from adapters.simchain.queries import PREFIX
 from hub.core.errors import BacklogFull, ChainUnreachable
@@ -135,3 +136,30 @@ async def test_while_the_disk_refuses_blocks_the_chain_stands_still() -> None:
     await clock.advance(INTERVAL)
     assert (await waiting).height == 2
     running.cancel()
+
+
+async def test_a_stalled_chain_makes_no_block_and_goes_on_by_itself() -> None:
+    node, clock = node_of()
+    running = asyncio.ensure_future(node.run(INTERVAL))
+    await settle()
+    node.switches.turn_on(Misbehaviour.STALL, None, Duration(2 * SECOND))
+    waiting = asyncio.ensure_future(node.result(transaction()))
+    await clock.advance(SECOND)
+    assert (node.chain.height, waiting.done()) == (1, False)
+    await clock.advance(SECOND)
+    assert (await waiting).height == 2
+    running.cancel()
+
+
+async def test_a_reordering_chain_takes_the_newest_transactions_first() -> None:
+    log = MemoryLog()
+    clock = ManualClock()
+    node = Node(chain_of("hangzhou", log), clock)
+    node.switches.turn_on(Misbehaviour.REORDER, None, Duration(SECOND))
+    waiting = [asyncio.ensure_future(node.result(transaction(number))) for number in range(3)]
+    await settle()
+    hashes = [result.tx_hash for result in node.produce().results]
+    assert hashes == [(await one).tx_hash for one in reversed(waiting)]
+    # The log holds the order that was taken, so a chain that starts again is the same.
+    again = chain_of("hangzhou", log)
+    assert again.light_block(1).hash == node.chain.light_block(1).hash

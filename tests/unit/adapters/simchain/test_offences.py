@@ -7,8 +7,10 @@ from adapters.sdk.submission import Headers, Items, Refusal, Submission, Verdict
 from adapters.simchain.misbehave import Misbehaviour
 from adapters.simchain.offences import Offences
 from adapters.simchain.queries import PREFIX, anchor_at
+from adapters.simchain.switches import LASTING
 from hub.core.commitment import commit_packet
 from hub.core.errors import (
+    FieldInvalid,
     HubError,
     LaneNotFound,
     ProofBatchInvalid,
@@ -138,3 +140,11 @@ async def test_nothing_can_be_replayed_before_something_was_accepted(cities: Two
     offences = Offences(cities.left.chain, listener)
     with pytest.raises(LaneNotFound):
         await offences.commit(Misbehaviour.FORGE_PROOF, ClientId("07-tendermint-9"))
+
+
+@pytest.mark.parametrize("kind", sorted(LASTING))
+async def test_what_lasts_is_no_offence(cities: TwoCities, kind: Misbehaviour) -> None:
+    listener = Listener(cities)
+    with pytest.raises(FieldInvalid):
+        await Offences(cities.left.chain, listener).commit(kind, None)
+    assert listener.heard == []

@@ -222,6 +222,22 @@ class TestMisbehaviour:
         assert await served.ask("Misbehave", request) == expected
         assert served.offender.asked == [(Misbehaviour.REPLAY, client)]
 
+    async def test_a_kind_that_lasts_is_turned_on_and_off(self, served: Served) -> None:
+        switches = served.cities.left.node.switches
+        kind = pb.MisbehaveRequest.KIND_REORDER
+        request = pb.MisbehaveRequest(kind=kind, duration_ms=600_000)
+        assert await served.ask("Misbehave", request) == pb.MisbehaveResponse(detail="for 10m")
+        assert switches.is_reordering
+        request = pb.MisbehaveRequest(kind=kind)
+        assert await served.ask("Misbehave", request) == pb.MisbehaveResponse(detail="for 0s")
+        assert not switches.is_reordering
+        assert served.offender.asked == []
+
+    async def test_a_duration_over_ten_minutes_is_refused(self, served: Served) -> None:
+        kind = pb.MisbehaveRequest.KIND_STALL
+        request = pb.MisbehaveRequest(kind=kind, duration_ms=600_001)
+        assert await served.refused("Misbehave", request) == Reason.FIELD_INVALID
+
     async def test_a_kind_that_is_none_is_refused(self, served: Served) -> None:
         assert await served.refused("Misbehave", pb.MisbehaveRequest()) == Reason.FIELD_INVALID
 

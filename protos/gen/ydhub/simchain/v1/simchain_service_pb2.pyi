@@ -327,6 +327,12 @@ class MisbehaveRequest(_message.Message):
         """Show a packet with a proof that does not prove it."""
         KIND_REPLAY: MisbehaveRequest._Kind.ValueType  # 4
         """Show packets again that were shown before."""
+        KIND_WITHHOLD: MisbehaveRequest._Kind.ValueType  # 5
+        """Show no packets that the client sent, of any client where none is given. Lasts."""
+        KIND_STALL: MisbehaveRequest._Kind.ValueType  # 6
+        """Make no blocks. Lasts."""
+        KIND_REORDER: MisbehaveRequest._Kind.ValueType  # 7
+        """Take transactions the newest first, and show the newest items first. Lasts."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Kind is a way to break the rules."""
@@ -341,22 +347,32 @@ class MisbehaveRequest(_message.Message):
     """Show a packet with a proof that does not prove it."""
     KIND_REPLAY: MisbehaveRequest.Kind.ValueType  # 4
     """Show packets again that were shown before."""
+    KIND_WITHHOLD: MisbehaveRequest.Kind.ValueType  # 5
+    """Show no packets that the client sent, of any client where none is given. Lasts."""
+    KIND_STALL: MisbehaveRequest.Kind.ValueType  # 6
+    """Make no blocks. Lasts."""
+    KIND_REORDER: MisbehaveRequest.Kind.ValueType  # 7
+    """Take transactions the newest first, and show the newest items first. Lasts."""
 
     KIND_FIELD_NUMBER: _builtins.int
     CLIENT_FIELD_NUMBER: _builtins.int
+    DURATION_MS_FIELD_NUMBER: _builtins.int
     kind: Global___MisbehaveRequest.Kind.ValueType
     """How to misbehave."""
     client: _builtins.str
     """The client whose lane it concerns, where it concerns one."""
+    duration_ms: _builtins.int
+    """Milliseconds that it lasts, for a kind that lasts; 0 ends it, at most 600000."""
     def __init__(
         self,
         *,
         kind: Global___MisbehaveRequest.Kind.ValueType = ...,
         client: _builtins.str = ...,
+        duration_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "duration_ms", b"duration_ms", "kind", b"kind"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -90,7 +90,8 @@ class SimchainServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Misbehave(self, request, context):
-        """Misbehave makes the chain or its adapter break the rules once. Fails with FIELD_INVALID.
+        """Misbehave makes the chain or its adapter break the rules, once or for a while. Fails with
+        FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,9 @@ class SimchainServiceStub:
     development network; a real operator reads it from a node of the chain. Reading only.
     """
     Misbehave: _grpc.UnaryUnaryMultiCallable[_simchain_service_pb2.MisbehaveRequest, _simchain_service_pb2.MisbehaveResponse]
-    """Misbehave makes the chain or its adapter break the rules once. Fails with FIELD_INVALID."""
+    """Misbehave makes the chain or its adapter break the rules, once or for a while. Fails with
+    FIELD_INVALID.
+    """
 
 @_typing.type_check_only
 class SimchainServiceAsyncStub(SimchainServiceStub):
@@ -72,7 +74,9 @@ class SimchainServiceAsyncStub(SimchainServiceStub):
     development network; a real operator reads it from a node of the chain. Reading only.
     """
     Misbehave: _aio.UnaryUnaryMultiCallable[_simchain_service_pb2.MisbehaveRequest, _simchain_service_pb2.MisbehaveResponse]  # type: ignore[assignment]
-    """Misbehave makes the chain or its adapter break the rules once. Fails with FIELD_INVALID."""
+    """Misbehave makes the chain or its adapter break the rules, once or for a while. Fails with
+    FIELD_INVALID.
+    """
 
 class SimchainServiceServicer(metaclass=_abc_1.ABCMeta):
     """SimchainService stands in for a city's own users and operators on the embedded chain: it sends
@@ -116,6 +120,8 @@ class SimchainServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _simchain_service_pb2.MisbehaveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_simchain_service_pb2.MisbehaveResponse, _abc.Awaitable[_simchain_service_pb2.MisbehaveResponse]]:
-        """Misbehave makes the chain or its adapter break the rules once. Fails with FIELD_INVALID."""
+        """Misbehave makes the chain or its adapter break the rules, once or for a while. Fails with
+        FIELD_INVALID.
+        """
 
 def add_SimchainServiceServicer_to_server(servicer: SimchainServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

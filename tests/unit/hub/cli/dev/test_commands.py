@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+
+import pytest
+from ydhub.simchain.v1 import simchain_service_pb2 as simchain
 
 from hub.cli.dev import commands
 from hub.cli.dev.addresses import Addresses
+from hub.cli.dev.configs import write
 from hub.cli.dev.layout import CHAINS, PROCESSES
 from hub.cli.dev.network import Network
 from tests.harness.command_line import run_command
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    import pytest
+    from hub.cli.settings import Settings
 
 CHOSEN = Addresses(hub="h:1", relayer="r:1", metrics="r:2", chains=dict.fromkeys(CHAINS, "c:1"))
 
@@ -107,3 +114,54 @@ async def test_logs_are_followed_line_by_line(
 def test_no_log_is_told(tmp_path: Path) -> None:
     found = run_command("dev", "logs", "-f", "--dir", tmp_path)
     assert (found.code, "holds no log" in found.error) == (3, True)
+
+
+class Offender:
+    """Stands for the connection to a chain: it keeps what is asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[simchain.MisbehaveRequest] = []
+        self.simchain = SimpleNamespace(Misbehave=None)
+
+    async def call(self, _: None, request: simchain.MisbehaveRequest) -> simchain.MisbehaveResponse:
+        self.asked.append(request)
+        return simchain.MisbehaveResponse(reason="QUORUM_NOT_REACHED", detail="why")
+
+
+@pytest.fixture
+def offender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offender:
+    made = Offender()
+
+    @asynccontextmanager
+    async def connect(_: Settings, address: str) -> AsyncIterator[Offender]:
+        assert address == "c:1"
+        yield made
+
+    monkeypatch.setattr(commands, "connect", connect)
+    tls = dict.fromkeys(("cert", "key", "ca"), "file")
+    values = {"hub": {"server": "h:1"}, "tls": tls, "chains": {"hangzhou": "c:1"}}
+    write(tmp_path / "dev.toml", values)
+    return made
+
+
+def test_misbehaviour_is_asked_of_the_chain_and_its_answer_told(
+    tmp_path: Path, offender: Offender
+) -> None:
+    found = run_command("dev", "misbehave", "hangzhou", "forge-header", "--dir", tmp_path)
+    assert (found.code, found.out) == (0, "QUORUM_NOT_REACHED why\n")
+    words = ("withhold", "--client", "07-tendermint-0", "--for", "1m", "-o", "json")
+    found = run_command("dev", "misbehave", "hangzhou", *words, "--dir", tmp_path)
+    assert found.json == {"reason": "QUORUM_NOT_REACHED", "detail": "why"}
+    kinds = simchain.MisbehaveRequest
+    assert offender.asked == [
+        kinds(kind=kinds.KIND_FORGE_HEADER, duration_ms=10_000),
+        kinds(kind=kinds.KIND_WITHHOLD, client="07-tendermint-0", duration_ms=60_000),
+    ]
+
+
+@pytest.mark.parametrize("words", [("elsewhere", "stall"), ("hangzhou", "stall", "--for", "11m")])
+def test_misbehaviour_of_no_chain_or_for_too_long_is_refused(
+    tmp_path: Path, offender: Offender, words: tuple[str, ...]
+) -> None:
+    assert run_command("dev", "misbehave", *words, "--dir", tmp_path).code != 0
+    assert offender.asked == []
