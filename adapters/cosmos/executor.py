@@ -43,6 +43,7 @@ from hub.core.errors import (
     GasExhausted,
     HubError,
     LaneNotOpen,
+    MisbehaviourNotProven,
     PacketUnsupported,
     Reason,
     RecordCorrupt,
@@ -258,14 +259,16 @@ class Executor:
 
     async def _of_all(self, progress: Progress, batch: Batch, error: HubError) -> None:
         """*error* refuses all, but that somebody was first to freeze is as good."""
-        if progress.is_freezing and error.reason is Reason.CLIENT_FROZEN:
-            client = batch.updates[0].client
-            state = await queries.stored(self._node, client_state_key(client))
-            # The chain tells a client that expired by the same code.
-            if state and decode_client_state(state).is_frozen:
-                progress.updates = ()
-                return
+        is_frozen = progress.is_freezing and error.reason is Reason.CLIENT_FROZEN
+        # The chain tells a client that expired by the same code.
+        if is_frozen and await self._is_frozen(batch.updates[0].client):
+            progress.updates = ()
+            return
         progress.refuse(0, error)
+
+    async def _is_frozen(self, client: ClientId) -> bool:
+        state = await queries.stored(self._node, client_state_key(client))
+        return bool(state) and decode_client_state(state).is_frozen
 
     def _executed(self, progress: Progress, batch: Batch, result: TxResult) -> None:
         """The transaction of *batch* stands in a block, and each message has its answer there."""
@@ -296,6 +299,10 @@ class Executor:
             refused += [Refused(packet.sequence, last) for packet in progress.waiting]
             if progress.updates:
                 refused.append(Refused(0, last))
+        elif progress.is_freezing and not refused and not await self._is_frozen(execution.client):
+            # Headers that agree are taken in silence. Source: 07-tendermint update.go, UpdateState.
+            problem = "the chain took both headers, and its client is not frozen"
+            refused.append(Refused(0, MisbehaviourNotProven(problem=problem)))
         return ExecutionResult(
             executed=RangeSet.of(sorted(progress.executed)),
             already_done=RangeSet.of(sorted(progress.already_done)),
