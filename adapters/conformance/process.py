@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from cryptography import x509
 
-from adapters.conformance import counterparty, runner
+from adapters.conformance import counterparty, runner, sender_config
 from adapters.conformance.exam import EXAMINER, Exam, Patience, Subject
 from adapters.conformance.items import chosen
 from adapters.conformance.relay import Relay
-from adapters.conformance.simchain_sender import SimchainSender, SimchainSenderConfig
+from adapters.conformance.simchain_sender import SimchainSender
 from adapters.conformance.watch import Watch
 from hub.core.errors import AnchorMismatch, FieldInvalid
 from hub.core.ids import parse_peer_id
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
     from adapters.sdk.clock import Clock
 
 _PATIENCE = Patience()
-
-SenderConfig = SimchainSenderConfig
-"""Told apart by ``kind``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +72,7 @@ async def opened(terms: Terms, clock: Clock) -> AsyncIterator[tuple[Exam, int]]:
     relay = Relay(trust_domain_of(terms.cert_file), watch, clock)
     client_type = subject.anchor.client_type
     with counterparty.kept(terms.directory, client_type, clock) as chain:
-        sender = sender_of(terms.sender_file) if terms.sender_file else None
+        sender = sender_of(terms.sender_file, clock) if terms.sender_file else None
         try:
             port = await relay.start(terms.listen, credentials)
             exam = Exam(
@@ -106,24 +102,17 @@ def write_anchor(directory: Path, file: str, examiner: str, clock: Clock) -> Non
         anchor_file.write(file, chain.anchor(), peer=peer, display_name="ydhub-conformance")
 
 
-def sender_of(file: str) -> Sender:
-    """The users that the TOML *file* names, paths relative to it. Raises ``FieldInvalid``."""
+def sender_of(file: str, clock: Clock) -> Sender:
+    """The users that the TOML *file* names. Raises ``HubError``."""
+    users = sender_config.read(file)
+    if isinstance(users, sender_config.SimchainUsers):
+        return SimchainSender(users)
     try:
-        content = Path(file).read_bytes()
-        config = msgspec.toml.decode(content, type=SenderConfig)
-    except OSError as error:
-        raise FieldInvalid(field=file, problem=f"cannot be read: {error.strerror}") from error
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise FieldInvalid(field=file, problem=f"is not valid: {error}") from error
-    base = Path(file).parent
-    return SimchainSender(
-        msgspec.structs.replace(
-            config,
-            cert_file=str(base / config.cert_file),
-            key_file=str(base / config.key_file),
-            ca_file=str(base / config.ca_file),
-        )
-    )
+        # Its libraries are an extra: who examines another kind of chain needs none of them.
+        from adapters.conformance.cosmos_sender import CosmosSender  # noqa: PLC0415
+    except ImportError as error:
+        raise FieldInvalid(field=file, problem="needs pip install 'ydhub[cosmos]'") from error
+    return CosmosSender(users, clock)
 
 
 def trust_domain_of(cert_file: str) -> str:

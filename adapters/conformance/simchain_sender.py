@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import grpc
-import msgspec
 from ydhub.simchain.v1 import simchain_service_pb2 as pb
 from ydhub.simchain.v1 import simchain_service_pb2_grpc as service
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from typing import TypeVar
 
+    from adapters.conformance.sender_config import SimchainUsers
     from hub.core.ids import ClientId
 
     T = TypeVar("T")
@@ -26,34 +26,10 @@ _OPTIONS: Final = (("grpc.max_receive_message_length", -1),)
 _PORT: Final = "transfer"
 
 
-class SimchainSenderConfig(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag="simchain",
-    tag_field="kind",
-):
-    """Where the chain's users dial, and who they are."""
-
-    address: str
-    """host:port of the chain's SimchainService."""
-    cert_file: str
-    """Of the chain's own peer, or of an administrator."""
-    key_file: str
-    ca_file: str
-    sender: str
-    """An account that holds some hundred units of the denomination."""
-    denomination: str
-    """What it sends."""
-    receiver: str
-    """An account that the examiner's tokens go to."""
-
-
 class SimchainSender:
     """Users of an embedded chain."""
 
-    def __init__(self, config: SimchainSenderConfig) -> None:
+    def __init__(self, config: SimchainUsers) -> None:
         """Users that *config* names. Raises ``FieldInvalid``."""
         credentials = channel_credentials(config.cert_file, config.key_file, config.ca_file)
         self._config = config

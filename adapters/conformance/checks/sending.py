@@ -159,18 +159,12 @@ async def error_acknowledgement(exam: Exam) -> None:
 @check("ICS-04 v2, TimeoutPacket; design section 3 (one header gives both: time and absence)")
 async def time_out(exam: Exam) -> None:
     """A packet is refunded once, by its proven absence at a header past its timeout, not before."""
-    lanes, chain = await opening.lanes(exam), exam.counterparty
+    lanes = await opening.lanes(exam)
+    await _refused_early(exam, lanes)
     before = await exam.sender.locked(lanes.here.client)
     life = traffic.whole(exam.patience.life)
     sequences = await traffic.sent(exam, lanes, 1, lives_s=life)
-    [batch] = await traffic.taken(exam, lanes, sequences)
-    packet = next(one for one in batch.packets if one.sequence in sequences)
-    chain.block()
-    if chain.seconds < packet.timeout_timestamp:
-        execution = await traffic.time_out(exam, lanes, packet)
-        await traffic.refused(exam, execution, sequences, Reason.TIMEOUT_NOT_REACHED)
-        key = traffic.commitment(lanes, packet.sequence)
-        await traffic.present(exam, key, f"commitment {packet.sequence}, which still stands")
+    [packet] = await _packets(exam, lanes, sequences)
     await _until(exam, packet.timeout_timestamp)
     execution = await traffic.time_out(exam, lanes, packet)
     await traffic.done(exam, execution, sequences)
@@ -191,6 +185,26 @@ async def conservation(exam: Exam) -> None:
     await _answered(exam, lanes, open_ones)
     await traffic.becomes(exam, lanes, chain.vouchers(), locked=True)
     await traffic.becomes(exam, lanes, exam.received_before + chain.escrowed(), locked=False)
+
+
+async def _refused_early(exam: Exam, lanes: Lanes) -> None:
+    """A packet whose timeout is far away is not refunded. Raises ``Failed``."""
+    sequences = await traffic.sent(exam, lanes, 1)
+    [packet] = await _packets(exam, lanes, sequences)
+    before = await exam.sender.locked(lanes.here.client)
+    exam.counterparty.block()
+    execution = await traffic.time_out(exam, lanes, packet)
+    await traffic.refused(exam, execution, sequences, Reason.TIMEOUT_NOT_REACHED)
+    key = traffic.commitment(lanes, packet.sequence)
+    await traffic.present(exam, key, f"commitment {packet.sequence}, which still stands")
+    await traffic.becomes(exam, lanes, before, locked=True)
+
+
+async def _packets(exam: Exam, lanes: Lanes, sequences: RangeSet) -> list[Packet]:
+    """The packets of these *sequences*, once they are shown. Raises ``Failed``."""
+    batches = await traffic.taken(exam, lanes, sequences)
+    shown = [packet for batch in batches for packet in batch.packets]
+    return [packet for packet in shown if packet.sequence in sequences]
 
 
 async def _answered(exam: Exam, lanes: Lanes, batches: list[Batch]) -> list[Packet]:

@@ -95,7 +95,7 @@ async def test_users_are_named_by_a_file_beside_their_own(tmp_path: Path) -> Non
     ]
     file = tmp_path / "sender.toml"
     file.write_text("\n".join(lines))
-    found = sender_of(str(file))
+    found = sender_of(str(file), ManualClock())
     assert isinstance(found, SimchainSender)
     assert found.receiver == "bob"
     await found.close()
@@ -107,7 +107,7 @@ async def test_users_are_named_by_a_file_beside_their_own(tmp_path: Path) -> Non
     ):
         file.write_text("\n".join(wrong))
         with pytest.raises(FieldInvalid):
-            sender_of(str(file))
+            sender_of(str(file), ManualClock())
 
 
 def test_the_trust_domain_is_the_examiners_own(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.conformance.sender import SenderFailed
-from adapters.conformance.simchain_sender import SimchainSender, SimchainSenderConfig
+from adapters.conformance.sender_config import SimchainUsers
+from adapters.conformance.simchain_sender import SimchainSender
 from adapters.sdk.clock import SystemClock
 from adapters.simchain.messages import CreateClient, RegisterCounterparty, Transaction, UpdateClient
 from adapters.simchain.messages import UpdateStep as Step
@@ -50,7 +51,7 @@ async def test_users_send_and_tell_what_is_locked_and_received(tmp_path: Path) -
     config = config_of(tmp_path, certificates, "127.0.0.1:9")
     async with running(config, SystemClock()) as (process, port):
         sender = SimchainSender(
-            SimchainSenderConfig(
+            SimchainUsers(
                 address=f"127.0.0.1:{port}",
                 cert_file=cert_file,
                 key_file=key_file,
