@@ -153,6 +153,9 @@ class RelayerApp:
             case Topic.ACCEPTED | Topic.OUTCOMES:
                 for owner in owners:
                     await self._packets_changed(owner, change)
+            case Topic.RETRIES:
+                for owner in owners:
+                    await owner.retries_asked(int(change.key))
             case Topic.LANES:
                 await self._lanes_changed(owners, change.key)
             case Topic.PEERS:

@@ -21,6 +21,7 @@ from hub.core.lane import Order
 from hub.core.paths import commitment_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, PacketException
+from hub.core.time import Timestamp
 from hub.wire.frames import MAX_FRAME_BYTES
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_packet
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from hub.core.record import FrameProof, StoredPacket, StoredProof
+    from hub.ports.clock import Clock
     from hub.ports.leases import Fence
     from hub.ports.registry import Registry
     from relayer.switchboard import LaneDesk, Switchboard
@@ -50,6 +52,11 @@ class Delivery:
         self._board = board
         self._desk = desk
         self._fence = fence
+        self._afresh = EMPTY
+
+    def prove_afresh(self, items: RangeSet) -> None:
+        """As the protocol says."""
+        self._afresh |= items
 
     async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What the destination's chain made of the packets. Raises ``HubError``."""
@@ -68,11 +75,13 @@ class Delivery:
         if isinstance(effect, Done):
             await registry.outcomes.record_delivered(self._fence, self._lane_id, effect.items)
             hit(Failpoint.DELIVERY_RECORDED)
+            self._afresh -= effect.items
             return EMPTY
         async with self._desk.settling:
             # What an outcome has ended meanwhile is no exception any more.
             ended = self._desk.view.destination.done
-            found = [one for one in exceptions(effect) if one.sequence not in ended]
+            noted = exceptions(effect, self._board.clock)
+            found = [one for one in noted if one.sequence not in ended]
             if found:
                 await registry.exceptions.put(self._fence, self._lane_id, found)
                 log_parked(self._desk.key.name, found)
@@ -119,6 +128,7 @@ class Delivery:
         stored = await stored_proof(self._board.registry, packets[0].proof_id)
         proof = stored.proof
         is_whole = len(packets) + len(proof.skipped) == proof.leaf_count
+        afresh = afresh or any(packet.sequence in self._afresh for packet in packets)
         is_current = stored.gate == self._desk.view.source.gate
         reaches = await clients.reaches(key.destination_client, proof.height)
         if is_whole and is_current and reaches and not afresh:
@@ -194,7 +204,7 @@ async def stored_proof(registry: Registry, proof_id: int) -> StoredProof:
 
 
 def exceptions(
-    effect: Park | Wait, sequences: Mapping[int, int] | None = None
+    effect: Park | Wait, clock: Clock, sequences: Mapping[int, int] | None = None
 ) -> list[PacketException]:
     """The exceptions that *effect* asks to record; a wait without a refusal leaves none.
 
@@ -203,6 +213,7 @@ def exceptions(
     if effect.refusal is None:
         return []
     is_parked = isinstance(effect, Park)
+    due = None if isinstance(effect, Park) else clock.now() + (effect.due - clock.monotonic())
     items = [effect.item] if isinstance(effect, Park) else list(effect.items)
     return [
         PacketException(
@@ -211,7 +222,7 @@ def exceptions(
             reason=effect.refusal.reason,
             detail=effect.refusal.detail,
             attempts=1 if isinstance(effect, Park) else effect.tries,
-            next_attempt_at=None,
+            next_attempt_at=Timestamp(due) if due is not None else None,
         )
         for item in items
     ]

@@ -17,7 +17,6 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from hub.core.errors import HubError, LeaseLost
 from hub.core.lane import LaneState, Order
 from hub.core.ranges import RangeSet
-from hub.core.record import ExceptionKind
 from hub.core.time import SECOND, Duration
 from relayer.chain_clients import ChainClients
 from relayer.cursors import cursor, in_frames
@@ -30,6 +29,7 @@ from relayer.runner import FlowRunner
 from relayer.session import ITEM_CREDITS
 from relayer.settlement import Settlement
 from relayer.steps.flow import Added, Ended, Flow, Gate, backlog
+from relayer.steps.retries import due_retries, excluded, retries, unparked, waiting
 from relayer.timeouts import TimeoutSweep
 from relayer.turns import Turns
 
@@ -55,8 +55,6 @@ LANES_AT_ONCE: Final = 16
 """Lanes that one poll looks at before frames have their turn."""
 ROUTES_AT_ONCE: Final = 64
 """Lanes whose routes one poll reads again."""
-
-_EXCLUDED = frozenset({ExceptionKind.DENIED, ExceptionKind.HOLE, ExceptionKind.PARKED})
 
 
 class PeerOwner:
@@ -166,13 +164,17 @@ class PeerOwner:
             runner.feed(Ended(view.destination.done))
             open_ones = view.source.done - view.destination.done
             if open_ones:
-                excluded = await self._excluded(view.lane.lane_id)
+                found = await self._board.registry.exceptions.of_lane(view.lane.lane_id)
                 # Outcomes may have come meanwhile.
-                runner.feed(Added(open_ones - excluded - desk.view.destination.done))
+                open_ones -= desk.view.destination.done
+                runner.again(unparked(retries(found) & open_ones, runner.flow))
+                runner.feed(Added(open_ones - excluded(found)))
         else:
             runner.feed(Gate(is_stopped=bool(view.destination_stopped)))
             outcomes = RangeSet.span(0, view.destination.outcome_count)
             runner.feed(Added(outcomes - view.source.progress))
+            if runner.flow.parked:
+                await self._retry_outcomes(desk, runner)
         if was_stopped and not _is_stopped(view):
             self._tell([[cursor(view, self.peer)]])
 
@@ -180,10 +182,32 @@ class PeerOwner:
         """The desk of an owned lane."""
         return self._lanes.get(lane_id)
 
-    async def _excluded(self, lane_id: int) -> RangeSet:
-        """Sequences that are not delivered, though they are open."""
+    async def retries_asked(self, lane_id: int) -> None:
+        """What an operator wants tried again on the lane, if it is owned, is tried now."""
+        desk = self._lanes.get(lane_id)
+        if desk is None:
+            return
+        registry = self._board.registry
+        await self.sync(desk, await registry.lanes.view(lane_id))
+        runner = self._runner(desk)
+        if runner is None:
+            return
+        now = await registry.audit.clock()
+        due = due_retries(await registry.exceptions.of_lane(lane_id), now)
+        if desk.key.destination_peer != self.peer:
+            due = await self._outcome_indexes(lane_id, due)
+        runner.again(due & waiting(runner.flow))
+
+    async def _retry_outcomes(self, desk: LaneDesk, runner: FlowRunner) -> None:
+        """Outcomes that were parked, and no longer are in the registry, are tried."""
+        lane_id = desk.view.lane.lane_id
         found = await self._board.registry.exceptions.of_lane(lane_id)
-        return RangeSet.of([entry.sequence for entry in found if entry.kind in _EXCLUDED])
+        asked = await self._outcome_indexes(lane_id, retries(found))
+        runner.again(asked & runner.flow.parked)
+
+    async def _outcome_indexes(self, lane_id: int, sequences: RangeSet) -> RangeSet:
+        found = await self._board.registry.outcomes.find(lane_id, sequences)
+        return RangeSet.of([outcome.outcome_index for outcome in found])
 
     def _own(self, desk: LaneDesk) -> bool:
         """Whether the lane's way out from here runs from now on; not twice, and not after all."""

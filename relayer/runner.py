@@ -15,6 +15,7 @@ from hub.core.errors import HubError
 from hub.core.time import Duration
 from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import (
+    Again,
     Begun,
     Done,
     Effect,
@@ -57,6 +58,10 @@ class Carrier(Protocol):
 
         What a ``HubError`` keeps from being recorded is sent again later, and reported again.
         """
+        ...
+
+    def prove_afresh(self, items: RangeSet) -> None:
+        """*items* go with a new proof when they are sent, until they are reported executed."""
         ...
 
 
@@ -123,6 +128,12 @@ class FlowRunner:
             self._carry_out(effect)
         self._give_up_overdue()
         self._woken.set()
+
+    def again(self, items: RangeSet) -> None:
+        """*items* are tried now, and proven afresh."""
+        if items:
+            self._carrier.prove_afresh(items)
+            self.feed(Again(items))
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Send):

@@ -8,6 +8,7 @@ Source: design section 3 ("completed", "refunded"), section 5 ("outcome_index").
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -49,10 +50,15 @@ class Settlement:
         self._board = board
         self._desk = desk
         self._fence = fence
+        self._afresh = EMPTY
         self._excepted: dict[int, int] = {}
         """By outcome index the sequences of owed outcomes that stand as exceptions."""
         self._knows_earlier = False
         """Whether exceptions of earlier sessions are among them."""
+
+    def prove_afresh(self, items: RangeSet) -> None:
+        """As the protocol says."""
+        self._afresh |= items
 
     async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What the source's chain made of the outcomes. Raises ``HubError``."""
@@ -77,6 +83,7 @@ class Settlement:
             await registry.outcomes.record_completed(self._fence, self._lane_id, effect.items)
             hit(Failpoint.COMPLETION_RECORDED)
             self._desk.completed(effect.items)
+            self._afresh -= effect.items
             await self._end_exceptions(effect.items)
             return effect.items
         indexes = RangeSet.of([effect.item]) if isinstance(effect, Park) else effect.items
@@ -84,7 +91,7 @@ class Settlement:
             outcome.outcome_index: outcome.sequence
             for outcome in await registry.outcomes.read(self._lane_id, indexes)
         }
-        found = exceptions(effect, sequences)
+        found = exceptions(effect, self._board.clock, sequences)
         if found:
             await registry.exceptions.put(self._fence, self._lane_id, found)
             self._excepted.update(sequences)
@@ -140,6 +147,9 @@ class Settlement:
     ) -> Part:
         """The execution that brings *outcomes*, all of one proof; *again* if it may have been."""
         stored = await stored_proof(self._board.registry, outcomes[0].proof_id)
+        if any(outcome.outcome_index in self._afresh for outcome in outcomes):
+            # No gate has this number: what was proven under it goes no further.
+            stored = replace(stored, gate=-1)
         if outcomes[0].kind is OutcomeKind.ABSENCE:
             execution = await self._time_out(outcomes[0], packets, stored)
         else:

@@ -54,7 +54,7 @@ class StoryEvent:
     """One thing that happened to a packet."""
 
     event: str
-    """ACCEPT, DENY, ATTEMPT, or a ``PacketEvent``."""
+    """ACCEPT, DENY, ATTEMPT, RETRY, or a ``PacketEvent``."""
     detail: str
     at: Timestamp | None
     """By the database's clock; None where no time is recorded."""

@@ -13,7 +13,7 @@ from hub.core.errors import PacketNotFound
 from hub.core.lane import LaneState
 from hub.core.lifecycle import TERMINAL, PacketEvent, PacketState
 from hub.core.ranges import RangeSet
-from hub.core.record import ExceptionKind, OutcomeKind
+from hub.core.record import AttemptKind, ExceptionKind, OutcomeKind
 from hub.core.standing import OUTCOME_EVENTS, PacketStanding, PacketStory, StoryEvent, state_of
 
 if TYPE_CHECKING:
@@ -21,9 +21,17 @@ if TYPE_CHECKING:
 
     from hub.core.ids import PeerId
     from hub.core.lane import LaneKey, LaneView
-    from hub.core.record import PacketException, StoredOutcome, StoredPacket, StoredProof
+    from hub.core.record import (
+        Attempt,
+        PacketException,
+        StoredOutcome,
+        StoredPacket,
+        StoredProof,
+    )
     from hub.ports.registry import Registry
 
+MAX_ATTEMPTS: Final = 100
+"""Of a story; the newest."""
 SCAN_LIMIT: Final = 5_000
 """Packets that one page looks at; where it is narrowed to a state, it may then be short."""
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
@@ -80,11 +88,12 @@ async def page(
 async def explain(registry: Registry, key: LaneKey, sequence: int) -> PacketStory:
     """The packet's whole story. Raises as ``get``."""
     view, standing = await _find(registry, key, sequence)
+    attempts = await registry.exceptions.attempts(view.lane.lane_id, sequence, MAX_ATTEMPTS)
     leases = await registry.leases.all()
     attached = {lease.peer for lease in leases if lease.attached}
     return PacketStory(
         standing=standing,
-        events=tuple(_events(view, standing)),
+        events=tuple(_events(view, standing, attempts)),
         waiting_for=waiting_for(view, standing, attached),
     )
 
@@ -152,9 +161,11 @@ def _deadline(standing: PacketStanding) -> str:
     return f" at {datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _events(view: LaneView, standing: PacketStanding) -> Iterable[StoryEvent]:
+def _events(
+    view: LaneView, standing: PacketStanding, attempts: Sequence[Attempt]
+) -> Iterable[StoryEvent]:
     """What happened, oldest first; what adapters report has no time of its own."""
-    key, stored, exception = view.lane.key, standing.stored, standing.exception
+    key, stored, outcome = view.lane.key, standing.stored, standing.outcome
     if stored is not None:
         detail = f"its commitment is proven on peers/{key.source_peer}"
         yield StoryEvent(
@@ -164,19 +175,33 @@ def _events(view: LaneView, standing: PacketStanding) -> Iterable[StoryEvent]:
             yield StoryEvent(
                 event="DENY", detail=stored.denial, at=stored.accepted_at, proof_height=0
             )
-    if exception is not None and exception.attempts:
-        detail = f"{exception.attempts} attempts, the last: {exception.reason}: {exception.detail}"
-        yield StoryEvent(event="ATTEMPT", detail=detail, at=None, proof_height=0)
+    tried = [_attempted(attempt) for attempt in attempts]
+    early = [one for one in tried if outcome is None or (one.at or 0) < outcome.recorded_at]
+    yield from early
     if standing.sequence in view.destination.progress:
         detail = f"peers/{key.destination_peer} reports it executed"
         yield StoryEvent(event=PacketEvent.DELIVER, detail=detail, at=None, proof_height=0)
-    if standing.outcome is not None:
-        yield from _outcome_events(view, standing, standing.outcome)
+    if outcome is not None:
+        yield from _outcome_events(view, standing, outcome, tried[len(early) :])
+
+
+def _attempted(attempt: Attempt) -> StoryEvent:
+    if attempt.kind is AttemptKind.ASKED:
+        detail = f"{attempt.peer} asked to try it again"
+        return StoryEvent(event="RETRY", detail=detail, at=attempt.at, proof_height=0)
+    detail = f"peers/{attempt.peer} refused it: {attempt.reason}: {attempt.detail}"
+    if attempt.kind is AttemptKind.PARKED:
+        detail += "; parked"
+    return StoryEvent(event="ATTEMPT", detail=detail, at=attempt.at, proof_height=0)
 
 
 def _outcome_events(
-    view: LaneView, standing: PacketStanding, outcome: StoredOutcome
+    view: LaneView,
+    standing: PacketStanding,
+    outcome: StoredOutcome,
+    attempts: Iterable[StoryEvent],
 ) -> Iterable[StoryEvent]:
+    """The outcome, then the *attempts* to have it executed at the source."""
     key = view.lane.key
     source, destination = f"peers/{key.source_peer}", f"peers/{key.destination_peer}"
     details = {
@@ -191,6 +216,7 @@ def _outcome_events(
         at=outcome.recorded_at,
         proof_height=standing.outcome_height,
     )
+    yield from attempts
     if execution is not None and standing.state in TERMINAL:
         what = "acknowledgement" if execution is PacketEvent.COMPLETE else "refund"
         detail = f"{source} reports the {what} executed"

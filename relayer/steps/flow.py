@@ -96,6 +96,13 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """Items are to be tried now, also those that are parked or wait for a later time."""
+
+    items: RangeSet
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The outcome of items is proven, or their completion recorded: they need nothing more."""
 
@@ -155,7 +162,7 @@ class Tick:
     """Time has passed, or there is room again."""
 
 
-Event = Added | Ended | Begun | Withdrawn | Reported | Failed | Gate | Tick
+Event = Added | Again | Ended | Begun | Withdrawn | Reported | Failed | Gate | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +208,9 @@ def step(flow: Flow, event: Event, now: Timestamp) -> tuple[Flow, list[Effect]]:
     match event:
         case Added(items):
             cuts = _with_cuts(flow.cuts, [items])
-            flow = replace(flow, pending=flow.pending | (items - _known(flow)), cuts=cuts)
+            flow = replace(flow, pending=flow.pending | (items - known(flow)), cuts=cuts)
+        case Again(items):
+            flow = _again(flow, items)
         case Ended(items):
             flow = _ended(flow, items)
         case Begun(number):
@@ -239,13 +248,25 @@ def backlog(flow: Flow) -> int:
     return len(flow.pending) + sum(len(delayed.items) for delayed in flow.later)
 
 
-def _known(flow: Flow) -> RangeSet:
-    known = flow.pending | flow.parked
+def known(flow: Flow) -> RangeSet:
+    """Every item that the flow holds, wherever it stands."""
+    found = flow.pending | flow.parked
     for attempt in flow.in_flight:
-        known |= attempt.items
+        found |= attempt.items
     for delayed in (*flow.awaiting, *flow.later):
-        known |= delayed.items
-    return known
+        found |= delayed.items
+    return found
+
+
+def _again(flow: Flow, items: RangeSet) -> Flow:
+    rested = replace(flow, parked=flow.parked - items, later=_without(flow.later, items))
+    due = items - known(rested)
+    return replace(
+        rested,
+        pending=rested.pending | due,
+        cuts=_with_cuts(rested.cuts, [due]),
+        tried=rested.tried | (due & known(flow)),
+    )
 
 
 def _ended(flow: Flow, items: RangeSet) -> Flow:

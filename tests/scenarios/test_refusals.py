@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from hub.core.lifecycle import PacketState
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind
 from hub.exchange import story
+from tests.harness.exchange import ADMIN
 from tests.harness.relayed import Relayed, Town, relayed
 
 if TYPE_CHECKING:
@@ -140,6 +142,65 @@ async def test_a_refund_that_the_source_never_takes_is_parked_until_it_comes_ane
     await attached_anew(world.left, world)
     await world.reaches(S.REFUNDED, 3)
     assert isinstance(world.left.adapter.executions[-1].action, TimeOut)
+    assert await exceptions(world) == []
+
+
+async def test_a_parked_packet_that_an_operator_retries_goes_at_once_with_a_new_proof(
+    world: Relayed,
+) -> None:
+    world.right.adapter.refuses = {3: NEVER}
+    world.submit(world.left, 5)
+    await world.reaches(S.COMPLETED, *REST)
+    await world.until(lambda: world.registry.state.lanes[1].exceptions)
+    world.right.adapter.refuses = {}
+    due = await world.registry.exceptions.retry([(world.key, 3)], ADMIN)
+    assert due == {world.key: RangeSet.of([3])}
+    await world.reaches(S.COMPLETED, 3)
+    assert attempts(world.right) == 2
+    assert await exceptions(world) == []
+
+
+async def test_a_retry_that_no_hint_told_of_is_found_by_the_slow_poll(world: Relayed) -> None:
+    world.right.adapter.refuses = {1: NEVER}
+    world.submit(world.left)
+    await world.until(lambda: world.registry.state.lanes[1].exceptions)
+    world.right.adapter.refuses = {}
+    row = world.registry.state.lanes[1]
+    row.exceptions[1] = replace(row.exceptions[1], kind=ExceptionKind.RETRY)
+    await world.seconds(6)
+    await world.reaches(S.COMPLETED, 1)
+
+
+async def test_a_parked_packet_that_is_refused_again_is_parked_again(world: Relayed) -> None:
+    world.right.adapter.refuses = {1: NEVER}
+    world.submit(world.left)
+    await world.until(lambda: world.registry.state.lanes[1].exceptions)
+    await world.registry.exceptions.retry([(world.key, 1)], ADMIN)
+    await world.until(lambda: attempts(world.right, 1) == 2)
+    await world.seconds(1)
+    assert await exceptions(world) == [(1, ExceptionKind.PARKED, Reason.PACKET_UNSUPPORTED)]
+    await world.seconds(12)
+    assert attempts(world.right, 1) == 2
+    told = await story.explain(world.registry, world.key, 1)
+    events = [event.event for event in told.events]
+    assert events == ["ACCEPT", "ATTEMPT", "RETRY", "ATTEMPT"]
+
+
+@pytest.mark.parametrize("end", [S.COMPLETED, S.REFUNDED])
+async def test_a_parked_outcome_that_an_operator_retries_is_executed(
+    world: Relayed, end: PacketState
+) -> None:
+    world.left.adapter.refuses = {1: NEVER}
+    if end is S.REFUNDED:
+        world.right.adapter.refuses = {1: NEVER}
+    world.submit(world.left, 1, timeout=20)
+    await world.reaches(S.TIMED_OUT if end is S.REFUNDED else S.ACKNOWLEDGED, 1)
+    await world.until(lambda: attempts(world.left, 1) == 1)
+    await world.seconds(1)
+    assert await exceptions(world) == [(1, ExceptionKind.PARKED, Reason.PACKET_UNSUPPORTED)]
+    world.left.adapter.refuses = {}
+    await world.registry.exceptions.retry([(world.key, 1)], ADMIN)
+    await world.reaches(end, 1)
     assert await exceptions(world) == []
 
 

@@ -19,7 +19,7 @@ from hub.wire.packet import decode_packet, encode_packet
 from relayer.delivery import Delivery, exceptions, stored_proof
 from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
 from relayer.switchboard import LaneDesk
-from tests.harness.clock import settle
+from tests.harness.clock import ManualClock, settle
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.simchain import LIGHT_CLIENT
 from tests.harness.station import Station, goes_on, proto_height
@@ -204,6 +204,21 @@ class TestCarrying:
         with pytest.raises(AdapterOffline):
             await carrying
 
+    async def test_what_is_to_be_proven_afresh_is_until_it_is_reported_executed(
+        self, wired: Station
+    ) -> None:
+        await accepted(wired, 3)
+        height = wired.left.chain.height
+        carrier = await delivery(wired)
+        carrier.prove_afresh(RangeSet.of([2]))
+        wired.exchange.grow(2)
+        await wired.know()
+        await carrier.carry(send(1, 2, 3), goes_on)
+        await carrier.record(Done(RangeSet.of([2])))
+        await carrier.carry(send(1, 2, 3), goes_on)
+        heights = [one.receive.proof_height.number for one in wired.right.executions]
+        assert heights[0] > height == heights[1]
+
 
 class TestRecording:
     async def test_what_is_reported_executed_is_delivered_and_not_ended(
@@ -240,9 +255,14 @@ class TestRecording:
 
 
 def test_exceptions_name_sequences_where_the_items_are_others() -> None:
-    [found] = exceptions(Wait(RangeSet.of([0]), LATER, Timestamp(0), 2), {0: 17})
+    clock = ManualClock()
+    due = Timestamp(clock.monotonic() + 5)
+    [found] = exceptions(Wait(RangeSet.of([0]), LATER, due, 2), clock, {0: 17})
     assert (found.sequence, found.kind) == (17, ExceptionKind.RETRY)
-    assert exceptions(Wait(RangeSet.of([0]), None, Timestamp(0), 2), {0: 17}) == []
+    assert found.next_attempt_at == clock.now() + 5
+    assert exceptions(Wait(RangeSet.of([0]), None, due, 2), clock, {0: 17}) == []
+    [parked] = exceptions(Park(0, NEVER), clock, {0: 17})
+    assert parked.next_attempt_at is None
 
 
 async def test_a_proof_that_is_not_kept_is_damage(wired: Station) -> None:

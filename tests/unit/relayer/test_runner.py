@@ -51,6 +51,10 @@ class PaperCarrier:
         self.sends: list[Send] = []
         self.recorded: list[Done | Park | Wait] = []
         self.cancelled: list[int] = []
+        self.afresh = EMPTY
+
+    def prove_afresh(self, items: RangeSet) -> None:
+        self.afresh |= items
 
     async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         self.sends.append(send)
@@ -104,6 +108,17 @@ def span(first: int, last: int) -> RangeSet:
 
 
 ONE = span(1, 1)
+
+
+async def test_what_is_tried_again_is_proven_afresh(
+    runner: FlowRunner, carrier: PaperCarrier
+) -> None:
+    runner.again(EMPTY)
+    assert (carrier.sends, carrier.afresh) == ([], EMPTY)
+    runner.again(RangeSet.of([3]))
+    await settle()
+    assert carrier.afresh == RangeSet.of([3])
+    assert [send.items for send in carrier.sends] == [RangeSet.of([3])]
 
 
 def test_reports_that_follow_each_other_are_one_record() -> None:

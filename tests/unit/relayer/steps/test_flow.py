@@ -18,6 +18,7 @@ from relayer.steps.flow import (
     PROOF_WITHIN,
     REPORT_WITHIN,
     Added,
+    Again,
     Begun,
     Done,
     Effect,
@@ -200,6 +201,23 @@ def test_a_parked_item_is_let_go_when_its_outcome_is_proven() -> None:
     flow, _ = after(Flow(), Added(span(3, 3)), Reported(1, EMPTY, (Refused(3, NEVER),)))
     flow, _ = after(flow, Ended(span(3, 3)))
     assert flow.parked == EMPTY
+
+
+def test_what_an_operator_retries_is_sent_though_it_is_parked_or_waits() -> None:
+    never = Refusal(Reason.PACKET_INVALID, "never", is_final=True)
+    later = Refusal(Reason.BACKLOG_FULL, "later", is_final=False)
+    flow, _ = after(Flow(), Added(span(1, 3)))
+    flow, _ = after(flow, Reported(1, EMPTY, (Refused(1, never), Refused(2, later))))
+    assert flow.parked == span(1, 1)
+    flow, effects = after(flow, Again(span(1, 2)))
+    assert sends(effects) == [Send(2, span(1, 2), possible_duplicate=True)]
+    assert (flow.parked, [entry.items for entry in flow.later]) == (EMPTY, [span(3, 3)])
+
+
+def test_a_retry_adds_what_the_flow_does_not_know_and_doubles_nothing() -> None:
+    flow, _ = after(Flow(), Added(span(1, 2)))
+    flow, effects = after(flow, Again(span(1, 4)))
+    assert sends(effects) == [Send(2, span(3, 4), possible_duplicate=False)]
 
 
 def test_items_that_a_report_leaves_out_are_tried_again() -> None:

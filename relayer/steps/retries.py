@@ -1,0 +1,58 @@
+"""What exceptions mean for a lane's way out: what stays where it is, and what is tried again.
+
+A packet that an operator retries is no longer PARKED in the registry, but RETRY. A flow that still
+holds it as parked has not heard of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hub.core.ranges import RangeSet
+from hub.core.record import ExceptionKind
+from relayer.steps.flow import known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hub.core.record import PacketException
+    from hub.core.time import Timestamp
+    from relayer.steps.flow import Flow
+
+_EXCLUDED: Final = frozenset({ExceptionKind.DENIED, ExceptionKind.HOLE, ExceptionKind.PARKED})
+
+
+def excluded(found: Iterable[PacketException]) -> RangeSet:
+    """Sequences that are not delivered, though they are open."""
+    return RangeSet.of([one.sequence for one in found if one.kind in _EXCLUDED])
+
+
+def retries(found: Iterable[PacketException]) -> RangeSet:
+    """Sequences that are to be tried again."""
+    return RangeSet.of([one.sequence for one in found if one.kind is ExceptionKind.RETRY])
+
+
+def due_retries(found: Iterable[PacketException], now: Timestamp) -> RangeSet:
+    """Sequences that are to be tried again by *now*, by the registry's clock."""
+    return RangeSet.of(
+        [
+            one.sequence
+            for one in found
+            if one.kind is ExceptionKind.RETRY
+            and one.next_attempt_at is not None
+            and one.next_attempt_at <= now
+        ]
+    )
+
+
+def unparked(sequences: RangeSet, flow: Flow) -> RangeSet:
+    """Those of *sequences* that *flow* holds as parked, or not at all."""
+    return sequences - (known(flow) - flow.parked)
+
+
+def waiting(flow: Flow) -> RangeSet:
+    """Items that *flow* does not try now: parked ones, and those of a later time."""
+    found = flow.parked
+    for delayed in flow.later:
+        found |= delayed.items
+    return found
