@@ -122,6 +122,17 @@ class HubClient:
             return ClientStatus.PENDING
         return ClientStatus.ACTIVE if now < self.expires_at else ClientStatus.EXPIRED
 
+    def has_started(self, anchor: Anchor, now: Timestamp) -> bool:
+        """Whether the client stands on *anchor* already, and needs no new one at *now*."""
+        is_well = self.status(now) in {ClientStatus.PENDING, ClientStatus.ACTIVE}
+        return is_well and self.anchor == anchor
+
+    def recovery_detail(self, anchor: Anchor, now: Timestamp) -> str:
+        """What a recovery to *anchor* at *now* changes, for the record."""
+        was = f"{self.status(now)} {self.frozen_cause}".strip()
+        new, old = anchor.header_hash.hex(), self.anchor.header_hash.hex()
+        return f"from {anchor.height} {new}, was {self.anchor.height} {old}, {was}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainClient:

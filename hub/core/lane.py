@@ -78,6 +78,11 @@ class LaneKey:
         return f"lanes/{self}"
 
     @property
+    def peers(self) -> tuple[PeerId, PeerId]:
+        """Its source, and its destination."""
+        return self.source_peer, self.destination_peer
+
+    @property
     def reverse(self) -> LaneKey:
         """The lane of the other direction over the same pair of clients."""
         return LaneKey(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.core.client import ChainClient, ConsensusState, HubClient, VerifiedHeader
+    from hub.core.client import Anchor, ChainClient, ConsensusState, HubClient, VerifiedHeader
     from hub.core.errors import Reason
     from hub.core.ids import ClientId, PeerId
     from hub.core.time import Timestamp
@@ -26,6 +26,8 @@ class Evidence:
     recorded_at: Timestamp
     number: int
     """Within its peer, from 1."""
+    carried_to: tuple[tuple[PeerId, ClientId], ...] = ()
+    """Chain clients, (whose chain, native id), that are frozen by it; by name."""
 
 
 class Clients(Protocol):
@@ -73,6 +75,24 @@ class Clients(Protocol):
         """The hub client is frozen, the gates of all its lanes are raised; whether it was before.
 
         Evidence is kept in either case. Raises ``ClientNotFound``, ``RequestIdReused``.
+        """
+        ...
+
+    async def recover(
+        self, peer: PeerId, anchor: Anchor, now: Timestamp, cause: str, by: Caller
+    ) -> bool:
+        """The hub client starts again from *anchor*, not frozen, and waits for its header.
+
+        The gates of all that it proves are raised; evidence and headers stay. Returns whether it
+        had started from *anchor* before and still may be built on at *now*. Raises
+        ``ClientNotFound``, ``RequestIdReused``, or as ``hub.core.client.check_recovery``.
+        """
+        ...
+
+    async def note_carried(self, fence: Fence, peer: PeerId, number: int, client: ClientId) -> None:
+        """The *client* on the fence's peer's chain is frozen by that evidence against *peer*.
+
+        Raises ``LeaseLost``, ``EvidenceNotFound``, ``ClientNotFound`` for one without a mirror.
         """
         ...
 

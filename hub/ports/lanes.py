@@ -118,6 +118,13 @@ class Lanes(Protocol):
         """
         ...
 
+    async def drain(self, key: LaneKey, cause: str, by: Caller) -> bool:
+        """The lane is DRAINING and its gates are raised; whether it was before.
+
+        Raises as ``pause``.
+        """
+        ...
+
     async def resume(self, key: LaneKey, by: Caller) -> bool:
         """The lane is OPEN and its gates are raised; whether it was before. Raises as ``pause``."""
         ...

@@ -29,6 +29,20 @@ class Peers(Protocol):
         """The peer. Raises ``PeerNotFound``."""
         ...
 
+    async def suspend(self, peer: PeerId, cause: str, by: Caller) -> bool:
+        """The peer is SUSPENDED, the gates of its lanes are raised; whether it was before.
+
+        Raises ``PeerNotFound``, ``IllegalMove`` from any state but ACTIVE, ``RequestIdReused``.
+        """
+        ...
+
+    async def resume(self, peer: PeerId, cause: str, by: Caller) -> bool:
+        """The peer is ACTIVE, the gates of its lanes are raised; whether it was before.
+
+        Raises as ``suspend``, from any state but SUSPENDED.
+        """
+        ...
+
     async def page(self, after: str, limit: int) -> Sequence[Peer]:
         """At most *limit* peers whose id is above *after*, by id."""
         ...

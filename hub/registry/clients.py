@@ -1,24 +1,17 @@
-"""Clients, headers and evidence in Postgres."""
+"""Clients and headers in Postgres; freezes.py has the rest of the port."""
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, literal_column, select, text, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.core.errors import (
-    ClientFrozen,
-    ClientNotFound,
-    LeaseLost,
-    Reason,
-)
-from hub.ports.clients import Evidence
+from hub.core.errors import ClientFrozen, ClientNotFound, LeaseLost
 from hub.ports.registry import Change, Topic
+from hub.registry.freezes import Freezes, read_client
 from hub.registry.headers import HEADERS, STATE, latest_state, store_headers
 from hub.registry.leases import check_lease
-from hub.registry.moments import timestamp
 from hub.registry.records import (
     chain_client_of,
     chain_client_values,
@@ -28,54 +21,28 @@ from hub.registry.records import (
 )
 from hub.registry.tables.clients import (
     chain_clients,
-    evidence,
     headers,
     hub_clients,
     validator_sets,
 )
-from hub.registry.tables.peers import peers
-from hub.registry.trail import audit, claim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Select
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from hub.core.client import ChainClient, ConsensusState, HubClient, VerifiedHeader
     from hub.core.ids import ClientId, PeerId
-    from hub.ports.caller import Caller
     from hub.ports.leases import Fence
-    from hub.ports.registry import Changes
-    from hub.registry.engine import Database
-    from hub.registry.records import Row
-
-_STOP = text(
-    """
-    WITH own AS (
-        SELECT s.lane_id, s.side FROM lane_sides s JOIN lanes l USING (lane_id)
-        WHERE s.peer = :peer AND (l.source_peer = :peer OR l.destination_peer = :peer)
-        ORDER BY s.lane_id, s.side FOR NO KEY UPDATE OF s
-    )
-    UPDATE lane_sides s SET gate = s.gate + 1, stopped = true FROM own
-    WHERE s.lane_id = own.lane_id AND s.side = own.side
-    RETURNING s.lane_id
-    """
-)
 
 
-class PostgresClients:
+class PostgresClients(Freezes):
     """``hub.ports.clients.Clients`` in Postgres."""
-
-    def __init__(self, database: Database, changes: Changes) -> None:
-        """The clients of *database*."""
-        self._database = database
-        self._changes = changes
 
     async def hub_client(self, peer: PeerId) -> HubClient:
         """As the port says."""
         async with self._database.transaction() as connection:
-            row = await _client(connection, select(hub_clients), peer)
+            row = await read_client(connection, select(hub_clients), peer)
             return hub_client_of(row, await latest_state(connection, peer))
 
     async def hub_clients(self, after: str, limit: int) -> Sequence[HubClient]:
@@ -134,54 +101,12 @@ class PostgresClients:
         async with self._database.transaction() as connection:
             await check_lease(connection, fence)
             query = select(hub_clients).with_for_update(read=True)
-            client = await _client(connection, query, fence.peer)
+            client = await read_client(connection, query, fence.peer)
             if client.frozen_at is not None:
                 name = f"peers/{fence.peer}/client"
                 raise ClientFrozen(client=name, cause=client.frozen_cause)
             await store_headers(connection, fence.peer, client.client_type, headers)
         self._changes.announce(Change(Topic.PEERS, fence.peer))
-
-    async def freeze(
-        self, peer: PeerId, cause: str, evidence: tuple[Reason, bytes, bytes] | None, by: Caller
-    ) -> bool:
-        """As the port says."""
-        async with self._database.transaction() as connection:
-            # No lane is opened and no lease taken meanwhile: both lock the peer.
-            lock = select(peers.c.peer).where(peers.c.peer == peer).with_for_update(read=True)
-            await connection.execute(lock)
-            client = await _client(connection, select(hub_clients).with_for_update(), peer)
-            again = await claim(connection, by)
-            if evidence is not None:
-                await _keep(connection, peer, evidence)
-            if again is not None or client.frozen_at is not None:
-                return True
-            stopped = (await connection.execute(_STOP, {"peer": peer})).scalars().all()
-            # Last, so that its time is after that of everything that was recorded before it.
-            await connection.execute(
-                update(hub_clients)
-                .where(hub_clients.c.peer == peer)
-                .values(frozen_at=func.clock_timestamp(), frozen_cause=cause)
-            )
-            await audit(connection, by, "client.freeze", f"peers/{peer}/client", detail=cause)
-        self._changes.announce(Change(Topic.PEERS, peer))
-        for lane_id in stopped:
-            self._changes.announce(Change(Topic.LANES, str(lane_id)))
-        return False
-
-    async def evidence(self, peer: PeerId) -> Sequence[Evidence]:
-        """As the port says."""
-        query = select(evidence).where(evidence.c.peer == peer).order_by(evidence.c.number)
-        async with self._database.transaction() as connection:
-            return [
-                Evidence(
-                    reason=Reason(row.reason),
-                    first=row.first,
-                    second=row.second,
-                    recorded_at=timestamp(row.recorded_at),
-                    number=row.number,
-                )
-                for row in await connection.execute(query)
-            ]
 
     async def put_chain_client(self, fence: Fence, client: ChainClient) -> None:
         """As the port says."""
@@ -222,32 +147,3 @@ class PostgresClients:
         async with self._database.transaction() as connection:
             row = (await connection.execute(query)).one_or_none()
             return header_of(row) if row is not None else None
-
-
-async def _client(connection: AsyncConnection, query: Select[Any], peer: PeerId) -> Row:
-    row = (await connection.execute(query.where(hub_clients.c.peer == peer))).one_or_none()
-    if row is None:
-        raise ClientNotFound(name=f"peers/{peer}/client")
-    return row
-
-
-async def _keep(
-    connection: AsyncConnection, peer: PeerId, found: tuple[Reason, bytes, bytes]
-) -> None:
-    """The evidence is stored, once. The peer's client is locked."""
-    reason, first, second = found
-    parts = (reason.encode(), first, second)
-    digest = sha256(b"".join([sha256(part).digest() for part in parts])).digest()
-    count = select(func.count() + literal_column("1")).where(evidence.c.peer == peer)
-    await connection.execute(
-        insert(evidence)
-        .values(
-            peer=peer,
-            number=count.scalar_subquery(),
-            reason=reason,
-            first=first,
-            second=second,
-            digest=digest,
-        )
-        .on_conflict_do_nothing(constraint="uq_evidence_peer_digest")
-    )

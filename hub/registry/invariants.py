@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from hub.registry.gates import STOPPED
+
 _TRUTH: Final = """
 WITH truth AS (
     SELECT s.lane_id, s.side, s.peer, s.outcome_count,
@@ -110,6 +112,7 @@ _TEMPLATES: Final[dict[str, str]] = {
     "equivocation_frozen": """
         SELECT DISTINCT 'peers/' || peer FROM evidence JOIN hub_clients USING (peer)
         WHERE frozen_at IS NULL
+            AND (recovered_at IS NULL OR recorded_at > recovered_at)
     """,
     # I8
     "one_header_per_height": """
@@ -178,7 +181,17 @@ _TEMPLATES: Final[dict[str, str]] = {
         {truth}
         SELECT format('lane %s is %s', lane_id, l.state)
         FROM lanes l JOIN accepted a USING (lane_id)
-        WHERE (l.pause_cause <> '' AND l.state <> 'PAUSED') OR lower(a.done) < l.first_sequence
+        WHERE (l.pause_cause <> '' AND l.state NOT IN ('PAUSED', 'DRAINING'))
+            OR lower(a.done) < l.first_sequence
+    """,
+    "stopped_sides": """
+        SELECT format('lane %s %s', s.lane_id, s.side)
+        FROM lane_sides s
+        JOIN lanes l USING (lane_id)
+        JOIN hub_clients c ON c.peer = s.peer
+        JOIN peers p ON p.peer = s.peer
+        JOIN peers o ON o.peer = l.destination_peer
+        WHERE s.stopped <> ({stopped})
     """,
     # I14
     "no_overdue_without_exception": """
@@ -210,7 +223,9 @@ _TEMPLATES: Final[dict[str, str]] = {
 }
 
 INVARIANTS: Final[dict[str, str]] = {
-    name: template.replace("{truth}", _TRUTH).replace("{place}", _PLACE)
+    name: template.replace("{truth}", _TRUTH)
+    .replace("{place}", _PLACE)
+    .replace("{stopped}", STOPPED)
     for name, template in _TEMPLATES.items()
 }
 """Every invariant, by name."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import or_, select, text, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.core.errors import LaneNotFound, LaneNotOpen
 from hub.core.lane import LaneSide, LaneState, LaneView
 from hub.ports.registry import Change, Topic
+from hub.registry.gates import hold_peers, raise_lane
 from hub.registry.multirange import from_text
 from hub.registry.openings import Openings
 from hub.registry.records import lane_of, route_of, route_values
@@ -38,8 +39,10 @@ FROM lane_sides s WHERE s.lane_id = l.lane_id AND s.side = """
 _STOPPED: Final = """
 SELECT CASE
     WHEN c.frozen_at IS NOT NULL THEN coalesce(nullif(c.frozen_cause, ''), 'frozen')
-    WHEN p.state <> 'ACTIVE' THEN 'the peer is ' || lower(p.state)
-    ELSE '' END AS cause
+    WHEN p.state <> 'ACTIVE'
+        THEN concat_ws(': ', 'the peer is ' || lower(p.state), nullif(p.suspend_cause, ''))
+    ELSE '' END AS cause,
+    p.state <> 'ACTIVE' AS is_away
 FROM peers p JOIN hub_clients c USING (peer) WHERE p.peer = """
 VIEW: Final = f"""
 SELECT l.*,
@@ -47,7 +50,8 @@ SELECT l.*,
     s.done AS source_done, s.progress AS source_progress, sp.cause AS source_stopped,
     d.epoch AS destination_epoch, d.gate AS destination_gate,
     d.outcome_count AS destination_outcome_count, d.done AS destination_done,
-    d.progress AS destination_progress, dp.cause AS destination_stopped
+    d.progress AS destination_progress, dp.cause AS destination_stopped,
+    sp.is_away AS source_away, dp.is_away AS destination_away
 FROM lanes l
 JOIN LATERAL ({_SIDE} 'SOURCE') s ON true
 JOIN LATERAL ({_SIDE} 'DESTINATION') d ON true
@@ -57,22 +61,12 @@ JOIN LATERAL ({_STOPPED} l.destination_peer) dp ON true
 _VIEW_ONE: Final = f"{VIEW} WHERE l.lane_id = $1"
 _VIEW_PEER: Final = f"{VIEW} WHERE l.source_peer = $1 OR l.destination_peer = $1 ORDER BY l.lane_id"
 
-_RAISE_GATES: Final = text(
-    """
-    WITH own AS (
-        SELECT lane_id, side FROM lane_sides WHERE lane_id = :lane_id
-        ORDER BY side FOR NO KEY UPDATE
-    )
-    UPDATE lane_sides s SET
-        gate = s.gate + 1,
-        stopped = CASE
-            WHEN s.side = 'DESTINATION' THEN s.stopped
-            ELSE :paused OR EXISTS (
-                SELECT FROM hub_clients c WHERE c.peer = s.peer AND c.frozen_at IS NOT NULL
-            ) END
-    FROM own WHERE s.lane_id = own.lane_id AND s.side = own.side
-    """
-)
+_TURNABLE: Final = frozenset({LaneState.OPEN, LaneState.PAUSED, LaneState.DRAINING})
+_ACTIONS: Final = {
+    LaneState.PAUSED: "lane.pause",
+    LaneState.DRAINING: "lane.drain",
+    LaneState.OPEN: "lane.resume",
+}
 
 
 class PostgresLanes(Openings):
@@ -107,6 +101,10 @@ class PostgresLanes(Openings):
     async def pause(self, key: LaneKey, cause: str, by: Caller) -> bool:
         """As the port says."""
         return await self._turn(key, LaneState.PAUSED, cause, by)
+
+    async def drain(self, key: LaneKey, cause: str, by: Caller) -> bool:
+        """As the port says."""
+        return await self._turn(key, LaneState.DRAINING, cause, by)
 
     async def resume(self, key: LaneKey, by: Caller) -> bool:
         """As the port says."""
@@ -151,12 +149,13 @@ class PostgresLanes(Openings):
         return sorted(found, key=lambda route: route.key.name)
 
     async def _turn(self, key: LaneKey, to: LaneState, cause: str, by: Caller) -> bool:
-        """The lane, OPEN or PAUSED now, is in the state *to*; whether it was before."""
+        """The lane, open in some way now, is in the state *to*; whether it was before."""
         async with self._database.transaction() as connection:
+            await hold_peers(connection, key.peers)
             lane = await _read(connection, key, lock=True)
             if await claim(connection, by) is not None:
                 return True
-            if lane.state not in {LaneState.OPEN, LaneState.PAUSED}:
+            if lane.state not in _TURNABLE:
                 raise LaneNotOpen(lane=key.name, state=lane.state)
             if lane.state is to:
                 return True
@@ -166,10 +165,8 @@ class PostgresLanes(Openings):
                 .where(lanes.c.lane_id == lane.lane_id)
                 .values(state=to, pause_cause=cause, revision=revision)
             )
-            is_paused = to is LaneState.PAUSED
-            await connection.execute(_RAISE_GATES, {"lane_id": lane.lane_id, "paused": is_paused})
-            action = "lane.pause" if is_paused else "lane.resume"
-            await audit(connection, by, action, key.name, revision=revision, detail=cause)
+            await raise_lane(connection, lane.lane_id)
+            await audit(connection, by, _ACTIONS[to], key.name, revision=revision, detail=cause)
         self._changes.announce(Change(Topic.LANES, str(lane.lane_id)))
         return False
 
@@ -185,12 +182,15 @@ async def _read(connection: AsyncConnection, key: LaneKey, *, lock: bool = False
 
 
 def _view(row: Mapping[str, Any]) -> LaneView:
+    lane = lane_of(row)
+    away = zip(lane.key.peers, (row["source_away"], row["destination_away"]), strict=True)
     return LaneView(
-        lane=lane_of(row),
+        lane=lane,
         source=_side(row, "source"),
         destination=_side(row, "destination"),
         source_stopped=row["source_stopped"],
         destination_stopped=row["destination_stopped"],
+        suspended=tuple([peer for peer, is_away in away if is_away]),
     )
 
 

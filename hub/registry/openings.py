@@ -13,6 +13,7 @@ from hub.ports.caller import Caller
 from hub.ports.lanes import OpeningState
 from hub.ports.registry import Change, Topic
 from hub.registry.allowed import allowed_ports
+from hub.registry.gates import STOPPED, hold_peers
 from hub.registry.records import opening_of, plan_values
 from hub.registry.tables.lanes import lane_openings, lanes, routes
 from hub.registry.tables.peers import peers
@@ -31,17 +32,19 @@ if TYPE_CHECKING:
     from hub.registry.records import Row
 
 _SIDES: Final = text(
-    """
+    f"""
     INSERT INTO lane_sides (lane_id, side, peer, epoch, stopped)
-    SELECT l.lane_id, n.side, n.peer, coalesce(e.epoch, 0), c.frozen_at IS NOT NULL
+    SELECT l.lane_id, s.side, s.peer, coalesce(e.epoch, 0), ({STOPPED})
     FROM lanes l
+    JOIN peers o ON o.peer = l.destination_peer
     CROSS JOIN LATERAL (
         VALUES ('SOURCE', l.source_peer), ('DESTINATION', l.destination_peer)
-    ) AS n (side, peer)
-    JOIN hub_clients c USING (peer)
-    LEFT JOIN leases e USING (peer)
+    ) AS s (side, peer)
+    JOIN hub_clients c ON c.peer = s.peer
+    JOIN peers p ON p.peer = s.peer
+    LEFT JOIN leases e ON e.peer = s.peer
     WHERE l.lane_id = :lane_id
-    """
+    """  # noqa: S608 - our own parts
 )
 
 
@@ -124,7 +127,7 @@ class Openings:
             row = await _opening(connection, number, lock=True)
             if row.state != OpeningState.RUNNING:
                 return
-            await _hold_peers(connection, lanes)
+            await hold_peers(connection, [peer for key, _ in lanes for peer in key.peers])
             author = Caller(identity=row.author)
             opening = opening_of(row)
             for index, (key, first) in enumerate(lanes):
@@ -154,13 +157,6 @@ async def _check_peers(connection: AsyncConnection, plan: OpeningPlan) -> None:
     for peer in ends:
         if peer not in known:
             raise PeerNotFound(name=f"peers/{peer}")
-
-
-async def _hold_peers(connection: AsyncConnection, pairs: Sequence[tuple[LaneKey, int]]) -> None:
-    """No lease is taken and no client frozen while the lanes' rows are made."""
-    ends = {peer for key, _ in pairs for peer in (key.source_peer, key.destination_peer)}
-    query = select(peers.c.peer).where(peers.c.peer.in_(ends)).order_by(peers.c.peer)
-    await connection.execute(query.with_for_update(key_share=True))
 
 
 async def _opening(connection: AsyncConnection, number: int, *, lock: bool = False) -> Row:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
-from hub.core.errors import PeerExists, PeerNotFound
+from hub.core.errors import IllegalMove, PeerExists, PeerNotFound
 from hub.core.peer import PeerState
 from hub.ports.registry import Change, Topic
+from hub.registry.gates import hold_peers, raise_peer
 from hub.registry.records import anchor_values, peer_of
 from hub.registry.tables.clients import hub_clients
 from hub.registry.tables.peers import peers
@@ -70,11 +71,45 @@ class PostgresPeers:
         async with self._database.transaction() as connection:
             return await _read(connection, peer)
 
+    async def suspend(self, peer: PeerId, cause: str, by: Caller) -> bool:
+        """As the port says."""
+        return await self._turn(peer, PeerState.SUSPENDED, cause, by)
+
+    async def resume(self, peer: PeerId, cause: str, by: Caller) -> bool:
+        """As the port says."""
+        return await self._turn(peer, PeerState.ACTIVE, cause, by)
+
     async def page(self, after: str, limit: int) -> Sequence[Peer]:
         """As the port says."""
         query = _WITH_ANCHOR.where(peers.c.peer > after).order_by(peers.c.peer).limit(limit)
         async with self._database.transaction() as connection:
             return [peer_of(row) for row in await connection.execute(query)]
+
+    async def _turn(self, peer: PeerId, to: PeerState, cause: str, by: Caller) -> bool:
+        """The peer, ACTIVE or SUSPENDED now, is in the state *to*; whether it was before."""
+        is_suspended = to is PeerState.SUSPENDED
+        verb = "suspend" if is_suspended else "resume"
+        async with self._database.transaction() as connection:
+            await hold_peers(connection, [peer])
+            found = await _read(connection, peer)
+            if await claim(connection, by) is not None or found.state is to:
+                return True
+            if found.state not in {PeerState.ACTIVE, PeerState.SUSPENDED}:
+                raise IllegalMove(state=found.state, event=verb)
+            revision = found.revision + 1
+            suspend_cause = cause if is_suspended else ""
+            await connection.execute(
+                update(peers)
+                .where(peers.c.peer == peer)
+                .values(state=to, suspend_cause=suspend_cause, revision=revision)
+            )
+            changed = await raise_peer(connection, peer)
+            action = f"peer.{verb}"
+            await audit(connection, by, action, found.name, revision=revision, detail=cause)
+        self._changes.announce(Change(Topic.PEERS, peer))
+        for lane_id in sorted(set(changed)):
+            self._changes.announce(Change(Topic.LANES, str(lane_id)))
+        return False
 
 
 async def _read(connection: AsyncConnection, peer: PeerId) -> Peer:

@@ -91,17 +91,20 @@ def peer_of(row: Row) -> Peer:
         anchor=anchor_of(row),
         created_at=timestamp(row.created_at),
         revision=row.revision,
+        suspend_cause=row.suspend_cause,
     )
 
 
 def hub_client_of(row: Row, latest: ConsensusState | None) -> HubClient:
-    """The hub client in a row of ``hub_clients``."""
+    """The hub client in a row of ``hub_clients``; *latest* counts only from its anchor on."""
+    is_behind = latest is not None and latest.height.number < row.anchor_height
     return HubClient(
         peer=row.peer,
         anchor=anchor_of(row),
         is_frozen=row.frozen_at is not None,
         frozen_cause=row.frozen_cause,
-        latest=latest,
+        latest=None if is_behind else latest,
+        verified_height=latest.height.number if latest is not None else 0,
     )
 
 

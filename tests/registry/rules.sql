@@ -37,6 +37,9 @@ UPDATE peers SET state = 'SUSPENDED', revision = revision + 1;
 -- allowed
 UPDATE lanes SET state = 'CLOSED', revision = revision + 1;
 
+-- allowed
+UPDATE lanes SET state = 'DRAINING', pause_cause = 'x', revision = revision + 1;
+
 -- ck_headers_header_hash
 INSERT INTO headers (peer, height, revision, header_hash, time, root, next_validators_hash,
     validators_hash, content) SELECT 'suzhou', 6, 1, decode(repeat('00', 32), 'hex'), 1,
@@ -309,6 +312,69 @@ UPDATE hub_clients SET trusting_period = trusting_period + 1;
 
 -- hub_clients: anchor_stays
 UPDATE hub_clients SET chain_id = 'other';
+
+-- hub_clients: anchor_stays
+UPDATE hub_clients SET prefix = '{x}', anchor_height = anchor_height + 1;
+
+-- hub_clients: anchor_stays
+UPDATE hub_clients SET anchor_height = anchor_height - 1;
+
+-- allowed
+UPDATE hub_clients SET anchor_height = anchor_height + 1, trusting_period = trusting_period + 1,
+    header_hash = decode(repeat('01', 32), 'hex'), recovered_at = now();
+
+-- ck_peers_suspend_cause
+UPDATE peers SET suspend_cause = 'x', revision = revision + 1;
+
+-- allowed
+INSERT INTO revocations (serial, cause) VALUES ('1f', 'x');
+
+-- allowed
+INSERT INTO revocations (identity, cause) VALUES ('a', 'x'), ('a', 'y');
+
+-- ck_revocations_subject
+INSERT INTO revocations (serial, identity, cause) VALUES ('1f', 'a', 'x');
+
+-- ck_revocations_subject
+INSERT INTO revocations (cause) VALUES ('x');
+
+-- uq_revocations_serial
+INSERT INTO revocations (serial, cause) VALUES ('1f', 'x'), ('1f', 'y');
+
+-- revocations: not_emptied
+TRUNCATE revocations;
+
+-- ck_certificates_serial
+INSERT INTO certificates (serial, identity, expires_at) VALUES ('0f', 'a', now());
+
+-- ck_certificates_serial
+INSERT INTO certificates (serial, identity, expires_at) VALUES ('F', 'a', now());
+
+-- ck_invitations_digest
+INSERT INTO invitations (digest, peer, expires_at) VALUES ('x', 'suzhou', now());
+
+-- fk_invitations_serial
+INSERT INTO invitations (digest, peer, expires_at, serial)
+    VALUES (decode(repeat('01', 32), 'hex'), 'suzhou', now(), '1f');
+
+-- invitations: spent_once
+INSERT INTO certificates (serial, identity, expires_at) VALUES ('2f', 'a', now());
+INSERT INTO invitations (digest, peer, expires_at, serial)
+    VALUES (decode(repeat('01', 32), 'hex'), 'suzhou', now(), '2f');
+UPDATE invitations SET serial = NULL;
+
+-- carried_evidence: append_only
+INSERT INTO chain_clients (peer, client, chain_id, latest_revision, latest_height, trust_numerator,
+    trust_denominator, trusting_period, max_clock_drift, counterparty_prefix)
+    VALUES ('hangzhou', 'c-1', 'suzhou-1', 1, 1, 1, 3, 1, 1, '{}');
+INSERT INTO carried_evidence (peer, number, chain_peer, client) VALUES ('suzhou', 1, 'hangzhou', 'c-1');
+DELETE FROM carried_evidence;
+
+-- fk_carried_evidence_peer_number
+INSERT INTO chain_clients (peer, client, chain_id, latest_revision, latest_height, trust_numerator,
+    trust_denominator, trusting_period, max_clock_drift, counterparty_prefix)
+    VALUES ('hangzhou', 'c-1', 'suzhou-1', 1, 1, 1, 3, 1, 1, '{}');
+INSERT INTO carried_evidence (peer, number, chain_peer, client) VALUES ('suzhou', 9, 'hangzhou', 'c-1');
 
 -- hub_clients: stays
 DELETE FROM hub_clients;

@@ -7,16 +7,20 @@ import pytest
 
 from hub.core.client import ChainClient, TrustOptions
 from hub.core.errors import (
+    AnchorInvalid,
+    ClientActive,
     ClientFrozen,
     ClientNotFound,
     ConsensusStateDiffers,
+    EvidenceNotFound,
+    GateChanged,
     LeaseLost,
     Reason,
     RequestIdReused,
 )
 from hub.core.height import Height
 from hub.core.ids import ChainId, ClientId
-from hub.core.time import SECOND, Duration
+from hub.core.time import SECOND, Duration, Timestamp
 from hub.ports.caller import Caller
 from hub.ports.leases import Fence
 from hub.registry.validator_sets import set_digest
@@ -26,6 +30,7 @@ from tests.harness.registry import (
     SHANGHAI,
     SUZHOU,
     VALIDATORS,
+    acceptance,
     acquire,
     anchor,
     broken,
@@ -35,6 +40,7 @@ from tests.harness.registry import (
 )
 
 if TYPE_CHECKING:
+    from hub.core.client import Anchor
     from hub.ports.registry import Registry
 
 EVIDENCE = (Reason.CONSENSUS_STATE_DIFFERS, b"first", b"second")
@@ -227,3 +233,130 @@ async def test_a_mirror_is_put_only_by_its_own_chains_lease(registry: Registry) 
     await registry.leases.release(mine)
     with pytest.raises(LeaseLost):
         await registry.clients.put_chain_client(mine, mirror())
+
+
+NOW = Timestamp(1_800_000_100 * SECOND)
+LATER = anchor("suzhou-1", height=Height(1, 20))
+
+
+async def frozen(registry: Registry) -> None:
+    """Suzhou's client has verified up to height 9, and is frozen by evidence."""
+    await register(registry, SUZHOU)
+    await registry.clients.add_headers(await acquire(registry, SUZHOU), [header(5), header(9)])
+    await registry.clients.freeze(SUZHOU, "two truths", EVIDENCE, ADMIN)
+
+
+async def test_a_frozen_client_starts_again_from_a_later_anchor_and_waits_for_its_header(
+    registry: Registry,
+) -> None:
+    await frozen(registry)
+    assert not await registry.clients.recover(SUZHOU, LATER, NOW, "mended", ADMIN)
+    client = await registry.clients.hub_client(SUZHOU)
+    assert (client.is_frozen, client.frozen_cause) == (False, "")
+    assert (client.anchor, client.latest, client.verified_height) == (LATER, None, 9)
+    assert (await registry.peers.get(SUZHOU)).anchor == LATER
+    assert await registry.clients.header(SUZHOU, 9) == header(9)
+    assert len(await registry.clients.evidence(SUZHOU)) == 1
+    assert await broken(registry) == {}
+    await registry.clients.add_headers(await acquire(registry, SUZHOU), [header(20)])
+    assert (await registry.clients.hub_client(SUZHOU)).latest == header(20).state
+
+
+async def test_an_expired_client_starts_again_and_an_active_one_does_not(
+    registry: Registry,
+) -> None:
+    await register(registry, SUZHOU)
+    await registry.clients.add_headers(await acquire(registry, SUZHOU), [header(5)])
+    with pytest.raises(ClientActive):
+        await registry.clients.recover(SUZHOU, LATER, NOW, "why not", ADMIN)
+    late = Timestamp(NOW + 1_209_600 * SECOND)
+    assert not await registry.clients.recover(SUZHOU, LATER, late, "a long night", ADMIN)
+
+
+async def test_an_anchor_that_was_mistyped_is_replaced_before_its_header_came(
+    registry: Registry,
+) -> None:
+    await frozen(registry)
+    await registry.clients.recover(SUZHOU, LATER, NOW, "mended", ADMIN)
+    right = replace(LATER, height=Height(1, 21))
+    assert not await registry.clients.recover(SUZHOU, right, NOW, "mistyped", ADMIN)
+    with pytest.raises(AnchorInvalid):
+        await registry.clients.recover(SUZHOU, LATER, NOW, "and back", ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("height", replace(LATER, height=Height(1, 9))),
+        ("height", replace(LATER, height=Height(2, 20))),
+        ("chain_id", replace(LATER, chain_id=ChainId("suzhou-2"))),
+        ("client_type", replace(LATER, client_type="qbft")),
+        ("prefix", replace(LATER, prefix=(b"ibc", b"x"))),
+        ("header_hash", replace(LATER, header_hash=bytes(32))),
+    ],
+)
+async def test_a_client_does_not_start_from_another_chain_or_from_what_it_has_passed(
+    registry: Registry, field: str, wrong: Anchor
+) -> None:
+    await frozen(registry)
+    with pytest.raises(AnchorInvalid) as caught:
+        await registry.clients.recover(SUZHOU, wrong, NOW, "mended", ADMIN)
+    assert caught.value.field == field
+    assert (await registry.clients.hub_client(SUZHOU)).is_frozen
+
+
+async def test_a_recovery_raises_the_gates_again_and_lets_go_what_nothing_else_stops(
+    registry: Registry,
+) -> None:
+    lanes = await opened(registry)
+    await registry.clients.add_headers(lanes.destination, [header(5)])
+    await registry.clients.freeze(SUZHOU, "two truths", None, ADMIN)
+    await registry.lanes.pause(lanes.lanes[1].key, "work", ADMIN)
+    await registry.clients.recover(SUZHOU, LATER, NOW, "mended", ADMIN)
+    there, back = [await registry.lanes.view(lane.lane_id) for lane in lanes.lanes]
+    assert (there.destination.gate, there.destination_stopped) == (3, "")
+    assert (back.source.gate, back.source_stopped) == (4, "")
+    assert await broken(registry) == {}
+    await lanes.accept(1)
+    await lanes.settle(1, gate=3)
+    part = acceptance(back.lane.lane_id, [1], gate=4)
+    with pytest.raises(GateChanged):
+        await registry.packets.accept(lanes.destination, [part])
+
+
+async def test_a_recovery_again_succeeds(registry: Registry) -> None:
+    await frozen(registry)
+    by = Caller(identity=ADMIN.identity, request_id="r1", digest=b"recover")
+    assert not await registry.clients.recover(SUZHOU, LATER, NOW, "mended", by)
+    assert await registry.clients.recover(SUZHOU, LATER, NOW, "mended", by)
+    assert await registry.clients.recover(SUZHOU, LATER, NOW, "mended", ADMIN)
+    await registry.clients.freeze(SUZHOU, "again", None, ADMIN)
+    assert await registry.clients.recover(SUZHOU, LATER, NOW, "mended", by)
+    assert (await registry.clients.hub_client(SUZHOU)).is_frozen
+
+
+async def test_new_evidence_after_a_recovery_is_kept_and_freezes(registry: Registry) -> None:
+    await frozen(registry)
+    await registry.clients.recover(SUZHOU, LATER, NOW, "mended", ADMIN)
+    new = (Reason.CONSENSUS_STATE_DIFFERS, b"third", b"fourth")
+    assert not await registry.clients.freeze(SUZHOU, "again", new, ADMIN)
+    assert len(await registry.clients.evidence(SUZHOU)) == 2
+    assert await broken(registry) == {}
+
+
+async def test_evidence_says_which_chain_clients_it_was_carried_to(registry: Registry) -> None:
+    await frozen(registry)
+    await register(registry, HANGZHOU, SHANGHAI)
+    fences = [await acquire(registry, peer) for peer in (SHANGHAI, HANGZHOU)]
+    for fence in fences:
+        await registry.clients.put_chain_client(fence, mirror(peer=fence.peer))
+        for _ in range(2):
+            await registry.clients.note_carried(fence, SUZHOU, 1, mirror().client)
+    [found] = await registry.clients.evidence(SUZHOU)
+    assert found.carried_to == ((HANGZHOU, mirror().client), (SHANGHAI, mirror().client))
+    with pytest.raises(EvidenceNotFound):
+        await registry.clients.note_carried(fence, SUZHOU, 2, mirror().client)
+    with pytest.raises(ClientNotFound):
+        await registry.clients.note_carried(fence, SUZHOU, 1, ClientId("07-tendermint-9"))
+    with pytest.raises(LeaseLost):
+        await registry.clients.note_carried(Fence(HANGZHOU, 9), SUZHOU, 1, mirror().client)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hub.core.errors import Reason
 from hub.core.lane import Order, Side
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, OutcomeKind
 from hub.core.time import Timestamp
+from hub.ports.clients import Evidence
 from hub.registry.invariants import INVARIANTS
 from hub.registry.memory import MemoryRegistry
 from hub.registry.memory.invariants import CHECKS
@@ -88,6 +90,7 @@ PLANTS = {
         "ALTER TABLE headers DROP CONSTRAINT ck_headers_header_hash",
         "UPDATE headers SET header_hash = decode(repeat('00', 32), 'hex')",
     ],
+    "stopped_sides": ["UPDATE lane_sides SET stopped = true WHERE side = 'SOURCE'"],
     "ranges_bounded": [
         "ALTER TABLE lane_sides DROP CONSTRAINT ck_lane_sides_progress",
         f"UPDATE lane_sides SET progress = '{{{MANY_RANGES}}}'",  # noqa: S608
@@ -95,6 +98,12 @@ PLANTS = {
 }
 
 MORE_PLANTS = [
+    ("stopped_sides", ["UPDATE lanes SET state = 'DRAINING'"]),
+    ("stopped_sides", ["UPDATE peers SET state = 'SUSPENDED' WHERE peer = 'suzhou'"]),
+    ("equivocation_frozen", [
+        "INSERT INTO evidence VALUES ('suzhou', 1, 'CONSENSUS_STATE_DIFFERS', 'a', 'b', 'c')",
+        "UPDATE hub_clients SET recovered_at = '2000-01-01'",
+    ]),
     ("legal_moves", ["UPDATE lane_sides SET progress = '{[3,4)}' WHERE side = 'DESTINATION'"]),
     ("sequences_dense", [COPY_PACKET.format("lane_id, 77, 1, proof_id, accepted_at, content")]),
     ("outcomes_dense", ["DELETE FROM outcomes WHERE sequence = 2"]),
@@ -192,7 +201,11 @@ def out_of_order(state: State) -> None:
 
 
 def evidence_alone(state: State) -> None:
-    state.evidence[SUZHOU].append(Any)  # type: ignore[arg-type]
+    found = Evidence(
+        reason=Reason.OUTCOME_DIFFERS, first=b"a", second=b"b", recorded_at=Timestamp(2), number=1
+    )
+    state.evidence[SUZHOU].append(found)
+    state.clients[SUZHOU].recovered_at = Timestamp(1)
 
 
 def misplaced_header(state: State) -> None:
@@ -228,6 +241,10 @@ def completed_too_much(state: State) -> None:
 def paused_while_open(state: State) -> None:
     row = lane_row(state)
     row.lane = replace(row.lane, pause_cause="x")
+
+
+def stopped_for_nothing(state: State) -> None:
+    lane_row(state).sides[Side.SOURCE].stopped = True
 
 
 def forgotten(state: State) -> None:
@@ -267,6 +284,7 @@ TWIN_PLANTS: dict[str, Callable[[State], None]] = {
     "no_overdue_without_exception": forgotten,
     "no_zero_hashes": zero_hash,
     "ranges_bounded": too_many_ranges,
+    "stopped_sides": stopped_for_nothing,
 }
 
 

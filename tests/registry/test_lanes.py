@@ -6,12 +6,14 @@ import pytest
 
 from hub.core.errors import (
     AdapterOffline,
+    GateChanged,
     LaneNotFound,
     PeerNotFound,
     RequestIdReused,
 )
 from hub.core.ids import PortId
 from hub.core.lane import LaneState, Order, Route, RouteAction, RouteKey
+from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
 from hub.ports.caller import Caller
 from hub.ports.lanes import OpeningState
@@ -265,3 +267,48 @@ async def test_a_repeated_request_to_set_a_route_does_not_undo_a_later_one(
     await registry.lanes.set_route(allowed, asked("s2"))
     assert await registry.lanes.set_route(denied, asked("s1"))
     assert await registry.lanes.routes(key_of()) == [allowed]
+
+
+async def test_a_draining_lane_accepts_nothing_and_is_closed_once_all_has_ended(
+    registry: Registry,
+) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(1, 2)
+    assert not await registry.lanes.drain(key_of(), "the last year", ADMIN)
+    assert await registry.lanes.drain(key_of(), "again", ADMIN)
+    view = await lanes.view()
+    assert (view.state, view.lane.pause_cause) == (LaneState.DRAINING, "the last year")
+    assert view.delivers
+    assert not view.accepts
+    with pytest.raises(GateChanged):
+        await lanes.accept(3, gate=view.source.gate)
+    await lanes.settle(1, gate=view.destination.gate)
+    await lanes.settle(2, gate=view.destination.gate)
+    assert (await lanes.view()).state is LaneState.DRAINING
+    done = RangeSet.span(0, 2)
+    await registry.outcomes.record_completed(lanes.source, lanes.lane, done)
+    assert (await lanes.view()).state is LaneState.CLOSED
+    assert await broken(registry) == {}
+
+
+async def test_a_drained_lane_is_resumed(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await registry.lanes.drain(key_of(), "the last year", ADMIN)
+    assert (await lanes.view()).state is LaneState.CLOSED
+    assert not await registry.lanes.resume(key_of(), ADMIN)
+    view = await lanes.view()
+    assert (view.state, view.lane.pause_cause) == (LaneState.OPEN, "")
+    await lanes.accept(1, gate=view.source.gate)
+    assert await broken(registry) == {}
+
+
+async def test_a_draining_lane_is_paused_and_a_paused_one_drains(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await registry.lanes.drain(key_of(), "the last year", ADMIN)
+    await registry.lanes.pause(key_of(), "work", ADMIN)
+    assert not (await lanes.view()).delivers
+    await registry.lanes.drain(key_of(), "the last year", ADMIN)
+    view = await lanes.view()
+    assert view.delivers
+    assert (view.source.gate, view.lane.revision) == (4, 4)
+    assert await broken(registry) == {}

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hub.core.errors import HubError, Reason
+from hub.core.height import Height
 from hub.core.ids import PeerId, PortId
 from hub.core.lane import Route, RouteAction, RouteKey
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, OutcomeKind, PacketException
-from hub.core.time import Timestamp
+from hub.core.time import SECOND, Timestamp
 from hub.ports.leases import Fence
 from hub.registry.memory import MemoryRegistry
 from hub.registry.registry import PostgresRegistry
@@ -24,6 +25,7 @@ from tests.harness.registry import (
     SUZHOU,
     TIMEOUT,
     acceptance,
+    anchor,
     broken,
     header,
     key_of,
@@ -50,11 +52,16 @@ class History:
     registries: tuple[Registry, ...]
     fences: dict[PeerId, Fence]
     lane: int
+    anchor: int = 7
+    """Height of the newest anchor."""
 
     async def step(self) -> None:
         """One more thing happens, everywhere the same."""
         steps = (self.accept, self.settle, self.deliver, self.complete, self.except_, self.forget)
-        rare = (self.pause, self.resume, self.acquire, self.move, self.route)
+        rare = (
+            self.pause, self.resume, self.drain, self.acquire, self.move, self.route,
+            self.suspend, self.rejoin, self.freeze, self.recover,
+        )  # fmt: skip
         await self.random.choice(steps if self.random.random() < 0.9 else rare)()
 
     async def ask(self, question: Callable[[Registry], Awaitable[Any]]) -> Any:
@@ -147,6 +154,31 @@ class History:
 
     async def resume(self) -> None:
         await self.ask(lambda registry: registry.lanes.resume(key_of(), ADMIN))
+
+    async def drain(self) -> None:
+        await self.ask(lambda registry: registry.lanes.drain(key_of(), "work", ADMIN))
+
+    async def suspend(self) -> None:
+        peer = self.random.choice((HANGZHOU, SUZHOU))
+        await self.ask(lambda registry: registry.peers.suspend(peer, "audit", ADMIN))
+
+    async def rejoin(self) -> None:
+        await self.ask(lambda registry: registry.peers.resume(HANGZHOU, "done", ADMIN))
+        await self.ask(lambda registry: registry.peers.resume(SUZHOU, "done", ADMIN))
+
+    async def freeze(self) -> None:
+        peer = self.random.choice((HANGZHOU, SUZHOU))
+        evidence = self.random.choice((None, (Reason.OUTCOME_DIFFERS, b"a", b"b")))
+        await self.ask(lambda registry: registry.clients.freeze(peer, "why", evidence, ADMIN))
+
+    async def recover(self) -> None:
+        await self.start_again(HANGZHOU)
+        await self.start_again(SUZHOU)
+
+    async def start_again(self, peer: PeerId) -> None:
+        self.anchor += 1
+        new, now = anchor(f"{peer}-1", height=Height(1, self.anchor)), Timestamp(TIMEOUT * SECOND)
+        await self.ask(lambda registry: registry.clients.recover(peer, new, now, "mended", ADMIN))
 
     async def acquire(self) -> None:
         peer = self.random.choice((HANGZHOU, SUZHOU))

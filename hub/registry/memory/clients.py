@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hub.core.client import HubClient
-from hub.core.errors import ClientFrozen, ClientNotFound, ConsensusStateDiffers, LeaseLost
-from hub.core.lane import Side
+from hub.core.client import HubClient, check_recovery
+from hub.core.errors import (
+    ClientFrozen,
+    ClientNotFound,
+    ConsensusStateDiffers,
+    EvidenceNotFound,
+    LeaseLost,
+)
 from hub.ports.clients import Evidence
 from hub.ports.registry import Topic
 from hub.registry.validator_sets import sets_of
@@ -15,9 +21,10 @@ from hub.registry.validator_sets import sets_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.core.client import ChainClient, ConsensusState, VerifiedHeader
+    from hub.core.client import Anchor, ChainClient, ConsensusState, VerifiedHeader
     from hub.core.errors import Reason
     from hub.core.ids import ClientId, PeerId
+    from hub.core.time import Timestamp
     from hub.ports.caller import Caller
     from hub.ports.leases import Fence
     from hub.registry.memory.state import State
@@ -34,12 +41,15 @@ class MemoryClients:
         """As the port says."""
         row = self._state.client(peer)
         headers = self._state.headers[peer]
+        newest = headers[max(headers)].state if headers else None
+        is_reached = newest is not None and newest.height.number >= row.anchor.height.number
         return HubClient(
             peer=peer,
             anchor=row.anchor,
             is_frozen=row.frozen_at is not None,
             frozen_cause=row.frozen_cause,
-            latest=headers[max(headers)].state if headers else None,
+            latest=newest if is_reached else None,
+            verified_height=newest.height.number if newest is not None else 0,
         )
 
     async def hub_clients(self, after: str, limit: int) -> Sequence[HubClient]:
@@ -118,18 +128,43 @@ class MemoryClients:
         state.carried_out(by)
         if row.frozen_at is not None:
             return True
-        for lane in state.lanes.values():
-            for side in lane.sides.values():
-                if side.peer == peer:
-                    side.gate += 1
-                    side.stopped = True
         row.frozen_cause, row.frozen_at = cause, state.now()
         state.audit(by.identity, "client.freeze", f"peers/{peer}/client", 1, cause)
         state.announce(Topic.PEERS, peer)
-        for lane_id, lane in state.lanes.items():
-            if peer in {lane.sides[Side.SOURCE].peer, lane.sides[Side.DESTINATION].peer}:
-                state.announce(Topic.LANES, lane_id)
+        state.raise_gates(lambda lane, side: lane.sides[side].peer == peer)
         return False
+
+    async def recover(
+        self, peer: PeerId, anchor: Anchor, now: Timestamp, cause: str, by: Caller
+    ) -> bool:
+        """As the port says."""
+        state = self._state
+        row, client = state.client(peer), await self.hub_client(peer)
+        if state.repeated(by) is not None or client.has_started(anchor, now):
+            state.carried_out(by)
+            return True
+        check_recovery(client, anchor, now)
+        state.carried_out(by)
+        row.anchor, row.recovered_at = anchor, state.now()
+        row.frozen_cause, row.frozen_at = "", None
+        state.peers[peer] = replace(state.peers[peer], anchor=anchor)
+        detail = f"{cause}; {client.recovery_detail(anchor, now)}"
+        state.audit(by.identity, "client.recover", client.name, 1, detail)
+        state.announce(Topic.PEERS, peer)
+        state.raise_gates(lambda lane, side: lane.sides[side].peer == peer)
+        return False
+
+    async def note_carried(self, fence: Fence, peer: PeerId, number: int, client: ClientId) -> None:
+        """As the port says."""
+        state = self._state
+        state.check_lease(fence)
+        kept = state.evidence[peer]
+        if not 1 <= number <= len(kept):
+            raise EvidenceNotFound(name=f"peers/{peer}/client/evidence/{number}")
+        await self.chain_client(fence.peer, client)
+        old = kept[number - 1]
+        carried_to = tuple(sorted({*old.carried_to, (fence.peer, client)}))
+        kept[number - 1] = replace(old, carried_to=carried_to)
 
     async def evidence(self, peer: PeerId) -> Sequence[Evidence]:
         """As the port says."""

@@ -92,7 +92,9 @@ def _ordered_outcomes(state: State) -> Iterator[str]:
 
 def _equivocation_frozen(state: State) -> Iterator[str]:
     for peer, kept in state.evidence.items():
-        if kept and state.clients[peer].frozen_at is None:
+        client = state.clients[peer]
+        since = client.recovered_at or 0
+        if client.frozen_at is None and any(found.recorded_at > since for found in kept):
             yield f"peers/{peer}"
 
 
@@ -205,10 +207,17 @@ def _ranges_bounded(state: State) -> Iterator[str]:
 
 def _lane_states(state: State) -> Iterator[str]:
     for row in state.lanes.values():
-        is_paused = row.lane.state is LaneState.PAUSED
+        may_say_why = row.lane.state in {LaneState.PAUSED, LaneState.DRAINING}
         first = min(row.packets, default=row.lane.first_sequence)
-        if bool(row.lane.pause_cause) > is_paused or first < row.lane.first_sequence:
+        if bool(row.lane.pause_cause) > may_say_why or first < row.lane.first_sequence:
             yield f"lane {row.lane.lane_id} is {row.lane.state}"
+
+
+def _stopped_sides(state: State) -> Iterator[str]:
+    for row in state.lanes.values():
+        for name, side in row.sides.items():
+            if side.stopped is not state.is_stopped(row.lane, name, side.peer):
+                yield f"lane {row.lane.lane_id} {name}"
 
 
 def _sends(row: LaneRow, peer: str) -> bool:
@@ -241,5 +250,6 @@ CHECKS: Final[dict[str, Check]] = {
     "ranges_bounded": _ranges_bounded,
     "refund_only_with_absence": _refund_only_with_absence,
     "sequences_dense": _sequences_dense,
+    "stopped_sides": _stopped_sides,
 }
 """Every invariant, by name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub.core.errors import LaneNotFound, LaneNotOpen
 from hub.core.lane import Lane, LaneState, LaneView, Route, RouteAction, RouteKey, Side
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from hub.ports.caller import Caller
     from hub.ports.lanes import OpeningPlan
     from hub.registry.memory.state import State
+
+
+_ACTIONS: Final = {
+    LaneState.PAUSED: "lane.pause",
+    LaneState.DRAINING: "lane.drain",
+    LaneState.OPEN: "lane.resume",
+}
 
 
 class MemoryLanes:
@@ -128,6 +135,7 @@ class MemoryLanes:
             destination=row.sides[Side.DESTINATION].as_side(),
             source_stopped=self._state.stopped_cause(row.lane.key.source_peer),
             destination_stopped=self._state.stopped_cause(row.lane.key.destination_peer),
+            suspended=tuple([p for p in row.lane.key.peers if self._state.is_away(p)]),
         )
 
     async def views(self, peer: PeerId) -> Sequence[LaneView]:
@@ -142,6 +150,10 @@ class MemoryLanes:
     async def pause(self, key: LaneKey, cause: str, by: Caller) -> bool:
         """As the port says."""
         return self._turn(key, LaneState.PAUSED, cause, by)
+
+    async def drain(self, key: LaneKey, cause: str, by: Caller) -> bool:
+        """As the port says."""
+        return self._turn(key, LaneState.DRAINING, cause, by)
 
     async def resume(self, key: LaneKey, by: Caller) -> bool:
         """As the port says."""
@@ -174,24 +186,19 @@ class MemoryLanes:
         return found
 
     def _turn(self, key: LaneKey, to: LaneState, cause: str, by: Caller) -> bool:
-        """The lane, OPEN or PAUSED now, is in the state *to*; whether it was before."""
+        """The lane, open in some way now, is in the state *to*; whether it was before."""
         state = self._state
         row = state.lane_by_key(key)
         if state.repeated(by) is not None:
             return True
-        if row.lane.state not in {LaneState.OPEN, LaneState.PAUSED}:
+        if row.lane.state not in _ACTIONS:
             raise LaneNotOpen(lane=key.name, state=row.lane.state)
         state.carried_out(by)
         if row.lane.state is to:
             return True
         row.lane = replace(row.lane, state=to, pause_cause=cause, revision=row.lane.revision + 1)
-        for side in row.sides.values():
-            side.gate += 1
-        frozen = state.client(key.source_peer).frozen_at is not None
-        row.sides[Side.SOURCE].stopped = frozen or to is LaneState.PAUSED
-        action = "lane.pause" if to is LaneState.PAUSED else "lane.resume"
-        state.audit(by.identity, action, key.name, row.lane.revision, cause)
-        state.announce(Topic.LANES, row.lane.lane_id)
+        state.raise_gates(lambda lane, _: lane is row)
+        state.audit(by.identity, _ACTIONS[to], key.name, row.lane.revision, cause)
         return False
 
     def _open(self, key: LaneKey, first: int, order: Order, author: str) -> None:
@@ -212,7 +219,7 @@ class MemoryLanes:
             side: SideRow(
                 peer=peer,
                 epoch=state.leases.get(peer, LeaseRow()).epoch,
-                stopped=state.client(peer).frozen_at is not None,
+                stopped=state.is_stopped(lane, side, peer),
             )
             for side, peer in ends.items()
         }

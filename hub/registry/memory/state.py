@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hub.core.errors import ClientNotFound, LaneNotFound, LeaseLost, PeerNotFound, RequestIdReused
-from hub.core.lane import LaneSide, Side
+from hub.core.lane import LaneSide, LaneState, Side
+from hub.core.peer import PeerState
 from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
 from hub.ports.registry import Change, Topic
 from hub.registry.narrow import NarrowSet
@@ -47,6 +48,7 @@ class ClientRow:
     anchor: Anchor
     frozen_cause: str = ""
     frozen_at: Timestamp | None = None
+    recovered_at: Timestamp | None = None
 
 
 @dataclass(slots=True)
@@ -210,8 +212,37 @@ class State:
 
     def stopped_cause(self, peer: PeerId) -> str:
         """Why nothing that the peer's chain proves counts; empty if it counts."""
-        row = self.client(peer)
-        return (row.frozen_cause or "frozen") if row.frozen_at is not None else ""
+        row, peer_row = self.client(peer), self.peer(peer)
+        if row.frozen_at is not None:
+            return row.frozen_cause or "frozen"
+        if peer_row.state is PeerState.ACTIVE:
+            return ""
+        what = f"the peer is {peer_row.state.lower()}"
+        return f"{what}: {peer_row.suspend_cause}" if peer_row.suspend_cause else what
+
+    def is_stopped(self, lane: Lane, side: Side, peer: PeerId) -> bool:
+        """Whether nothing may be recorded by proof at that side, which *peer* proves."""
+        if self.client(peer).frozen_at is not None or self.is_away(peer):
+            return True
+        is_source = side is Side.SOURCE
+        return is_source and (
+            lane.state is not LaneState.OPEN or self.is_away(lane.key.destination_peer)
+        )
+
+    def is_away(self, peer: PeerId) -> bool:
+        """Whether the peer takes no part now."""
+        return self.peer(peer).state is not PeerState.ACTIVE
+
+    def raise_gates(self, which: Callable[[LaneRow, Side], bool]) -> None:
+        """The gates of the sides *which* are raised, and each is stopped as it must be now."""
+        for lane_id, row in self.lanes.items():
+            raised = [side for side in row.sides if which(row, side)]
+            for side in raised:
+                found = row.sides[side]
+                found.gate += 1
+                found.stopped = self.is_stopped(row.lane, side, found.peer)
+            if raised:
+                self.announce(Topic.LANES, lane_id)
 
     def repeated(self, by: Caller) -> Request | None:
         """The same request, if it was carried out before. Raises ``RequestIdReused``."""
