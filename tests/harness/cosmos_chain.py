@@ -237,7 +237,7 @@ class CosmosChain(ScriptedNode):
 
     def _answer(self, path: str, data: bytes, at: int) -> bytes:
         if path == "store/ibc/key":
-            return (self.snapshots[at] if at else self.store).get(data, b"")
+            return (self.snapshots.get(at, {}) if at else self.store).get(data, b"")
         if path == "app/simulate":
             return self._simulate(self._read(data))
         if path.endswith("Query/AccountInfo"):
@@ -248,6 +248,10 @@ class CosmosChain(ScriptedNode):
             return message_field(1, varint_field(3, 7) + varint_field(4, sequence))
         if path.endswith("Query/ConsensusStateHeights"):
             return self._reads.list_heights(data)
+        if path.endswith("Query/PacketCommitments"):
+            return self._reads.list_sequences(b"\x01")(data)
+        if path.endswith("Query/PacketAcknowledgements"):
+            return self._reads.list_sequences(b"\x03")(data)
         if path.endswith("Query/ClientCreator"):
             return bytes_field(1, self.creators.get(ClientId(_text(_fields(data)[1])), "").encode())
         raise TransactionRefused(chain=CHAIN_ID, codespace="sdk", code=6, log="unknown path")
