@@ -44,6 +44,7 @@ ITEMS: Final[tuple[Check, ...]] = (
     receiving.acknowledgements_shown,
     receiving.forged_proof,
     receiving.late_packet,
+    receiving.late_among_others,
     sending.packets_shown,
     sending.acknowledge,
     sending.acknowledge_again,

@@ -45,7 +45,8 @@ def print_results(console: Console, peer: str, results: Sequence[Result]) -> Non
     for result in results:
         grade = Text(result.grade, style=_STYLES[result.grade])
         took = f"{result.took / SECOND:.1f} s"
-        table.add_row(result.check.name, grade, took, Text(_why(result)))
+        # The adapter has written some of it: nothing of it moves the operator's cursor.
+        table.add_row(result.check.name, grade, took, Text(_clean(_why(result))))
     console.print(table)
     console.print(closing(peer, results), highlight=False, markup=False)
 
@@ -115,5 +116,5 @@ def _seconds(nanoseconds: int) -> str:
 
 
 def _clean(text: str) -> str:
-    """*text* without what XML 1.0 cannot hold: the adapter has written some of it."""
+    """*text* without what XML 1.0 cannot hold, or a terminal would obey."""
     return "".join([char if char.isprintable() or char == "\n" else "�" for char in text])

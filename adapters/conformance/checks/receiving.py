@@ -131,26 +131,58 @@ async def late_packet(exam: Exam) -> None:
     """A packet past its timeout is not received; its absence is proven and refunds it at home."""
     lanes, chain = await opening.lanes(exam), exam.counterparty
     before, escrowed = await traffic.held(exam, lanes), chain.escrowed()
-    life = traffic.whole(exam.patience.life)
-    [packet] = traffic.send(exam, 1, lives_s=life)
-
-    def is_late() -> int:
-        newest = exam.follower.newest
-        late = newest is not None and whole_seconds(newest.time) >= packet.timeout_timestamp
-        return newest.height.number if newest is not None and late else 0
-
-    limit = Duration(exam.patience.life + exam.patience.shown)
-    wanted = f"a header whose time is {life} s later, shown by itself"
-    at = await exam.watch.until(is_late, limit, wanted)
+    [packet] = traffic.send(exam, 1, lives_s=traffic.whole(exam.patience.life))
+    at = await _late(exam, packet)
     one = RangeSet.of([packet.sequence])
     execution = await traffic.receipt(exam, lanes, [packet])
     await traffic.refused(exam, execution, one, Reason.TIMEOUT_ELAPSED)
+    await _refund_at_home(exam, lanes, packet, at)
+    demand(chain.escrowed() == escrowed, f"{escrowed} units in escrow", chain.escrowed())
+    await traffic.becomes(exam, lanes, before, locked=False)
+
+
+@check("relay.proto, Execution.in_order, ExecutionReport (sequence by sequence)")
+async def late_among_others(exam: Exam) -> None:
+    """Of the packets of one execution the late one alone is refused, also where order matters."""
+    lanes = await opening.lanes(exam)
+    before = await traffic.held(exam, lanes)
+    late = traffic.send(exam, 2, lives_s=traffic.whole(exam.patience.life))
+    timely = traffic.send(exam, 2)
+    at = await _late(exam, late[-1])
+    for in_order, pair in zip((False, True), zip(late, timely, strict=True), strict=True):
+        execution = await traffic.receipt(exam, lanes, pair)
+        execution.in_order = in_order
+        asked = RangeSet.of([packet.sequence for packet in pair])
+        executed, done, refused = traffic.read(exam, await exam.execute(execution), asked)
+        reasons = {number: refusal.reason for number, refusal in refused.items()}
+        wanted = f"{pair[0].sequence} refused by {Reason.TIMEOUT_ELAPSED}, the other executed"
+        holds = reasons == {pair[0].sequence: Reason.TIMEOUT_ELAPSED} and len(executed) == 1
+        demand(holds, wanted, traffic.outcome(executed, done, refused))
+    await traffic.becomes(exam, lanes, before + 2 * traffic.AMOUNT, locked=False)
+    for packet in late:
+        await _refund_at_home(exam, lanes, packet, at)
+
+
+async def _late(exam: Exam, packet: Packet) -> int:
+    """The height of a header, shown by itself, that is at or past the packet's timeout."""
+
+    def found() -> int:
+        newest = exam.follower.newest
+        if newest is None or whole_seconds(newest.time) < packet.timeout_timestamp:
+            return 0
+        return newest.height.number
+
+    limit = Duration(exam.patience.life + exam.patience.shown)
+    wanted = f"a header whose time is at or past {packet.timeout_timestamp}, shown by itself"
+    return await exam.watch.until(found, limit, wanted)
+
+
+async def _refund_at_home(exam: Exam, lanes: Lanes, packet: Packet, at: int) -> None:
+    """The packet's absence is proven at *at*, and refunds it on the examiner's chain."""
     key = traffic.receipt_at(lanes, packet.sequence)
     await traffic.absent(exam, key, f"receipt {packet.sequence}", at=at)
     answer = await exam.prove([key], at)
     await exam.teach(at)
     with proven("an absence by which the examiner's chain refunds"):
         height = exam.follower.state(at).height
-        chain.time_out(packet, height, answer.proofs.proofs[0])
-    demand(chain.escrowed() == escrowed, f"{escrowed} units in escrow", chain.escrowed())
-    await traffic.becomes(exam, lanes, before, locked=False)
+        exam.counterparty.time_out(packet, height, answer.proofs.proofs[0])

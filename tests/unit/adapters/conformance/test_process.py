@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from adapters.conformance.process import (
     write_anchor,
 )
 from adapters.conformance.simchain_sender import SimchainSender
+from adapters.cosmos.tx.keys import write_new_keys
 from hub.core.errors import AnchorMismatch, FieldInvalid, HubError, IdentifierInvalid
 from hub.core.ids import PeerId
 from hub.wire import anchor_file
@@ -80,34 +82,40 @@ def test_the_anchor_that_is_written_is_of_a_new_block_each_time(tmp_path: Path) 
     assert heights[0] < heights[1]
 
 
-async def test_users_are_named_by_a_file_beside_their_own(tmp_path: Path) -> None:
+async def test_users_are_of_the_kind_that_their_file_names(tmp_path: Path) -> None:
     certificates = Certificates.make(tmp_path / "certs")
     certificates.files("/admins/ada")
-    lines = [
-        'kind = "simchain"',
-        'address = "127.0.0.1:1"',
-        'cert_file = "certs/admins-ada.crt"',
-        'key_file = "certs/admins-ada.key"',
-        'ca_file = "certs/ca.crt"',
-        'sender = "alice"',
-        'denomination = "coin"',
-        'receiver = "bob"',
-    ]
+    write_new_keys(tmp_path / "user.keys", 1, "cosmos")
     file = tmp_path / "sender.toml"
-    file.write_text("\n".join(lines))
-    found = sender_of(str(file), ManualClock())
-    assert isinstance(found, SimchainSender)
-    assert found.receiver == "bob"
-    await found.close()
-    for wrong in (
-        ['kind = "sail"', *lines[1:]],
-        [*lines, 'color = "red"'],
-        ["kind = 'sim"],
-        lines[:-1],
-    ):
-        file.write_text("\n".join(wrong))
-        with pytest.raises(FieldInvalid):
-            sender_of(str(file), ManualClock())
+    file.write_text(
+        'kind = "simchain"\naddress = "127.0.0.1:1"\ncert_file = "certs/admins-ada.crt"\n'
+        'key_file = "certs/admins-ada.key"\nca_file = "certs/ca.crt"\nsender = "alice"\n'
+        'denomination = "coin"\nreceiver = "bob"\n'
+    )
+    simchain = sender_of(str(file), ManualClock())
+    assert isinstance(simchain, SimchainSender)
+    assert simchain.receiver == "bob"
+    file.write_text(
+        'kind = "cosmos"\nchain_id = "hangzhou-1"\nnodes = ["http://127.0.0.1:1"]\n'
+        'keys_file = "user.keys"\ndenomination = "coin"\n'
+    )
+    cosmos = sender_of(str(file), ManualClock())
+    assert cosmos.receiver.startswith("cosmos1")
+    for sender in (simchain, cosmos):
+        await sender.close()
+
+
+async def test_without_its_libraries_a_cosmos_chain_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "sender.toml"
+    file.write_text(
+        'kind = "cosmos"\nchain_id = "hangzhou-1"\nnodes = ["http://127.0.0.1:1"]\n'
+        'keys_file = "user.keys"\ndenomination = "coin"\n'
+    )
+    monkeypatch.setitem(sys.modules, "adapters.conformance.cosmos_sender", None)
+    with pytest.raises(FieldInvalid, match="ydhub\\[cosmos\\]"):
+        sender_of(str(file), ManualClock())
 
 
 def test_the_trust_domain_is_the_examiners_own(tmp_path: Path) -> None:

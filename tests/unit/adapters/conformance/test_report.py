@@ -33,7 +33,7 @@ def result(name: str, grade: Grade, expected: str = "", came: str = "") -> Resul
 
 
 PASSED = result("first", Grade.PASSED)
-FAILED = result("second", Grade.FAILED, "a [bold]", "none\x00 <&>")
+FAILED = result("second", Grade.FAILED, "a [bold]", "none\x1b[2J <&>")
 MISSING = result("third", Grade.NOT_EXAMINABLE, "", "no sender")
 
 
@@ -52,6 +52,7 @@ def test_the_table_says_why_and_ends_with_one_line() -> None:
     page = "\n".join(lines)
     for words in ("expected: a [bold]", "came:     none", "a rule [1]", "why not:  no sender"):
         assert words in page
+    assert "\x1b" not in page
 
 
 def test_only_what_has_passed_whole_has_passed() -> None:
@@ -79,7 +80,7 @@ def test_junit_holds_every_result_whatever_an_adapter_has_written(tmp_path: Path
     assert list(passed) == []
     failure = failed.find("failure")
     assert failure is not None
-    assert failure.get("message") == "expected a [bold]; came none� <&>"
+    assert failure.get("message") == "expected a [bold]; came none�[2J <&>"
     assert "source:   a rule [1]" in (failure.text or "")
     skipped = missing.find("skipped")
     assert skipped is not None

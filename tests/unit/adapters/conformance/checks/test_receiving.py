@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.sdk.execution import Execution, ExecutionResult, Receive
+from adapters.sdk.execution import Execution, ExecutionResult, Receive, Refused
 from adapters.simchain.adapter import SimchainAdapter
-from hub.core.ranges import RangeSet
 from tests.harness.examined import caught
 
 if TYPE_CHECKING:
@@ -100,5 +99,30 @@ async def test_a_late_packet_that_is_refused_for_no_reason_is_caught(tmp_path: P
     assert "FIELD_INVALID" in (await caught(tmp_path, "late_packet", says=only_reports)).came
 
 
-def test_a_boast_covers_what_was_asked_for() -> None:
-    assert RangeSet.of([1, 2]) == RangeSet.span(1, 3)
+async def test_a_late_packet_that_drags_others_along_is_caught(tmp_path: Path) -> None:
+    class AllOrNothing(SimchainAdapter):
+        async def execute(self, execution: Execution) -> ExecutionResult:
+            result = await super().execute(execution)
+            if not result.refused or not result.executed:
+                return result
+            both = [
+                *result.refused,
+                *[Refused(n, result.refused[0].error) for n in result.executed],
+            ]
+            return ExecutionResult(refused=tuple(both))
+
+    found = await caught(tmp_path, "late_among_others", adapter=AllOrNothing)
+    assert "3 refused" in found.came
+
+
+async def test_a_late_packet_that_stops_what_comes_after_it_is_caught(tmp_path: Path) -> None:
+    class TooStrict(SimchainAdapter):
+        async def execute(self, execution: Execution) -> ExecutionResult:
+            result = await super().execute(execution)
+            if not execution.in_order or not result.refused:
+                return result
+            after = [Refused(n, result.refused[0].error) for n in result.executed]
+            return ExecutionResult(refused=(*result.refused, *after))
+
+    found = await caught(tmp_path, "late_among_others", adapter=TooStrict)
+    assert "4 refused" in found.came
