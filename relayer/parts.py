@@ -39,6 +39,11 @@ class Part:
     """May raise ``Malformed``."""
 
 
+async def planned(part: Part) -> Part:
+    """*part*, which is planned already."""
+    return part
+
+
 async def carry_parts(
     session: Session,
     plans: Iterable[Awaitable[Part]],

@@ -9,7 +9,7 @@ Source: design section 3 ("completed", "refunded"), section 5 ("outcome_index").
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_acknowledgement
 from relayer.delivery import exceptions, log_parked, stored_proof
 from relayer.failpoints import Failpoint, hit
-from relayer.parts import Part, carry_parts
+from relayer.merging import merged
+from relayer.parts import Part, carry_parts, planned
 from relayer.reports import read_report
 from relayer.reproof import ask, fresh_batch
 from relayer.steps.backoff import CHANCES
@@ -130,7 +131,7 @@ class Settlement:
     async def _plans(
         self, outcomes: Sequence[StoredOutcome], *, again: bool
     ) -> Iterable[Awaitable[Part]]:
-        """One part for each proof of *outcomes*. Raises ``RecordCorrupt``."""
+        """One part for each proof of *outcomes*, or for many. Raises ``RecordCorrupt``."""
         registry = self._board.registry
         sequences = RangeSet.of([outcome.sequence for outcome in outcomes])
         packets = {p.sequence: p for p in await registry.packets.read(self._lane_id, sequences)}
@@ -138,16 +139,37 @@ class Settlement:
         if missing:
             name = f"{self._desk.key.name}/packets/{missing.first}"
             raise RecordCorrupt(what=name, stored="an outcome", computed="no packet")
+
+        async def afresh(some: list[StoredOutcome]) -> Part:
+            return await self._part(some, packets, again=again, afresh=True)
+
+        def size(outcome: StoredOutcome) -> int:
+            return len(packets[outcome.sequence].content) + len(outcome.content)
+
+        # Each absence has a proof by itself in any case.
+        answers = [o for o in outcomes if o.kind is OutcomeKind.ACKNOWLEDGEMENT]
+        parts = await merged(answers, size, afresh)
+        if parts:
+            outcomes = [o for o in outcomes if o.kind is OutcomeKind.ABSENCE]
         by_proof = sorted(outcomes, key=attrgetter("proof_id", "sequence"))
         groups = [list(group) for _, group in groupby(by_proof, key=attrgetter("proof_id"))]
-        return (self._part(group, packets, again=again) for group in groups)
+        rest = (self._part(group, packets, again=again) for group in groups)
+        return chain(map(planned, parts), rest)
 
     async def _part(
-        self, outcomes: list[StoredOutcome], packets: Mapping[int, StoredPacket], *, again: bool
+        self,
+        outcomes: list[StoredOutcome],
+        packets: Mapping[int, StoredPacket],
+        *,
+        again: bool,
+        afresh: bool = False,
     ) -> Part:
-        """The execution that brings *outcomes*, all of one proof; *again* if it may have been."""
+        """The execution that brings *outcomes*; *again* if it may have been.
+
+        They are all of one proof, unless they are to be proven *afresh*.
+        """
         stored = await stored_proof(self._board.registry, outcomes[0].proof_id)
-        if any(outcome.outcome_index in self._afresh for outcome in outcomes):
+        if afresh or any(outcome.outcome_index in self._afresh for outcome in outcomes):
             # No gate has this number: what was proven under it goes no further.
             stored = replace(stored, gate=-1)
         if outcomes[0].kind is OutcomeKind.ABSENCE:

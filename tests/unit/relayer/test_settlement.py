@@ -128,6 +128,45 @@ class TestAcknowledgements:
         assert reported.refused == (Refused(1, LATER),)
 
 
+class TestManyFrames:
+    """Answers of more frames than may go back one by one."""
+
+    @pytest.fixture(autouse=True)
+    def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("relayer.merging.MAX_PROOFS", 2)
+
+    async def test_they_are_proven_afresh_together_and_absences_go_by_themselves(
+        self, wired: Station
+    ) -> None:
+        for count in (2, 1, 2):
+            await acknowledged(wired, count)
+        await expired(wired)
+        reported = await (await settlement(wired)).carry(send(*range(6)), goes_on)
+        assert reported.executed == RangeSet.span(0, 6)
+        answers, refund = sent(wired)
+        assert [decode_packet(one).sequence for one in answers.acknowledge.packets] == [
+            1,
+            2,
+            3,
+            4,
+            5,
+        ]
+        assert decode_packet(refund.time_out.packet).sequence == 6
+        assert [len(one.proofs.keys) for one in wired.right.requests if one.proofs.batch] == [5]
+        assert [effects(wired, n).acknowledged for n in range(1, 7)] == [1, 1, 1, 1, 1, 0]
+
+    async def test_where_they_cannot_be_proven_afresh_they_go_back_as_they_came(
+        self, wired: Station
+    ) -> None:
+        for count in (1, 2, 1):
+            await acknowledged(wired, count)
+        refused = pb.Answer(refusal=pb.Refusal(reason="HEADER_NOT_FOUND"))
+        wired.right.answers = lambda request: refused if request.proofs.batch else None
+        reported = await (await settlement(wired)).carry(send(0, 1, 2, 3), goes_on)
+        assert reported.executed == RangeSet.span(0, 4)
+        assert [len(one.acknowledge.packets) for one in sent(wired)] == [1, 2, 1]
+
+
 class TestTimeouts:
     async def test_each_absence_is_an_execution_of_its_own(self, wired: Station) -> None:
         packets = await expired(wired, 2)
