@@ -141,6 +141,8 @@ def load(path: str | os.PathLike[str]) -> CosmosConfig:
     Raises ``FieldInvalid`` naming the file and the key, or ``IdentifierInvalid``.
     """
     config = read(path, CosmosConfig)
+    parse_peer_id(config.peer)
+    parse_chain_id(config.chain_id)
     base = Path(path).parent
     return msgspec.structs.replace(
         config,
