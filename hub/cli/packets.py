@@ -17,9 +17,12 @@ from hub.core.errors import AnswerOverdue, FieldInvalid, Reason
 from hub.core.time import MILLISECOND, SECOND
 from hub.wire.duration import parse_duration
 from hub.wire.status import RemoteError
+from hub.wire.times import duration_to_proto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from google.protobuf.duration_pb2 import Duration as ProtoDuration
 
     from hub.cli.connection import Connection
     from hub.cli.options import Run
@@ -31,6 +34,13 @@ _STATES: Final = {
     for name, number in packet_pb2.PacketState.items()
     if number
 }
+_KINDS: Final = {
+    name.removeprefix("KIND_"): number
+    for name, number in packet_pb2.PacketException.Kind.items()
+    if number and name.removeprefix("KIND_") not in _STATES
+}
+_RETRIED: Final = ("PARKED", "RETRY")
+_NONE: Final = packet_pb2.PacketException.KIND_UNSPECIFIED
 _ANY: Final = packet_pb2.PACKET_STATE_UNSPECIFIED
 _ENDED: Final = frozenset(
     {
@@ -114,29 +124,95 @@ async def send(
 
 
 @command(packet, "list")
-@click.argument("lane")
-@click.option("--state", type=click.Choice(list(_STATES), case_sensitive=False), default=None)
+@click.argument("lane", default="")
+@click.option(
+    "--state",
+    type=click.Choice([*_STATES, *_KINDS], case_sensitive=False),
+    default=None,
+    help="Where packets stand, or which exception they have.",
+)
+@click.option("--older-than", default="", metavar="DURATION", help="In their exception, or at all.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
-async def list_(run: Run, *, lane: str, state: str | None, limit: int) -> None:
-    """List the packets of LANE, in order."""
+async def list_(run: Run, *, lane: str, state: str | None, older_than: str, limit: int) -> None:
+    """List the packets of LANE in order, or of all lanes."""
     found: list[packet_pb2.PacketRecord] = []
     async with connect(run.settings()) as hub:
         request = packet_service_pb2.ListPacketsRequest(
-            parent=await lane_name(hub, lane), state=_STATES[state] if state else _ANY
+            parent=await lane_name(hub, lane) if lane else "",
+            state=_STATES.get(state or "", _ANY),
+            exception=_KINDS.get(state or "", _NONE),
+            older_than=_age(older_than),
         )
         async for page in hub.all(hub.packets.ListPackets, request, limit=limit):
             found += page.packets
             if len(found) >= limit:
                 break
-    columns: dict[str, Callable[[packet_pb2.PacketRecord], object]] = {
+    columns = _columns() if lane else {"LANE": _lane, **_columns()}
+    show_list(run.output, "packets", found[:limit], columns)
+
+
+def _columns() -> dict[str, Callable[[packet_pb2.PacketRecord], object]]:
+    return {
         "SEQUENCE": lambda entry: entry.name.rpartition("/")[2],
         "STATE": _state,
         "PORTS": _ports,
         "ACCEPTED": lambda entry: moment(entry.accept_time),
         "ENDED": lambda entry: moment(entry.outcome_time),
-        "EXCEPTION": lambda entry: entry.exception.reason,
+        "EXCEPTION": _exception,
+        "SINCE": lambda entry: moment(entry.exception.since_time),
     }
-    show_list(run.output, "packets", found[:limit], columns)
+
+
+@command(packet, "retry")
+@click.argument("names", nargs=-1)
+@click.option(
+    "--state", type=click.Choice(list(_RETRIED), case_sensitive=False), help="Instead of NAMES."
+)
+@click.option("--lane", default="", help="Only those of this lane.")
+@click.option("--older-than", default="", metavar="DURATION", help="Only those that are so longer.")
+@click.option("--max", "most", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be retried.")
+@click.option("--request-id", default="", help="Makes a repeated call one.")
+async def retry(
+    run: Run,
+    *,
+    names: tuple[str, ...],
+    state: str | None,
+    lane: str,
+    older_than: str,
+    most: int,
+    dry_run: bool,
+    request_id: str,
+) -> None:
+    """Try the packets NAMES again, as LANE/SEQUENCE, or those that --state and the rest choose.
+
+    They are proven afresh. Nothing is executed twice: their destination decides by proof.
+    """
+    if bool(names) == bool(state) or (names and (lane or older_than)):
+        raise click.UsageError("give either NAMES, or --state with --lane and --older-than")
+    async with connect(run.settings()) as hub:
+        request = packet_service_pb2.RetryPacketsRequest(
+            names=[await packet_name(hub, name) for name in names],
+            parent=await lane_name(hub, lane) if lane else "",
+            exception=_KINDS.get(state or "", _NONE),
+            older_than=_age(older_than),
+            max_count=0 if names else most,
+            validate_only=dry_run,
+            request_id=request_id,
+        )
+        done = await hub.call(hub.packets.RetryPackets, request)
+    verb = "would be retried" if dry_run else "retried"
+    click.echo(f"{len(done.retried)} {verb}", err=True)
+    for name in done.skipped:
+        click.echo(f"{name} has nothing to retry", err=True)
+    if done.has_more:
+        click.echo("there are more; call again, or raise --max", err=True)
+    lines = [(f"packet {at}", name) for at, name in enumerate(done.retried, 1)]
+    show_one(run.output, done, lines)
+
+
+def _age(text: str) -> ProtoDuration | None:
+    return duration_to_proto(parse_duration(text, "--older-than")) if text else None
 
 
 @command(packet, "get")
@@ -188,7 +264,20 @@ async def _look(hub: Connection, name: str) -> packet_pb2.PacketRecord | None:
         return None
 
 
+def _lane(found: packet_pb2.PacketRecord) -> str:
+    return found.name.removeprefix("lanes/").partition("/")[0]
+
+
+def _exception(found: packet_pb2.PacketRecord) -> str:
+    if not found.exception.kind:
+        return ""
+    kind = word(packet_pb2.PacketException.Kind, found.exception.kind, "KIND_")
+    return f"{kind}: {found.exception.reason}"
+
+
 def _state(found: packet_pb2.PacketRecord) -> str:
+    if found.state == _ANY:
+        return "not seen"
     return word(packet_pb2.PacketState, found.state, "PACKET_STATE_")
 
 
@@ -210,6 +299,7 @@ def _lines(found: packet_pb2.PacketRecord) -> Iterator[tuple[str, object]]:
     if found.exception.kind:
         kind = word(packet_pb2.PacketException.Kind, found.exception.kind, "KIND_")
         yield "exception", f"{kind}: {found.exception.reason}: {found.exception.detail}"
+        yield "since", moment(found.exception.since_time)
         yield "attempts", found.exception.attempts
         yield "next attempt", moment(found.exception.next_attempt_time)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         StoredPacket,
         StoredProof,
     )
+    from hub.core.time import Timestamp
     from hub.ports.registry import Registry
 
 MAX_ATTEMPTS: Final = 100
@@ -61,11 +62,17 @@ async def get(registry: Registry, key: LaneKey, sequence: int) -> PacketStanding
 
 
 async def page(
-    registry: Registry, key: LaneKey, state: PacketState | None, after: int, limit: int
+    registry: Registry,
+    key: LaneKey,
+    state: PacketState | None,
+    after: int,
+    limit: int,
+    *,
+    before: Timestamp | None = None,
 ) -> PacketPage:
     """At most *limit* accepted packets above *after*, and 4 MiB; only those in *state* if given.
 
-    Raises ``LaneNotFound``.
+    With *before* only those accepted by then. Raises ``LaneNotFound``.
     """
     view = await _view(registry, key)
     found: list[PacketStanding] = []
@@ -76,13 +83,22 @@ async def page(
             if len(found) == limit or size > MAX_PAGE_BYTES:
                 return PacketPage(tuple(found), after, more=True)
             after = standing.sequence
-            if state is None or standing.state is state:
+            if (state is None or standing.state is state) and _is_by(standing, before):
                 found.append(standing)
                 size += _size(standing)
         scanned += len(stored)
         if len(stored) < _SCAN_AT_ONCE:
             return PacketPage(tuple(found), after, more=False)
     return PacketPage(tuple(found), after, more=True)
+
+
+async def among(
+    registry: Registry, key: LaneKey, sequences: RangeSet
+) -> Mapping[int, PacketStanding]:
+    """Where those of *sequences* stand that are accepted. Raises ``LaneNotFound``."""
+    view = await _view(registry, key)
+    stored = await registry.packets.read(view.lane.lane_id, sequences)
+    return {found.sequence: found for found in await _standings(registry, view, stored)}
 
 
 async def explain(registry: Registry, key: LaneKey, sequence: int) -> PacketStory:
@@ -221,6 +237,12 @@ def _outcome_events(
         what = "acknowledgement" if execution is PacketEvent.COMPLETE else "refund"
         detail = f"{source} reports the {what} executed"
         yield StoryEvent(event=execution, detail=detail, at=None, proof_height=0)
+
+
+def _is_by(standing: PacketStanding, before: Timestamp | None) -> bool:
+    """Whether the packet was accepted by then."""
+    stored = standing.stored
+    return before is None or (stored is not None and stored.accepted_at <= before)
 
 
 def _size(standing: PacketStanding) -> int:

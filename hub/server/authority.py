@@ -99,7 +99,10 @@ RULES: Final[dict[str, Rule]] = {
     "/ydhub.packet.v1.PacketService/GetPacketProof": Rule(
         _PEERS_TOO, lambda request: _ends(parse_packet_name(request.name)[0])
     ),
+    "/ydhub.packet.v1.PacketService/RetryPackets": Rule(_ADMINS),
     "/ydhub.hub.v1.StatusService/GetStatus": Rule(_READERS),
+    "/ydhub.hub.v1.StatusService/GetActivity": Rule(_READERS),
+    "/ydhub.hub.v1.StatusService/GetDatabase": Rule(_READERS),
     "/grpc.health.v1.Health/Check": Rule(_ANYONE),
     "/grpc.health.v1.Health/List": Rule(_ANYONE),
     "/grpc.health.v1.Health/Watch": Rule(_ANYONE),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hub.core.ids import PeerId
+    from hub.core.lane import LaneKey
     from hub.core.record import PacketException
     from hub.core.standing import PacketStanding, PacketStory, ProofBundle, StoryEvent
 
@@ -46,6 +47,7 @@ _KINDS = {
     ExceptionKind.PARKED: pb.PacketException.KIND_PARKED,
     ExceptionKind.DENIED: pb.PacketException.KIND_DENIED,
 }
+_KINDS_READ = {number: kind for kind, number in _KINDS.items()}
 
 
 def state_from_proto(state: pb.PacketState.ValueType) -> PacketState | None:
@@ -56,6 +58,40 @@ def state_from_proto(state: pb.PacketState.ValueType) -> PacketState | None:
     if found is None:
         raise FieldInvalid(field="state", problem="is unknown")
     return found
+
+
+def kind_from_proto(kind: pb.PacketException.Kind.ValueType) -> ExceptionKind | None:
+    """The kind of exception that a list is narrowed to; None for any. Raises ``FieldInvalid``."""
+    if kind == pb.PacketException.KIND_UNSPECIFIED:
+        return None
+    found = _KINDS_READ.get(kind)
+    if found is None:
+        raise FieldInvalid(field="exception", problem="is unknown")
+    return found
+
+
+def kind_to_proto(kind: ExceptionKind) -> pb.PacketException.Kind.ValueType:
+    """*kind* on the wire."""
+    return _KINDS[kind]
+
+
+def place_to_name(key: LaneKey, sequence: int) -> str:
+    """``lanes/{lane}/packets/{sequence}``."""
+    return f"{key.name}/packets/{sequence}"
+
+
+def listed_to_proto(
+    key: LaneKey,
+    sequence: int,
+    standing: PacketStanding | None,
+    exception: PacketException | None,
+) -> pb.PacketRecord:
+    """The record of a packet of a list; of a hole no more than its name and its exception."""
+    name = place_to_name(key, sequence)
+    message = record_to_proto(standing) if standing is not None else pb.PacketRecord(name=name)
+    if exception is not None:
+        message.exception.CopyFrom(_exception(exception))
+    return message
 
 
 def record_to_proto(standing: PacketStanding) -> pb.PacketRecord:
@@ -143,6 +179,8 @@ def _exception(exception: PacketException) -> pb.PacketException:
     )
     if exception.next_attempt_at is not None:
         message.next_attempt_time.CopyFrom(timestamp_to_proto(exception.next_attempt_at))
+    if exception.since:
+        message.since_time.CopyFrom(timestamp_to_proto(exception.since))
     return message
 
 

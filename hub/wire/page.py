@@ -17,7 +17,7 @@ from hub.core.errors import FieldInvalid, PageTokenInvalid
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 1000
-_NUMBER = re.compile(r"[0-9]{1,18}")
+_PLACE = re.compile(r"[0-9]{1,19}")
 _CHECKSUM_BYTES = 8
 _MAX_TOKEN = 1024
 
@@ -40,16 +40,17 @@ class Page:
         size = min(page_size or DEFAULT_SIZE, MAX_SIZE)
         return cls(scope, size, _read(scope, page_token) if page_token else "")
 
-    def after_number(self) -> int:
-        """The last entry of the page before, of a list of numbers; 0 for the first page.
+    def after_place(self) -> tuple[str, int]:
+        """(lane, sequence) of the last entry of the page before; ("", 0) for the first page.
 
         Raises ``PageTokenInvalid``.
         """
+        lane, slash, number = self.after.rpartition("/")
         if not self.after:
-            return 0
-        if not _NUMBER.fullmatch(self.after):
+            return "", 0
+        if not slash or not _PLACE.fullmatch(number):
             raise PageTokenInvalid(token=self.after[:80])
-        return int(self.after)
+        return lane, int(number)
 
     def token_after(self, entry: str) -> str:
         """The token of the page that begins after *entry*."""

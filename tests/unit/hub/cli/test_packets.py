@@ -9,7 +9,10 @@ from ydhub.simchain.v1 import simchain_service_pb2 as pb
 from ydhub.simchain.v1 import simchain_service_pb2_grpc as service
 
 from hub.cli import packets
+from hub.core.errors import Reason
+from hub.core.record import ExceptionKind, PacketException
 from tests.harness.command_line import Desk
+from tests.harness.exchange import SUZHOU
 from tests.harness.hub_server import ADMIN
 
 if TYPE_CHECKING:
@@ -153,3 +156,81 @@ async def test_a_story_that_has_ended_says_so(ydhub: Desk, exchange: Exchange) -
     assert "waits for    nothing: it has ended" in found.out
     record = await ydhub("packet", "get", f"{BETWEEN}/1", "-o", "json")
     assert record.json["acknowledgement"]["appAcknowledgements"]
+
+
+@pytest.fixture
+async def troubled(exchange: Exchange) -> Exchange:
+    """Packets 1 and 2 are parked, 3 goes on."""
+    await exchange.accept(exchange.send(3))
+    found = [
+        PacketException(
+            sequence=sequence,
+            kind=ExceptionKind.PARKED,
+            reason=Reason.PACKET_INVALID,
+            detail="odd",
+            attempts=1,
+            next_attempt_at=None,
+        )
+        for sequence in (1, 2)
+    ]
+    lane = await exchange.lane_id()
+    await exchange.registry.exceptions.put(exchange.fences[SUZHOU], lane, found)
+    return exchange
+
+
+async def test_parked_packets_of_all_lanes_are_found(ydhub: Desk, troubled: Exchange) -> None:
+    found = await ydhub("packet", "list", "--state", "parked")
+    assert [row[:3] for row in found.rows[1:]] == [
+        [str(troubled.key), "1", "ACCEPTED"],
+        [str(troubled.key), "2", "ACCEPTED"],
+    ]
+    assert "PARKED: PACKET_INVALID" in found.out
+    old = await ydhub("packet", "list", "--state", "parked", "--older-than", "1h", "-o", "json")
+    assert old.json == {"packets": []}
+    assert (await ydhub("packet", "list", "--older-than", "long")).code == 3
+    record = await ydhub("packet", "get", f"{BETWEEN}/1")
+    assert "since" in [row[0] for row in record.rows]
+
+
+async def test_held_packets_are_found(ydhub: Desk, troubled: Exchange) -> None:
+    assert (await ydhub("lane", "pause", BETWEEN, "--cause", "works")).code == 0
+    found = await ydhub("packet", "list", BETWEEN, "--state", "held")
+    assert [row[:1] for row in found.rows[1:]] == [["3"]]
+    assert "HELD: LANE_PAUSED" in found.out
+
+
+async def test_a_parked_packet_is_retried_by_name(ydhub: Desk, troubled: Exchange) -> None:
+    names = [f"{BETWEEN}/{sequence}" for sequence in (2, 3)]
+    dry = await ydhub("packet", "retry", *names, "--dry-run")
+    assert (dry.code, "1 would be retried" in dry.error) == (0, True)
+    found = await ydhub("packet", "retry", *names)
+    assert [row[2] for row in found.rows] == [f"{troubled.key.name}/packets/2"]
+    assert found.error.splitlines() == [
+        "1 retried",
+        f"{troubled.key.name}/packets/3 has nothing to retry",
+    ]
+    story = await ydhub("packet", "explain", f"{BETWEEN}/2")
+    titles = [row[0] for row in story.rows]
+    assert titles == ["name", "state", "ACCEPT", "ATTEMPT", "RETRY", "waits"]
+
+
+async def test_parked_packets_are_retried_in_bulk(ydhub: Desk, troubled: Exchange) -> None:
+    found = await ydhub("packet", "retry", "--state", "parked", "--lane", BETWEEN, "--max", 1)
+    assert found.error.splitlines() == ["1 retried", "there are more; call again, or raise --max"]
+    rest = await ydhub("packet", "retry", "--state", "parked", "-o", "json")
+    assert rest.json["retried"] == [f"{troubled.key.name}/packets/2"]
+    assert (await ydhub("packet", "list", "--state", "parked")).rows[1:] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        (f"{BETWEEN}/1", "--state", "parked"),
+        (f"{BETWEEN}/1", "--older-than", "1h"),
+        ("--state", "denied"),
+        ("--state", "parked", "--max", 1001),
+    ],
+)
+async def test_a_retry_says_which_packets(ydhub: Desk, words: tuple[object, ...]) -> None:
+    assert (await ydhub("packet", "retry", *words)).code == 2

@@ -45,9 +45,9 @@ def test_a_page_has_a_bounded_size() -> None:
         Page.parse("peers", -1, "")
 
 
-def test_a_list_of_numbers_goes_on_after_a_number() -> None:
-    assert Page("packets", 1, "").after_number() == 0
-    assert Page("packets", 1, "17").after_number() == 17
-    for text in ("x", "-1", "1.0", "9" * 19, "\uff11"):
+def test_a_list_of_packets_goes_on_after_a_lane_and_a_number() -> None:
+    assert Page("packets", 1, "").after_place() == ("", 0)
+    assert Page("packets", 1, "a~b/17").after_place() == ("a~b", 17)
+    for text in ("17", "a/x", "a/-1", "a/1.0", "a/" + "9" * 20, "a/\uff11", "a/"):
         with pytest.raises(PageTokenInvalid):
-            Page("packets", 1, text).after_number()
+            Page("packets", 1, text).after_place()

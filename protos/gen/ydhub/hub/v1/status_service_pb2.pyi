@@ -5,9 +5,12 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from ydhub.lane.v1 import lane_pb2 as _lane_pb2
+from ydhub.packet.v1 import packet_pb2 as _packet_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -157,3 +160,384 @@ class InvariantStatus(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InvariantStatus: _TypeAlias = InvariantStatus  # noqa: Y015
+
+@_typing.final
+class GetActivityRequest(_message.Message):
+    """GetActivityRequest asks for every lane."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetActivityRequest: _TypeAlias = GetActivityRequest  # noqa: Y015
+
+@_typing.final
+class ExceptionCount(_message.Message):
+    """ExceptionCount is how many packets of a lane have an exception of one kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    OLDEST_TIME_FIELD_NUMBER: _builtins.int
+    kind: _packet_pb2.PacketException.Kind.ValueType
+    """The kind."""
+    count: _builtins.int
+    """How many."""
+    @_builtins.property
+    def oldest_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when the oldest of them is of this kind."""
+
+    def __init__(
+        self,
+        *,
+        kind: _packet_pb2.PacketException.Kind.ValueType = ...,
+        count: _builtins.int = ...,
+        oldest_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_time", b"oldest_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kind", b"kind", "oldest_time", b"oldest_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExceptionCount: _TypeAlias = ExceptionCount  # noqa: Y015
+
+@_typing.final
+class LaneActivity(_message.Message):
+    """LaneActivity is one lane in numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SOURCE_STOPPED_FIELD_NUMBER: _builtins.int
+    DESTINATION_STOPPED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_COUNT_FIELD_NUMBER: _builtins.int
+    DELIVERED_COUNT_FIELD_NUMBER: _builtins.int
+    OUTCOME_COUNT_FIELD_NUMBER: _builtins.int
+    COMPLETED_COUNT_FIELD_NUMBER: _builtins.int
+    HOLE_COUNT_FIELD_NUMBER: _builtins.int
+    OLDEST_OPEN_TIME_FIELD_NUMBER: _builtins.int
+    OLDEST_OWED_TIME_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    PAUSE_CAUSE_FIELD_NUMBER: _builtins.int
+    lane: _builtins.str
+    """lanes/{lane}."""
+    state: _lane_pb2.LaneState.ValueType
+    """Whether it carries packets."""
+    source_stopped: _builtins.str
+    """Why its source's proofs do not count, if they do not."""
+    destination_stopped: _builtins.str
+    """Why its destination's proofs do not count, if they do not."""
+    accepted_count: _builtins.int
+    """Packets accepted so far."""
+    delivered_count: _builtins.int
+    """Packets that the destination's adapter reported executed so far."""
+    outcome_count: _builtins.int
+    """Packets whose outcome is proven so far."""
+    completed_count: _builtins.int
+    """Packets whose outcome is executed at the source so far."""
+    hole_count: _builtins.int
+    """Sequences missing below the highest accepted one."""
+    pause_cause: _builtins.str
+    """Why it is paused, if it is."""
+    @_builtins.property
+    def oldest_open_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest packet without an outcome was accepted."""
+
+    @_builtins.property
+    def oldest_owed_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest outcome that its source has not executed was recorded."""
+
+    @_builtins.property
+    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExceptionCount]:
+        """By kind, those that there are."""
+
+    def __init__(
+        self,
+        *,
+        lane: _builtins.str = ...,
+        state: _lane_pb2.LaneState.ValueType = ...,
+        source_stopped: _builtins.str = ...,
+        destination_stopped: _builtins.str = ...,
+        accepted_count: _builtins.int = ...,
+        delivered_count: _builtins.int = ...,
+        outcome_count: _builtins.int = ...,
+        completed_count: _builtins.int = ...,
+        hole_count: _builtins.int = ...,
+        oldest_open_time: _timestamp_pb2.Timestamp | None = ...,
+        oldest_owed_time: _timestamp_pb2.Timestamp | None = ...,
+        exceptions: _abc.Iterable[Global___ExceptionCount] | None = ...,
+        pause_cause: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_open_time", b"oldest_open_time", "oldest_owed_time", b"oldest_owed_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "completed_count", b"completed_count", "delivered_count", b"delivered_count", "destination_stopped", b"destination_stopped", "exceptions", b"exceptions", "hole_count", b"hole_count", "lane", b"lane", "oldest_open_time", b"oldest_open_time", "oldest_owed_time", b"oldest_owed_time", "outcome_count", b"outcome_count", "pause_cause", b"pause_cause", "source_stopped", b"source_stopped", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LaneActivity: _TypeAlias = LaneActivity  # noqa: Y015
+
+@_typing.final
+class GetActivityResponse(_message.Message):
+    """GetActivityResponse is every lane in numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    LANES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When, by the database's clock."""
+
+    @_builtins.property
+    def lanes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LaneActivity]:
+        """By name."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        lanes: _abc.Iterable[Global___LaneActivity] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lanes", b"lanes", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetActivityResponse: _TypeAlias = GetActivityResponse  # noqa: Y015
+
+@_typing.final
+class GetDatabaseRequest(_message.Message):
+    """GetDatabaseRequest says what to look at beside the cheap things."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASK_INVARIANTS_FIELD_NUMBER: _builtins.int
+    ask_invariants: _builtins.bool
+    """Ask every invariant too; that reads whole tables."""
+    def __init__(
+        self,
+        *,
+        ask_invariants: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_invariants", b"ask_invariants"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDatabaseRequest: _TypeAlias = GetDatabaseRequest  # noqa: Y015
+
+@_typing.final
+class DatabaseSetting(_message.Message):
+    """DatabaseSetting is a setting of the database that durability rests on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    IS_DURABLE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, as "fsync"."""
+    value: _builtins.str
+    """Its value."""
+    is_durable: _builtins.bool
+    """Whether an answered commit survives under it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+        is_durable: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_durable", b"is_durable", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatabaseSetting: _TypeAlias = DatabaseSetting  # noqa: Y015
+
+@_typing.final
+class TableUpkeep(_message.Message):
+    """TableUpkeep is one table, and what its rows have left behind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LIVE_COUNT_FIELD_NUMBER: _builtins.int
+    DEAD_COUNT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    live_count: _builtins.int
+    """Rows, as the database estimates."""
+    dead_count: _builtins.int
+    """Versions of rows that nobody sees any more."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        live_count: _builtins.int = ...,
+        dead_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_count", b"dead_count", "live_count", b"live_count", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TableUpkeep: _TypeAlias = TableUpkeep  # noqa: Y015
+
+@_typing.final
+class LeaseUpkeep(_message.Message):
+    """LeaseUpkeep is a lease that some relayer holds or has let expire."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    IS_ATTACHED_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    peer: _builtins.str
+    """peers/{peer}."""
+    owner: _builtins.str
+    """The relayer; empty if it was given back."""
+    is_attached: _builtins.bool
+    """Whether the owner has the adapter's session."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends or has ended."""
+
+    def __init__(
+        self,
+        *,
+        peer: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        is_attached: _builtins.bool = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "is_attached", b"is_attached", "owner", b"owner", "peer", b"peer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaseUpkeep: _TypeAlias = LeaseUpkeep  # noqa: Y015
+
+@_typing.final
+class GetDatabaseResponse(_message.Message):
+    """GetDatabaseResponse is how the database is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HUB_TIME_FIELD_NUMBER: _builtins.int
+    DATABASE_TIME_FIELD_NUMBER: _builtins.int
+    SCHEMA_REVISION_FIELD_NUMBER: _builtins.int
+    NEEDED_REVISION_FIELD_NUMBER: _builtins.int
+    SERVER_VERSION_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    CONNECTION_COUNT_FIELD_NUMBER: _builtins.int
+    MAX_CONNECTION_COUNT_FIELD_NUMBER: _builtins.int
+    PARTITION_DAYS_AHEAD_FIELD_NUMBER: _builtins.int
+    TABLES_FIELD_NUMBER: _builtins.int
+    LEASES_FIELD_NUMBER: _builtins.int
+    OLDEST_TRANSACTION_FIELD_NUMBER: _builtins.int
+    WAITING_SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    DISK_FREE_BYTES_FIELD_NUMBER: _builtins.int
+    DISK_TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    TRANSACTIONS_LEFT_FIELD_NUMBER: _builtins.int
+    INVARIANTS_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    schema_revision: _builtins.str
+    """The revision of the schema."""
+    needed_revision: _builtins.str
+    """The revision that this program needs."""
+    server_version: _builtins.str
+    """The version of the server, as "18.4"."""
+    connection_count: _builtins.int
+    """Connections to the server now."""
+    max_connection_count: _builtins.int
+    """Connections that it takes at most."""
+    partition_days_ahead: _builtins.int
+    """Whole days from tomorrow on for which there are partitions."""
+    waiting_session_count: _builtins.int
+    """Sessions that wait for a lock."""
+    size_bytes: _builtins.int
+    """Size of the database, bytes."""
+    disk_free_bytes: _builtins.int
+    """Free bytes of the disk that it lies on; 0 where the hub cannot see that disk."""
+    disk_total_bytes: _builtins.int
+    """Bytes of that disk; 0 likewise."""
+    transactions_left: _builtins.int
+    """Transactions until the server must stop to wrap its numbers around."""
+    version: _builtins.str
+    """The version of the program."""
+    @_builtins.property
+    def hub_time(self) -> _timestamp_pb2.Timestamp:
+        """The hub's clock, midway between asking for the database's and hearing it."""
+
+    @_builtins.property
+    def database_time(self) -> _timestamp_pb2.Timestamp:
+        """The database's clock."""
+
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatabaseSetting]:
+        """Settings that durability rests on."""
+
+    @_builtins.property
+    def tables(self) -> _containers.RepeatedCompositeFieldContainer[Global___TableUpkeep]:
+        """Tables with the most dead rows first, at most 20."""
+
+    @_builtins.property
+    def leases(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseUpkeep]:
+        """Leases by peer."""
+
+    @_builtins.property
+    def oldest_transaction(self) -> _duration_pb2.Duration:
+        """How long the oldest transaction has been open."""
+
+    @_builtins.property
+    def invariants(self) -> _containers.RepeatedCompositeFieldContainer[Global___InvariantStatus]:
+        """By name, where they were asked."""
+
+    def __init__(
+        self,
+        *,
+        hub_time: _timestamp_pb2.Timestamp | None = ...,
+        database_time: _timestamp_pb2.Timestamp | None = ...,
+        schema_revision: _builtins.str = ...,
+        needed_revision: _builtins.str = ...,
+        server_version: _builtins.str = ...,
+        settings: _abc.Iterable[Global___DatabaseSetting] | None = ...,
+        connection_count: _builtins.int = ...,
+        max_connection_count: _builtins.int = ...,
+        partition_days_ahead: _builtins.int = ...,
+        tables: _abc.Iterable[Global___TableUpkeep] | None = ...,
+        leases: _abc.Iterable[Global___LeaseUpkeep] | None = ...,
+        oldest_transaction: _duration_pb2.Duration | None = ...,
+        waiting_session_count: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        disk_free_bytes: _builtins.int = ...,
+        disk_total_bytes: _builtins.int = ...,
+        transactions_left: _builtins.int = ...,
+        invariants: _abc.Iterable[Global___InvariantStatus] | None = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["database_time", b"database_time", "hub_time", b"hub_time", "oldest_transaction", b"oldest_transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_count", b"connection_count", "database_time", b"database_time", "disk_free_bytes", b"disk_free_bytes", "disk_total_bytes", b"disk_total_bytes", "hub_time", b"hub_time", "invariants", b"invariants", "leases", b"leases", "max_connection_count", b"max_connection_count", "needed_revision", b"needed_revision", "oldest_transaction", b"oldest_transaction", "partition_days_ahead", b"partition_days_ahead", "schema_revision", b"schema_revision", "server_version", b"server_version", "settings", b"settings", "size_bytes", b"size_bytes", "tables", b"tables", "transactions_left", b"transactions_left", "version", b"version", "waiting_session_count", b"waiting_session_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDatabaseResponse: _TypeAlias = GetDatabaseResponse  # noqa: Y015

@@ -40,6 +40,16 @@ class StatusServiceStub:
                 request_serializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.GetActivity = channel.unary_unary(
+                '/ydhub.hub.v1.StatusService/GetActivity',
+                request_serializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetActivityRequest.SerializeToString,
+                response_deserializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetActivityResponse.FromString,
+                _registered_method=True)
+        self.GetDatabase = channel.unary_unary(
+                '/ydhub.hub.v1.StatusService/GetDatabase',
+                request_serializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetDatabaseRequest.SerializeToString,
+                response_deserializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetDatabaseResponse.FromString,
+                _registered_method=True)
 
 
 class StatusServiceServicer:
@@ -54,6 +64,22 @@ class StatusServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetActivity(self, request, context):
+        """GetActivity returns what every lane has done and what waits in it, in numbers; cheap enough to
+        be asked every second. Reading only. Fails with REGISTRY_UNREACHABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDatabase(self, request, context):
+        """GetDatabase returns how the registry's database is: settings, clocks, room, upkeep. Reading
+        only. Fails with REGISTRY_UNREACHABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StatusServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +87,16 @@ def add_StatusServiceServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetStatusRequest.FromString,
                     response_serializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'GetActivity': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetActivity,
+                    request_deserializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetActivityRequest.FromString,
+                    response_serializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetActivityResponse.SerializeToString,
+            ),
+            'GetDatabase': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDatabase,
+                    request_deserializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetDatabaseRequest.FromString,
+                    response_serializer=ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetDatabaseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +127,60 @@ class StatusService:
             '/ydhub.hub.v1.StatusService/GetStatus',
             ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetStatusRequest.SerializeToString,
             ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetActivity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ydhub.hub.v1.StatusService/GetActivity',
+            ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetActivityRequest.SerializeToString,
+            ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetActivityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDatabase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ydhub.hub.v1.StatusService/GetDatabase',
+            ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetDatabaseRequest.SerializeToString,
+            ydhub_dot_hub_dot_v1_dot_status__service__pb2.GetDatabaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,14 @@ class StatusServiceStub:
     """GetStatus returns the hub's version, who calls, and what runs. Reading only.
     Fails with REGISTRY_UNREACHABLE.
     """
+    GetActivity: _grpc.UnaryUnaryMultiCallable[_status_service_pb2.GetActivityRequest, _status_service_pb2.GetActivityResponse]
+    """GetActivity returns what every lane has done and what waits in it, in numbers; cheap enough to
+    be asked every second. Reading only. Fails with REGISTRY_UNREACHABLE.
+    """
+    GetDatabase: _grpc.UnaryUnaryMultiCallable[_status_service_pb2.GetDatabaseRequest, _status_service_pb2.GetDatabaseResponse]
+    """GetDatabase returns how the registry's database is: settings, clocks, room, upkeep. Reading
+    only. Fails with REGISTRY_UNREACHABLE.
+    """
 
 @_typing.type_check_only
 class StatusServiceAsyncStub(StatusServiceStub):
@@ -46,6 +54,14 @@ class StatusServiceAsyncStub(StatusServiceStub):
     GetStatus: _aio.UnaryUnaryMultiCallable[_status_service_pb2.GetStatusRequest, _status_service_pb2.GetStatusResponse]  # type: ignore[assignment]
     """GetStatus returns the hub's version, who calls, and what runs. Reading only.
     Fails with REGISTRY_UNREACHABLE.
+    """
+    GetActivity: _aio.UnaryUnaryMultiCallable[_status_service_pb2.GetActivityRequest, _status_service_pb2.GetActivityResponse]  # type: ignore[assignment]
+    """GetActivity returns what every lane has done and what waits in it, in numbers; cheap enough to
+    be asked every second. Reading only. Fails with REGISTRY_UNREACHABLE.
+    """
+    GetDatabase: _aio.UnaryUnaryMultiCallable[_status_service_pb2.GetDatabaseRequest, _status_service_pb2.GetDatabaseResponse]  # type: ignore[assignment]
+    """GetDatabase returns how the registry's database is: settings, clocks, room, upkeep. Reading
+    only. Fails with REGISTRY_UNREACHABLE.
     """
 
 class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -59,6 +75,26 @@ class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_status_service_pb2.GetStatusResponse, _abc.Awaitable[_status_service_pb2.GetStatusResponse]]:
         """GetStatus returns the hub's version, who calls, and what runs. Reading only.
         Fails with REGISTRY_UNREACHABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def GetActivity(
+        self,
+        request: _status_service_pb2.GetActivityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_service_pb2.GetActivityResponse, _abc.Awaitable[_status_service_pb2.GetActivityResponse]]:
+        """GetActivity returns what every lane has done and what waits in it, in numbers; cheap enough to
+        be asked every second. Reading only. Fails with REGISTRY_UNREACHABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def GetDatabase(
+        self,
+        request: _status_service_pb2.GetDatabaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_service_pb2.GetDatabaseResponse, _abc.Awaitable[_status_service_pb2.GetDatabaseResponse]]:
+        """GetDatabase returns how the registry's database is: settings, clocks, room, upkeep. Reading
+        only. Fails with REGISTRY_UNREACHABLE.
         """
 
 def add_StatusServiceServicer_to_server(servicer: StatusServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cydhub/packet/v1/packet.proto\x12\x0fydhub.packet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x01\n\x06Packet\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x15\n\rsource_client\x18\x02 \x01(\t\x12\x1a\n\x12\x64\x65stination_client\x18\x03 \x01(\t\x12\x19\n\x11timeout_timestamp\x18\x04 \x01(\x04\x12*\n\x08payloads\x18\x05 \x03(\x0b\x32\x18.ydhub.packet.v1.Payload\"j\n\x07Payload\x12\x13\n\x0bsource_port\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65stination_port\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08\x65ncoding\x18\x04 \x01(\t\x12\r\n\x05value\x18\x05 \x01(\x0c\"/\n\x0f\x41\x63knowledgement\x12\x1c\n\x14\x61pp_acknowledgements\x18\x01 \x03(\x0c\"\x9d\x02\n\x0fPacketException\x12\x33\n\x04kind\x18\x01 \x01(\x0e\x32%.ydhub.packet.v1.PacketException.Kind\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x35\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_HOLE\x10\x01\x12\x0e\n\nKIND_RETRY\x10\x02\x12\r\n\tKIND_HELD\x10\x03\x12\x0f\n\x0bKIND_PARKED\x10\x04\x12\x0f\n\x0bKIND_DENIED\x10\x05\"\x87\x03\n\x0cPacketRecord\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.ydhub.packet.v1.PacketState\x12\'\n\x06packet\x18\x03 \x01(\x0b\x32\x17.ydhub.packet.v1.Packet\x12\x12\n\ncommitment\x18\x04 \x01(\x0c\x12\x14\n\x0cproof_height\x18\x05 \x01(\x04\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x0f\x61\x63knowledgement\x18\x07 \x01(\x0b\x32 .ydhub.packet.v1.Acknowledgement\x12\x16\n\x0eoutcome_height\x18\x08 \x01(\x04\x12\x30\n\x0coutcome_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\texception\x18\n \x01(\x0b\x32 .ydhub.packet.v1.PacketException*\x91\x02\n\x0bPacketState\x12\x1c\n\x18PACKET_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PACKET_STATE_ACCEPTED\x10\x01\x12\x17\n\x13PACKET_STATE_DENIED\x10\x02\x12\x1a\n\x16PACKET_STATE_DELIVERED\x10\x03\x12\x1d\n\x19PACKET_STATE_ACKNOWLEDGED\x10\x04\x12\x1a\n\x16PACKET_STATE_COMPLETED\x10\x05\x12\x1a\n\x16PACKET_STATE_TIMED_OUT\x10\x06\x12\x19\n\x15PACKET_STATE_REFUNDED\x10\x07\x12\"\n\x1ePACKET_STATE_SETTLED_ELSEWHERE\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cydhub/packet/v1/packet.proto\x12\x0fydhub.packet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x01\n\x06Packet\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x15\n\rsource_client\x18\x02 \x01(\t\x12\x1a\n\x12\x64\x65stination_client\x18\x03 \x01(\t\x12\x19\n\x11timeout_timestamp\x18\x04 \x01(\x04\x12*\n\x08payloads\x18\x05 \x03(\x0b\x32\x18.ydhub.packet.v1.Payload\"j\n\x07Payload\x12\x13\n\x0bsource_port\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65stination_port\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08\x65ncoding\x18\x04 \x01(\t\x12\r\n\x05value\x18\x05 \x01(\x0c\"/\n\x0f\x41\x63knowledgement\x12\x1c\n\x14\x61pp_acknowledgements\x18\x01 \x03(\x0c\"\xcd\x02\n\x0fPacketException\x12\x33\n\x04kind\x18\x01 \x01(\x0e\x32%.ydhub.packet.v1.PacketException.Kind\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x35\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nsince_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_HOLE\x10\x01\x12\x0e\n\nKIND_RETRY\x10\x02\x12\r\n\tKIND_HELD\x10\x03\x12\x0f\n\x0bKIND_PARKED\x10\x04\x12\x0f\n\x0bKIND_DENIED\x10\x05\"\x87\x03\n\x0cPacketRecord\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.ydhub.packet.v1.PacketState\x12\'\n\x06packet\x18\x03 \x01(\x0b\x32\x17.ydhub.packet.v1.Packet\x12\x12\n\ncommitment\x18\x04 \x01(\x0c\x12\x14\n\x0cproof_height\x18\x05 \x01(\x04\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x0f\x61\x63knowledgement\x18\x07 \x01(\x0b\x32 .ydhub.packet.v1.Acknowledgement\x12\x16\n\x0eoutcome_height\x18\x08 \x01(\x04\x12\x30\n\x0coutcome_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\texception\x18\n \x01(\x0b\x32 .ydhub.packet.v1.PacketException*\x91\x02\n\x0bPacketState\x12\x1c\n\x18PACKET_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PACKET_STATE_ACCEPTED\x10\x01\x12\x17\n\x13PACKET_STATE_DENIED\x10\x02\x12\x1a\n\x16PACKET_STATE_DELIVERED\x10\x03\x12\x1d\n\x19PACKET_STATE_ACKNOWLEDGED\x10\x04\x12\x1a\n\x16PACKET_STATE_COMPLETED\x10\x05\x12\x1a\n\x16PACKET_STATE_TIMED_OUT\x10\x06\x12\x19\n\x15PACKET_STATE_REFUNDED\x10\x07\x12\"\n\x1ePACKET_STATE_SETTLED_ELSEWHERE\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ydhub.packet.v1.packet_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PACKETSTATE']._serialized_start=1073
-  _globals['_PACKETSTATE']._serialized_end=1346
+  _globals['_PACKETSTATE']._serialized_start=1121
+  _globals['_PACKETSTATE']._serialized_end=1394
   _globals['_PACKET']._serialized_start=83
   _globals['_PACKET']._serialized_end=231
   _globals['_PAYLOAD']._serialized_start=233
@@ -41,9 +41,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACKNOWLEDGEMENT']._serialized_start=341
   _globals['_ACKNOWLEDGEMENT']._serialized_end=388
   _globals['_PACKETEXCEPTION']._serialized_start=391
-  _globals['_PACKETEXCEPTION']._serialized_end=676
-  _globals['_PACKETEXCEPTION_KIND']._serialized_start=568
-  _globals['_PACKETEXCEPTION_KIND']._serialized_end=676
-  _globals['_PACKETRECORD']._serialized_start=679
-  _globals['_PACKETRECORD']._serialized_end=1070
+  _globals['_PACKETEXCEPTION']._serialized_end=724
+  _globals['_PACKETEXCEPTION_KIND']._serialized_start=616
+  _globals['_PACKETEXCEPTION_KIND']._serialized_end=724
+  _globals['_PACKETRECORD']._serialized_start=727
+  _globals['_PACKETRECORD']._serialized_end=1118
 # @@protoc_insertion_point(module_scope)

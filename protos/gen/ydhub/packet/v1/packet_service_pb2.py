@@ -22,40 +22,45 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ydhub.client.v1 import client_pb2 as ydhub_dot_client_dot_v1_dot_client__pb2
 from ydhub.packet.v1 import packet_pb2 as ydhub_dot_packet_dot_v1_dot_packet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ydhub/packet/v1/packet_service.proto\x12\x0fydhub.packet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cydhub/client/v1/client.proto\x1a\x1cydhub/packet/v1/packet.proto\"x\n\x12ListPacketsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.ydhub.packet.v1.PacketState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x13ListPacketsResponse\x12.\n\x07packets\x18\x01 \x03(\x0b\x32\x1d.ydhub.packet.v1.PacketRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10GetPacketRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"B\n\x11GetPacketResponse\x12-\n\x06packet\x18\x01 \x01(\x0b\x32\x1d.ydhub.packet.v1.PacketRecord\"$\n\x14\x45xplainPacketRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"l\n\x0bPacketEvent\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x14\n\x0cproof_height\x18\x04 \x01(\x04\"\x89\x01\n\x15\x45xplainPacketResponse\x12-\n\x06packet\x18\x01 \x01(\x0b\x32\x1d.ydhub.packet.v1.PacketRecord\x12,\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1c.ydhub.packet.v1.PacketEvent\x12\x13\n\x0bwaiting_for\x18\x03 \x01(\t\"*\n\nChainStart\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x0e\n\x06height\x18\x02 \x01(\x04\"R\n\x15GetPacketProofRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x06starts\x18\x02 \x03(\x0b\x32\x1b.ydhub.packet.v1.ChainStart\"\x9f\x01\n\x0bProvenClaim\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12(\n\x07headers\x18\x02 \x03(\x0b\x32\x17.ydhub.client.v1.Header\x12-\n\x0cproof_height\x18\x03 \x01(\x0b\x32\x17.ydhub.client.v1.Height\x12\x0b\n\x03key\x18\x04 \x01(\x0c\x12\r\n\x05value\x18\x05 \x01(\x0c\x12\r\n\x05proof\x18\x06 \x01(\x0c\"\xa8\x01\n\x16GetPacketProofResponse\x12-\n\x06packet\x18\x01 \x01(\x0b\x32\x1d.ydhub.packet.v1.PacketRecord\x12\x30\n\ncommitment\x18\x02 \x01(\x0b\x32\x1c.ydhub.packet.v1.ProvenClaim\x12-\n\x07outcome\x18\x03 \x01(\x0b\x32\x1c.ydhub.packet.v1.ProvenClaim2\x80\x03\n\rPacketService\x12X\n\x0bListPackets\x12#.ydhub.packet.v1.ListPacketsRequest\x1a$.ydhub.packet.v1.ListPacketsResponse\x12R\n\tGetPacket\x12!.ydhub.packet.v1.GetPacketRequest\x1a\".ydhub.packet.v1.GetPacketResponse\x12^\n\rExplainPacket\x12%.ydhub.packet.v1.ExplainPacketRequest\x1a&.ydhub.packet.v1.ExplainPacketResponse\x12\x61\n\x0eGetPacketProof\x12&.ydhub.packet.v1.GetPacketProofRequest\x1a\'.ydhub.packet.v1.GetPacketProofResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ydhub/packet/v1/packet_service.proto\x12\x0fydhub.packet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cydhub/client/v1/client.proto\x1a\x1cydhub/packet/v1/packet.proto\"\xe1\x01\n\x12ListPacketsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.ydhub.packet.v1.PacketState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x38\n\texception\x18\x05 \x01(\x0e\x32%.ydhub.packet.v1.PacketException.Kind\x12-\n\nolder_than\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"^\n\x13ListPacketsResponse\x12.\n\x07packets\x18\x01 \x03(\x0b\x32\x1d.ydhub.packet.v1.PacketRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10GetPacketRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"B\n\x11GetPacketResponse\x12-\n\x06packet\x18\x01 \x01(\x0b\x32\x1d.ydhub.packet.v1.PacketRecord\"$\n\x14\x45xplainPacketRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"l\n\x0bPacketEvent\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x14\n\x0cproof_height\x18\x04 \x01(\x04\"\x89\x01\n\x15\x45xplainPacketResponse\x12-\n\x06packet\x18\x01 \x01(\x0b\x32\x1d.ydhub.packet.v1.PacketRecord\x12,\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1c.ydhub.packet.v1.PacketEvent\x12\x13\n\x0bwaiting_for\x18\x03 \x01(\t\"*\n\nChainStart\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x0e\n\x06height\x18\x02 \x01(\x04\"R\n\x15GetPacketProofRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x06starts\x18\x02 \x03(\x0b\x32\x1b.ydhub.packet.v1.ChainStart\"\x9f\x01\n\x0bProvenClaim\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12(\n\x07headers\x18\x02 \x03(\x0b\x32\x17.ydhub.client.v1.Header\x12-\n\x0cproof_height\x18\x03 \x01(\x0b\x32\x17.ydhub.client.v1.Height\x12\x0b\n\x03key\x18\x04 \x01(\x0c\x12\r\n\x05value\x18\x05 \x01(\x0c\x12\r\n\x05proof\x18\x06 \x01(\x0c\"\xa8\x01\n\x16GetPacketProofResponse\x12-\n\x06packet\x18\x01 \x01(\x0b\x32\x1d.ydhub.packet.v1.PacketRecord\x12\x30\n\ncommitment\x18\x02 \x01(\x0b\x32\x1c.ydhub.packet.v1.ProvenClaim\x12-\n\x07outcome\x18\x03 \x01(\x0b\x32\x1c.ydhub.packet.v1.ProvenClaim\"\xdb\x01\n\x13RetryPacketsRequest\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0e\n\x06parent\x18\x02 \x01(\t\x12\x38\n\texception\x18\x03 \x01(\x0e\x32%.ydhub.packet.v1.PacketException.Kind\x12-\n\nolder_than\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tmax_count\x18\x05 \x01(\x05\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"J\n\x14RetryPacketsResponse\x12\x0f\n\x07retried\x18\x01 \x03(\t\x12\x0f\n\x07skipped\x18\x02 \x03(\t\x12\x10\n\x08has_more\x18\x03 \x01(\x08\x32\xdd\x03\n\rPacketService\x12X\n\x0bListPackets\x12#.ydhub.packet.v1.ListPacketsRequest\x1a$.ydhub.packet.v1.ListPacketsResponse\x12R\n\tGetPacket\x12!.ydhub.packet.v1.GetPacketRequest\x1a\".ydhub.packet.v1.GetPacketResponse\x12^\n\rExplainPacket\x12%.ydhub.packet.v1.ExplainPacketRequest\x1a&.ydhub.packet.v1.ExplainPacketResponse\x12\x61\n\x0eGetPacketProof\x12&.ydhub.packet.v1.GetPacketProofRequest\x1a\'.ydhub.packet.v1.GetPacketProofResponse\x12[\n\x0cRetryPackets\x12$.ydhub.packet.v1.RetryPacketsRequest\x1a%.ydhub.packet.v1.RetryPacketsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ydhub.packet.v1.packet_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTPACKETSREQUEST']._serialized_start=150
-  _globals['_LISTPACKETSREQUEST']._serialized_end=270
-  _globals['_LISTPACKETSRESPONSE']._serialized_start=272
-  _globals['_LISTPACKETSRESPONSE']._serialized_end=366
-  _globals['_GETPACKETREQUEST']._serialized_start=368
-  _globals['_GETPACKETREQUEST']._serialized_end=400
-  _globals['_GETPACKETRESPONSE']._serialized_start=402
-  _globals['_GETPACKETRESPONSE']._serialized_end=468
-  _globals['_EXPLAINPACKETREQUEST']._serialized_start=470
-  _globals['_EXPLAINPACKETREQUEST']._serialized_end=506
-  _globals['_PACKETEVENT']._serialized_start=508
-  _globals['_PACKETEVENT']._serialized_end=616
-  _globals['_EXPLAINPACKETRESPONSE']._serialized_start=619
-  _globals['_EXPLAINPACKETRESPONSE']._serialized_end=756
-  _globals['_CHAINSTART']._serialized_start=758
-  _globals['_CHAINSTART']._serialized_end=800
-  _globals['_GETPACKETPROOFREQUEST']._serialized_start=802
-  _globals['_GETPACKETPROOFREQUEST']._serialized_end=884
-  _globals['_PROVENCLAIM']._serialized_start=887
-  _globals['_PROVENCLAIM']._serialized_end=1046
-  _globals['_GETPACKETPROOFRESPONSE']._serialized_start=1049
-  _globals['_GETPACKETPROOFRESPONSE']._serialized_end=1217
-  _globals['_PACKETSERVICE']._serialized_start=1220
-  _globals['_PACKETSERVICE']._serialized_end=1604
+  _globals['_LISTPACKETSREQUEST']._serialized_start=183
+  _globals['_LISTPACKETSREQUEST']._serialized_end=408
+  _globals['_LISTPACKETSRESPONSE']._serialized_start=410
+  _globals['_LISTPACKETSRESPONSE']._serialized_end=504
+  _globals['_GETPACKETREQUEST']._serialized_start=506
+  _globals['_GETPACKETREQUEST']._serialized_end=538
+  _globals['_GETPACKETRESPONSE']._serialized_start=540
+  _globals['_GETPACKETRESPONSE']._serialized_end=606
+  _globals['_EXPLAINPACKETREQUEST']._serialized_start=608
+  _globals['_EXPLAINPACKETREQUEST']._serialized_end=644
+  _globals['_PACKETEVENT']._serialized_start=646
+  _globals['_PACKETEVENT']._serialized_end=754
+  _globals['_EXPLAINPACKETRESPONSE']._serialized_start=757
+  _globals['_EXPLAINPACKETRESPONSE']._serialized_end=894
+  _globals['_CHAINSTART']._serialized_start=896
+  _globals['_CHAINSTART']._serialized_end=938
+  _globals['_GETPACKETPROOFREQUEST']._serialized_start=940
+  _globals['_GETPACKETPROOFREQUEST']._serialized_end=1022
+  _globals['_PROVENCLAIM']._serialized_start=1025
+  _globals['_PROVENCLAIM']._serialized_end=1184
+  _globals['_GETPACKETPROOFRESPONSE']._serialized_start=1187
+  _globals['_GETPACKETPROOFRESPONSE']._serialized_end=1355
+  _globals['_RETRYPACKETSREQUEST']._serialized_start=1358
+  _globals['_RETRYPACKETSREQUEST']._serialized_end=1577
+  _globals['_RETRYPACKETSRESPONSE']._serialized_start=1579
+  _globals['_RETRYPACKETSRESPONSE']._serialized_end=1653
+  _globals['_PACKETSERVICE']._serialized_start=1656
+  _globals['_PACKETSERVICE']._serialized_end=2133
 # @@protoc_insertion_point(module_scope)

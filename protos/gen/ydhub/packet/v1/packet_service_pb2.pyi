@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -23,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListPacketsRequest(_message.Message):
-    """ListPacketsRequest asks for a page of a lane's packets."""
+    """ListPacketsRequest asks for a page of packets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,14 +32,24 @@ class ListPacketsRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EXCEPTION_FIELD_NUMBER: _builtins.int
+    OLDER_THAN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """lanes/{lane}."""
+    """lanes/{lane}; empty means all lanes."""
     state: _packet_pb2.PacketState.ValueType
     """Only packets in this state; unspecified means all."""
     page_size: _builtins.int
     """Most packets of a page; 0 means 50, at most 1000."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
+    exception: _packet_pb2.PacketException.Kind.ValueType
+    """Only packets with an exception of this kind, instead of a state; unspecified means all. HELD are
+    packets of stopped lanes that nobody has delivered.
+    """
+    @_builtins.property
+    def older_than(self) -> _duration_pb2.Duration:
+        """Only packets that have had their exception for so long, or were accepted so long ago; 0 means all."""
+
     def __init__(
         self,
         *,
@@ -46,10 +57,12 @@ class ListPacketsRequest(_message.Message):
         state: _packet_pb2.PacketState.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        exception: _packet_pb2.PacketException.Kind.ValueType = ...,
+        older_than: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["older_than", b"older_than"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception", "older_than", b"older_than", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,7 +175,7 @@ class PacketEvent(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     PROOF_HEIGHT_FIELD_NUMBER: _builtins.int
     event: _builtins.str
-    """ACCEPT, DENY, ATTEMPT, SETTLED_ELSEWHERE, or a word of hub/core/lifecycle.py, PacketEvent."""
+    """ACCEPT, DENY, ATTEMPT, RETRY, SETTLED_ELSEWHERE, or a word of hub/core/lifecycle.py, PacketEvent."""
     detail: _builtins.str
     """What it was, in a sentence."""
     proof_height: _builtins.int
@@ -358,3 +371,87 @@ class GetPacketProofResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPacketProofResponse: _TypeAlias = GetPacketProofResponse  # noqa: Y015
+
+@_typing.final
+class RetryPacketsRequest(_message.Message):
+    """RetryPacketsRequest names packets, or says which ones by their exceptions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    EXCEPTION_FIELD_NUMBER: _builtins.int
+    OLDER_THAN_FIELD_NUMBER: _builtins.int
+    MAX_COUNT_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """lanes/{lane}; empty means all lanes."""
+    exception: _packet_pb2.PacketException.Kind.ValueType
+    """PARKED or RETRY; unspecified only with names."""
+    max_count: _builtins.int
+    """Most packets to retry; 0 means 100, at most 1000."""
+    validate_only: _builtins.bool
+    """Changes nothing, and answers what would be retried."""
+    request_id: _builtins.str
+    """Makes a repeated call one: 1 to 64 characters of the caller's choice, or empty."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """lanes/{lane}/packets/{sequence}, at most 1000; empty to choose by exception."""
+
+    @_builtins.property
+    def older_than(self) -> _duration_pb2.Duration:
+        """Only packets that have had their exception for so long; 0 means all."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        parent: _builtins.str = ...,
+        exception: _packet_pb2.PacketException.Kind.ValueType = ...,
+        older_than: _duration_pb2.Duration | None = ...,
+        max_count: _builtins.int = ...,
+        validate_only: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["older_than", b"older_than"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception", "max_count", b"max_count", "names", b"names", "older_than", b"older_than", "parent", b"parent", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryPacketsRequest: _TypeAlias = RetryPacketsRequest  # noqa: Y015
+
+@_typing.final
+class RetryPacketsResponse(_message.Message):
+    """RetryPacketsResponse says which packets are due now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETRIED_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    has_more: _builtins.bool
+    """Whether more than max_count have such an exception."""
+    @_builtins.property
+    def retried(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """lanes/{lane}/packets/{sequence} of those that are due."""
+
+    @_builtins.property
+    def skipped(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those named that have nothing to retry."""
+
+    def __init__(
+        self,
+        *,
+        retried: _abc.Iterable[_builtins.str] | None = ...,
+        skipped: _abc.Iterable[_builtins.str] | None = ...,
+        has_more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_more", b"has_more", "retried", b"retried", "skipped", b"skipped"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryPacketsResponse: _TypeAlias = RetryPacketsResponse  # noqa: Y015

@@ -55,6 +55,11 @@ class PacketServiceStub:
                 request_serializer=ydhub_dot_packet_dot_v1_dot_packet__service__pb2.GetPacketProofRequest.SerializeToString,
                 response_deserializer=ydhub_dot_packet_dot_v1_dot_packet__service__pb2.GetPacketProofResponse.FromString,
                 _registered_method=True)
+        self.RetryPackets = channel.unary_unary(
+                '/ydhub.packet.v1.PacketService/RetryPackets',
+                request_serializer=ydhub_dot_packet_dot_v1_dot_packet__service__pb2.RetryPacketsRequest.SerializeToString,
+                response_deserializer=ydhub_dot_packet_dot_v1_dot_packet__service__pb2.RetryPacketsResponse.FromString,
+                _registered_method=True)
 
 
 class PacketServiceServicer:
@@ -62,8 +67,9 @@ class PacketServiceServicer:
     """
 
     def ListPackets(self, request, context):
-        """ListPackets returns the packets of a lane in the order of their sequences. Reading only.
-        Pages are stable under new packets. Fails with LANE_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """ListPackets returns the packets of a lane, or of all, in the order of lanes' names and of
+        sequences. Reading only. Pages are stable under new packets.
+        Fails with LANE_NOT_FOUND, PAGE_TOKEN_INVALID, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,6 +100,16 @@ class PacketServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryPackets(self, request, context):
+        """RetryPackets makes parked packets, and those that wait for their next attempt, due now; they are
+        proven afresh. What a packet may do follows from proof alone, so nothing is executed twice.
+        Idempotent; relayers notice at once. Fails with LANE_NOT_FOUND, FIELD_INVALID,
+        IDENTITY_NOT_ALLOWED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PacketServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -116,6 +132,11 @@ def add_PacketServiceServicer_to_server(servicer, server):
                     servicer.GetPacketProof,
                     request_deserializer=ydhub_dot_packet_dot_v1_dot_packet__service__pb2.GetPacketProofRequest.FromString,
                     response_serializer=ydhub_dot_packet_dot_v1_dot_packet__service__pb2.GetPacketProofResponse.SerializeToString,
+            ),
+            'RetryPackets': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryPackets,
+                    request_deserializer=ydhub_dot_packet_dot_v1_dot_packet__service__pb2.RetryPacketsRequest.FromString,
+                    response_serializer=ydhub_dot_packet_dot_v1_dot_packet__service__pb2.RetryPacketsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -227,6 +248,33 @@ class PacketService:
             '/ydhub.packet.v1.PacketService/GetPacketProof',
             ydhub_dot_packet_dot_v1_dot_packet__service__pb2.GetPacketProofRequest.SerializeToString,
             ydhub_dot_packet_dot_v1_dot_packet__service__pb2.GetPacketProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryPackets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ydhub.packet.v1.PacketService/RetryPackets',
+            ydhub_dot_packet_dot_v1_dot_packet__service__pb2.RetryPacketsRequest.SerializeToString,
+            ydhub_dot_packet_dot_v1_dot_packet__service__pb2.RetryPacketsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,8 +34,9 @@ class PacketServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PacketServiceAsyncStub: ...
     ListPackets: _grpc.UnaryUnaryMultiCallable[_packet_service_pb2.ListPacketsRequest, _packet_service_pb2.ListPacketsResponse]
-    """ListPackets returns the packets of a lane in the order of their sequences. Reading only.
-    Pages are stable under new packets. Fails with LANE_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """ListPackets returns the packets of a lane, or of all, in the order of lanes' names and of
+    sequences. Reading only. Pages are stable under new packets.
+    Fails with LANE_NOT_FOUND, PAGE_TOKEN_INVALID, FIELD_INVALID.
     """
     GetPacket: _grpc.UnaryUnaryMultiCallable[_packet_service_pb2.GetPacketRequest, _packet_service_pb2.GetPacketResponse]
     """GetPacket returns one packet's record. Reading only.
@@ -50,6 +51,12 @@ class PacketServiceStub:
     Reading only. Fails with LANE_NOT_FOUND, PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND,
     SEQUENCE_RETIRED, FIELD_INVALID.
     """
+    RetryPackets: _grpc.UnaryUnaryMultiCallable[_packet_service_pb2.RetryPacketsRequest, _packet_service_pb2.RetryPacketsResponse]
+    """RetryPackets makes parked packets, and those that wait for their next attempt, due now; they are
+    proven afresh. What a packet may do follows from proof alone, so nothing is executed twice.
+    Idempotent; relayers notice at once. Fails with LANE_NOT_FOUND, FIELD_INVALID,
+    IDENTITY_NOT_ALLOWED, REQUEST_ID_REUSED.
+    """
 
 @_typing.type_check_only
 class PacketServiceAsyncStub(PacketServiceStub):
@@ -57,8 +64,9 @@ class PacketServiceAsyncStub(PacketServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPackets: _aio.UnaryUnaryMultiCallable[_packet_service_pb2.ListPacketsRequest, _packet_service_pb2.ListPacketsResponse]  # type: ignore[assignment]
-    """ListPackets returns the packets of a lane in the order of their sequences. Reading only.
-    Pages are stable under new packets. Fails with LANE_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """ListPackets returns the packets of a lane, or of all, in the order of lanes' names and of
+    sequences. Reading only. Pages are stable under new packets.
+    Fails with LANE_NOT_FOUND, PAGE_TOKEN_INVALID, FIELD_INVALID.
     """
     GetPacket: _aio.UnaryUnaryMultiCallable[_packet_service_pb2.GetPacketRequest, _packet_service_pb2.GetPacketResponse]  # type: ignore[assignment]
     """GetPacket returns one packet's record. Reading only.
@@ -73,6 +81,12 @@ class PacketServiceAsyncStub(PacketServiceStub):
     Reading only. Fails with LANE_NOT_FOUND, PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND,
     SEQUENCE_RETIRED, FIELD_INVALID.
     """
+    RetryPackets: _aio.UnaryUnaryMultiCallable[_packet_service_pb2.RetryPacketsRequest, _packet_service_pb2.RetryPacketsResponse]  # type: ignore[assignment]
+    """RetryPackets makes parked packets, and those that wait for their next attempt, due now; they are
+    proven afresh. What a packet may do follows from proof alone, so nothing is executed twice.
+    Idempotent; relayers notice at once. Fails with LANE_NOT_FOUND, FIELD_INVALID,
+    IDENTITY_NOT_ALLOWED, REQUEST_ID_REUSED.
+    """
 
 class PacketServiceServicer(metaclass=_abc_1.ABCMeta):
     """PacketService shows what became of packets. It moves none: chains do, by proof."""
@@ -83,8 +97,9 @@ class PacketServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _packet_service_pb2.ListPacketsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_packet_service_pb2.ListPacketsResponse, _abc.Awaitable[_packet_service_pb2.ListPacketsResponse]]:
-        """ListPackets returns the packets of a lane in the order of their sequences. Reading only.
-        Pages are stable under new packets. Fails with LANE_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """ListPackets returns the packets of a lane, or of all, in the order of lanes' names and of
+        sequences. Reading only. Pages are stable under new packets.
+        Fails with LANE_NOT_FOUND, PAGE_TOKEN_INVALID, FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -116,6 +131,18 @@ class PacketServiceServicer(metaclass=_abc_1.ABCMeta):
         """GetPacketProof returns what verifies a packet from the operators' own anchors, offline.
         Reading only. Fails with LANE_NOT_FOUND, PACKET_NOT_FOUND, PROOF_NOT_FOUND, HEADER_NOT_FOUND,
         SEQUENCE_RETIRED, FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryPackets(
+        self,
+        request: _packet_service_pb2.RetryPacketsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_packet_service_pb2.RetryPacketsResponse, _abc.Awaitable[_packet_service_pb2.RetryPacketsResponse]]:
+        """RetryPackets makes parked packets, and those that wait for their next attempt, due now; they are
+        proven afresh. What a packet may do follows from proof alone, so nothing is executed twice.
+        Idempotent; relayers notice at once. Fails with LANE_NOT_FOUND, FIELD_INVALID,
+        IDENTITY_NOT_ALLOWED, REQUEST_ID_REUSED.
         """
 
 def add_PacketServiceServicer_to_server(servicer: PacketServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
