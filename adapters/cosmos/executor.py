@@ -240,7 +240,12 @@ class Executor:
             await self._of_all(progress, batch, refusal.error)
         else:
             found = await self._isolation.run(
-                signer, batch.updates, batch.packets, refusal, progress.about
+                signer,
+                batch.updates,
+                batch.packets,
+                refusal,
+                progress.about,
+                first_only=progress.in_order,
             )
             for sequence, error in sorted(found, key=itemgetter(0)):
                 progress.refuse(sequence, error)

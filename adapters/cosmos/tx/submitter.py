@@ -19,6 +19,7 @@ from zlib import crc32
 import structlog
 
 from adapters.cosmos import queries
+from adapters.cosmos.rpc.records import REFUSED_BY_NODE
 from adapters.cosmos.tx.codes import Kind, Subject, error_of, kind_of
 from adapters.cosmos.tx.records import Refusal, Sent, Signed
 from adapters.cosmos.tx.transaction import Fee, sign, tx_hash
@@ -53,7 +54,6 @@ AGAIN_AFTER: Final = 3
 
 UNKNOWN: Final = Subject()
 
-_TAKEN: Final = frozenset({Kind.IN_MEMPOOL})
 _PUT_OFF: Final = frozenset({Kind.WRONG_SEQUENCE, Kind.MEMPOOL_FULL, Kind.TIMEOUT_HEIGHT})
 
 _log = structlog.get_logger()
@@ -284,6 +284,8 @@ class Submitter:
         """Those taken, and the answer to the first that was not.
 
         Without any answer all may have been taken: they count as such until their outcome tells.
+        So does what a node refuses by itself: it does not tell a full mempool from a transaction
+        that it had of another node before.
         """
         try:
             answers = await self._node.broadcast([one.transaction for one in signed])
@@ -298,7 +300,7 @@ class Submitter:
             raise
         taken: list[Sent] = []
         for one, answer in zip(signed, answers, strict=True):
-            if answer.code and kind_of(answer.codespace, answer.code) not in _TAKEN:
+            if answer.code and not _may_stand(answer):
                 return taken, answer
             taken.append(self._take(signer, one))
         return taken, None
@@ -395,3 +397,9 @@ class Submitter:
         price, denomination = self.settings.gas_price, self.settings.denomination
         amount = -(-gas * price.numerator // price.denominator)
         return Fee(amount=((denomination, amount),) if amount else (), gas_limit=gas)
+
+
+def _may_stand(answer: Checked) -> bool:
+    """Whether the transaction that *answer* refuses may be in a mempool all the same."""
+    is_known = kind_of(answer.codespace, answer.code) is Kind.IN_MEMPOOL
+    return is_known or answer.codespace == REFUSED_BY_NODE

@@ -266,6 +266,16 @@ async def test_in_order_nothing_after_a_refused_packet_is_executed() -> None:
         assert reasons(result)[3] is Reason.MEMBERSHIP_NOT_PROVEN
 
 
+async def test_in_order_what_stands_before_many_culprits_is_executed() -> None:
+    async with bench() as it:
+        it.chain.refuses = dict.fromkeys(range(5, 40), PROOF_FAILS)
+        result = await it.run(execution(receive(*range(1, 41)), in_order=True))
+        assert result.executed == span(1, 2, 3, 4)
+        found = reasons(result)
+        assert found.pop(5) is Reason.MEMBERSHIP_NOT_PROVEN
+        assert found == dict.fromkeys(range(6, 41), Reason.SEQUENCE_OUT_OF_ORDER)
+
+
 async def test_in_order_what_its_timeout_ended_holds_nothing_up() -> None:
     async with bench() as it:
         late = inbound(2, timeout_timestamp=1_790_000_000)

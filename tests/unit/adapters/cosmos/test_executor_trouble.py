@@ -28,6 +28,7 @@ from tests.harness.cosmos_executions import (
 )
 from tests.harness.packet_samples import PAYLOAD
 
+BY_NODE: Code = ("jsonrpc", -32603)
 PROOF_FAILS: Code = ("commitment", 2)
 PAYLOAD_INVALID: Code = ("channelv2", 3)
 FROZEN: Code = ("client", 29)
@@ -266,7 +267,7 @@ async def test_a_fee_that_is_too_low_is_told_at_once() -> None:
         assert len(it.chain.arrived) == 1
 
 
-@pytest.mark.parametrize("code", [("sdk", 20), ("jsonrpc", -32603), ("sdk", 32), ("sdk", 30)])
+@pytest.mark.parametrize("code", [("sdk", 20), ("sdk", 32), ("sdk", 30)])
 async def test_a_mempool_that_never_takes_it_is_given_up(code: Code) -> None:
     async with bench() as it:
         it.chain.refuses_entry = lambda _: code
@@ -274,3 +275,11 @@ async def test_a_mempool_that_never_takes_it_is_given_up(code: Code) -> None:
         result = await it.run(execution(receive(1, 2)))
         assert set(reasons(result)) == {1, 2}
         assert it.chain.latest - before < 20
+
+
+async def test_a_node_that_refuses_everything_by_itself_ends_as_a_loss() -> None:
+    async with bench() as it:
+        it.chain.refuses_entry = lambda _: BY_NODE
+        result = await it.run(execution(receive(1, 2)))
+        assert reasons(result) == {1: Reason.TRANSACTION_LOST, 2: Reason.TRANSACTION_LOST}
+        assert it.chain.latest <= 12 + MAX_ROUNDS * (12 + 4)

@@ -61,6 +61,16 @@ async def test_too_many_culprits_are_not_looked_for() -> None:
         assert len(it.chain.simulated) < 8 + 3 * MAX_CULPRITS
 
 
+async def test_the_first_alone_is_looked_for_where_it_is_enough() -> None:
+    async with bench() as it:
+        it.chain.refuses = dict.fromkeys(range(77, 129), FAILS)
+        signer = it.submitter.signers[0]
+        found = await Isolation(it.submitter).run(
+            signer, (), EVERY, WHY, Subject(), first_only=True
+        )
+        assert [sequence for sequence, _ in found] == [77]
+
+
 async def test_one_message_alone_is_to_blame_itself() -> None:
     async with bench() as it:
         assert await search(it, 1) == [(1, Reason.CHAIN_UNREACHABLE)]

@@ -202,6 +202,25 @@ async def test_a_full_mempool_is_tried_again_block_by_block(tries: int) -> None:
         assert await ends(it, *sent) == [0]
 
 
+async def test_what_a_node_may_have_of_another_one_is_followed_and_not_signed_anew() -> None:
+    async with bench() as it:
+        it.chain.answers = lambda found: tuple(
+            [replace(one, code=-32603, codespace="jsonrpc") for one in found]
+        )
+        sent = taken(await send(it, 2))
+        assert await ends(it, *sent) == [0, 0]
+        assert len(it.chain.landed) == 2
+
+
+async def test_what_a_full_node_refused_is_broadcast_again() -> None:
+    async with bench() as it:
+        refusals = codes(("jsonrpc", -32603), ("jsonrpc", -32603))
+        it.chain.refuses_entry = lambda _: refusals.pop() if refusals else OK
+        sent = taken(await send(it, 2))
+        assert await ends(it, *sent) == [0, 0]
+        assert len(it.chain.landed) == 2
+
+
 async def test_a_mempool_that_stays_full_is_told_and_not_blamed_on_the_messages() -> None:
     async with bench() as it:
         it.chain.refuses_entry = lambda _: MEMPOOL_FULL
