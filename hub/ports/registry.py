@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hub.ports.clients import Clients
     from hub.ports.lanes import Lanes
     from hub.ports.leases import Leases
+    from hub.ports.overview import Overview
     from hub.ports.packets import Exceptions, Outcomes, Packets
     from hub.ports.peers import Peers
 
@@ -77,6 +78,13 @@ class Audit(Protocol):
         """The database's clock (ns); shows that it answers. Raises ``RegistryUnreachable``."""
         ...
 
+    async def partition_days(self) -> int:
+        """Days after today, without a gap, whose packets have where to go.
+
+        Raises ``RegistryUnreachable``.
+        """
+        ...
+
 
 class Registry(Protocol):
     """The exchange registry: in Postgres, or its twin in memory."""
@@ -90,3 +98,4 @@ class Registry(Protocol):
     exceptions: Exceptions
     changes: Changes
     audit: Audit
+    overview: Overview

@@ -9,6 +9,7 @@ from hub.registry import schema
 from hub.registry.engine import discard, driver_of
 from hub.registry.invariants import INVARIANTS, counting
 from hub.registry.moments import timestamp
+from hub.registry.partitions import partition_days
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,3 +52,7 @@ class PostgresAudit:
         """As the port says."""
         async with self._database.line() as line:
             return timestamp(await line.fetchval("SELECT clock_timestamp()"))
+
+    async def partition_days(self) -> int:
+        """As the port says."""
+        return await partition_days(self._database)

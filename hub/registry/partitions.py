@@ -94,6 +94,18 @@ async def make_partitions(database: Database) -> None:
                         await line.execute(_making(table, day))
 
 
+async def partition_days(database: Database) -> int:
+    """Days after today, without a gap, that have all their partitions. Raises as ``line``."""
+    async with database.line() as line:
+        today = await line.fetchval("SELECT current_date")
+        days = [today + timedelta(days=ahead) for ahead in range(1, DAYS_AHEAD + 1)]
+        names = [partition(table, day) for day in days for table in PARTITIONED]
+        rows = await line.fetch("SELECT relname FROM pg_class WHERE relname = ANY($1)", names)
+    standing = {row["relname"] for row in rows}
+    whole = [standing.issuperset(partition(table, day) for table in PARTITIONED) for day in days]
+    return [*whole, False].index(False)
+
+
 async def retire(database: Database, keep_days: int) -> list[date]:
     """Days before the last *keep_days* are dropped while all of theirs has ended; returns them.
 

@@ -16,6 +16,7 @@ from hub.registry.exceptions import PostgresExceptions
 from hub.registry.lanes import PostgresLanes
 from hub.registry.leases import PostgresLeases
 from hub.registry.outcomes import PostgresOutcomes
+from hub.registry.overview import PostgresOverview
 from hub.registry.packets import PostgresPackets
 from hub.registry.partitions import make_partitions, retire
 from hub.registry.peers import PostgresPeers
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hub.ports.clients import Clients
     from hub.ports.lanes import Lanes
     from hub.ports.leases import Leases
+    from hub.ports.overview import Overview
     from hub.ports.packets import Exceptions, Outcomes, Packets
     from hub.ports.peers import Peers
     from hub.ports.registry import Audit, Changes
@@ -54,6 +56,7 @@ class PostgresRegistry:
         self.exceptions: Exceptions = PostgresExceptions(database, self._changes)
         self.changes: Changes = self._changes
         self.audit: Audit = PostgresAudit(database)
+        self.overview: Overview = PostgresOverview(database)
         self._upkeep: asyncio.Task[None] | None = None
 
     @classmethod

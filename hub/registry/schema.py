@@ -98,24 +98,33 @@ async def revision(connection: AsyncConnection) -> str:
     return str(found.scalar_one_or_none() or NONE)
 
 
+def is_durable(name: str, value: str) -> bool:
+    """Whether an answered commit survives under the setting."""
+    return value in _DURABLE[name]
+
+
+async def settings(connection: AsyncConnection) -> list[tuple[str, str]]:
+    """(name, value) of every setting that durability rests on."""
+    names = [name for name in _DURABLE if name != "in_recovery"]
+    shown = await connection.execute(
+        text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)"), {"names": names}
+    )
+    found = {row.name: row.setting for row in shown}
+    standby = await connection.execute(text("SELECT pg_is_in_recovery()"))
+    found["in_recovery"] = "on" if standby.scalar_one() else "off"
+    return [(name, found[name]) for name in _DURABLE]
+
+
 async def _check_server(connection: AsyncConnection) -> None:
     version = await connection.execute(text("SHOW server_version_num"))
     major = int(version.scalar_one()) // 10_000
     if major < OLDEST_SERVER:
         expected = f"PostgreSQL {OLDEST_SERVER} or later"
         raise SchemaVersionMismatch(got=f"PostgreSQL {major}", expected=expected)
-    names = [name for name in _DURABLE if name != "in_recovery"]
-    shown = await connection.execute(
-        text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)"), {"names": names}
-    )
-    settings = {row.name: row.setting for row in shown}
-    standby = await connection.execute(text("SELECT pg_is_in_recovery()"))
-    settings["in_recovery"] = "on" if standby.scalar_one() else "off"
-    for name, good in _DURABLE.items():
-        if settings[name] not in good:
-            raise SchemaVersionMismatch(
-                got=f"{name}={settings[name]}", expected=f"{name}={' or '.join(sorted(good))}"
-            )
+    for name, value in await settings(connection):
+        if not is_durable(name, value):
+            good = " or ".join(sorted(_DURABLE[name]))
+            raise SchemaVersionMismatch(got=f"{name}={value}", expected=f"{name}={good}")
 
 
 def _upgrade(config: Config) -> None:

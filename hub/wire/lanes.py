@@ -56,6 +56,11 @@ _ACTIONS = {
 _ACTIONS_READ = {number: action for action, number in _ACTIONS.items()}
 
 
+def lane_state_to_proto(state: LaneState) -> pb.LaneState.ValueType:
+    """*state* on the wire."""
+    return _STATES[state]
+
+
 def plan_from_proto(request: service.OpenLaneRequest) -> OpeningPlan:
     """What the request asks to open. Raises ``FieldInvalid`` or ``IdentifierInvalid``."""
     source, destination = (

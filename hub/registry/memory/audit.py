@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hub.ports.registry import InvariantViolation
 from hub.registry.memory.invariants import CHECKS
+from hub.registry.partitions import DAYS_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,3 +39,7 @@ class MemoryAudit:
     async def clock(self) -> Timestamp:
         """As the port says."""
         return self._state.now()
+
+    async def partition_days(self) -> int:
+        """As the port says: memory has room for any day."""
+        return DAYS_AHEAD

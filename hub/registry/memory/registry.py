@@ -14,6 +14,7 @@ from hub.registry.memory.exceptions import MemoryExceptions
 from hub.registry.memory.lanes import MemoryLanes
 from hub.registry.memory.leases import MemoryLeases
 from hub.registry.memory.outcomes import MemoryOutcomes
+from hub.registry.memory.overview import MemoryOverview
 from hub.registry.memory.packets import MemoryPackets
 from hub.registry.memory.peers import MemoryPeers
 from hub.registry.memory.state import State, stepping_clock
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hub.ports.clock import Clock
     from hub.ports.lanes import Lanes
     from hub.ports.leases import Leases
+    from hub.ports.overview import Overview
     from hub.ports.packets import Exceptions, Outcomes, Packets
     from hub.ports.peers import Peers
     from hub.ports.registry import Audit, Changes
@@ -45,3 +47,4 @@ class MemoryRegistry:
         self.exceptions: Exceptions = MemoryExceptions(self.state)
         self.changes: Changes = self.state.changes
         self.audit: Audit = MemoryAudit(self.state)
+        self.overview: Overview = MemoryOverview(self.state)
