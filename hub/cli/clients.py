@@ -1,16 +1,21 @@
-"""``ydhub client``: show light clients, and stop them."""
+"""``ydhub client``: show light clients, stop them, and let them start again."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from ydhub.client.v1 import client_pb2, client_service_pb2
 
 from hub.cli.connection import connect
+from hub.cli.evidence import evidence
 from hub.cli.options import command
 from hub.cli.output import moment, show_list, show_one, word
 from hub.cli.resources import client_name, peer_name
+from hub.core.errors import FieldInvalid
+from hub.wire import anchor_file
+from hub.wire.anchors import anchor_to_proto
 from hub.wire.duration import format_duration
 from hub.wire.times import duration_from_proto
 
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
 @click.group()
 def client() -> None:
     """Light clients: the hub's own, and those on chains."""
+
+
+client.add_command(evidence)
 
 
 @command(client, "list")
@@ -71,21 +79,41 @@ async def freeze(run: Run, *, name: str, cause: str, request_id: str) -> None:
     show_one(run.output, answer.client, _lines(answer.client))
 
 
-@command(client, "evidence")
+@command(client, "recover")
 @click.argument("name")
-async def evidence(run: Run, *, name: str) -> None:
-    """List what is kept against the chain of the peer NAME."""
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Your own new anchor of the chain, later than everything verified.",
+)
+@click.option("--cause", required=True, help="Why, for the record.")
+@click.option("--dry-run", is_flag=True, help="Check everything, change nothing.")
+@click.option("--request-id", default="", help="Makes a repeated call one.")
+async def recover(
+    run: Run, *, name: str, file: Path, cause: str, dry_run: bool, request_id: str
+) -> None:
+    """Let the hub's client of the peer NAME, frozen or expired, start again from a new anchor.
+
+    Chain and prefix stay; trust options may change. What was held is proven afresh.
+    """
+    peer, anchor = anchor_file.read(file)
+    if peer is not None and client_name(peer) != client_name(name):
+        raise FieldInvalid(field=f"{file}: name", problem=f"is {peer}, not {name}")
+    request = client_service_pb2.RecoverClientRequest(
+        name=client_name(name),
+        anchor=anchor_to_proto(anchor),
+        cause=cause,
+        request_id=request_id,
+        validate_only=dry_run,
+    )
     async with connect(run.settings()) as hub:
-        request = client_service_pb2.ListEvidenceRequest(parent=client_name(name))
-        found = (await hub.call(hub.clients.ListEvidence, request)).evidence
-    columns: dict[str, Callable[[client_pb2.Evidence], object]] = {
-        "EVIDENCE": lambda entry: entry.name.removeprefix("peers/"),
-        "REASON": lambda entry: entry.reason,
-        "RECORDED": lambda entry: moment(entry.record_time),
-        "FIRST": lambda entry: f"{len(entry.first)} bytes",
-        "SECOND": lambda entry: f"{len(entry.second)} bytes",
-    }
-    show_list(run.output, "evidence", found, columns)
+        answer = await hub.call(hub.clients.RecoverClient, request)
+    done = "started from this anchor before" if answer.already_done else "starts from this anchor"
+    done = "would start from this anchor" if dry_run and not answer.already_done else done
+    click.echo(f"{answer.client.name} {done}, {anchor.height}", err=True)
+    show_one(run.output, answer.client, _lines(answer.client))
 
 
 def _status(found: client_pb2.Client) -> str:

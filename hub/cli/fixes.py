@@ -51,7 +51,7 @@ FIXES: Final[dict[Reason, str]] = {
     _R.MISBEHAVIOUR_NOT_PROVEN: "nothing to do: the two headers do not contradict each other",
     # StateForbids
     _R.CLIENT_PENDING: "attach the adapter: it shows the anchor's header first",
-    _R.CLIENT_FROZEN: "look at `ydhub client evidence`, then start anew: `ydhub client recover`",
+    _R.CLIENT_FROZEN: "see `ydhub client evidence list`, then start anew: `ydhub client recover`",
     _R.CLIENT_EXPIRED: "start anew: `ydhub client recover`; to judge as of then, give --as-of",
     _R.CLIENT_ACTIVE: "nothing to do; to stop it first, `ydhub client freeze PEER --cause WHY`",
     _R.CONSENSUS_STATE_MISSING: _NEWER_HEADER,
@@ -81,8 +81,8 @@ FIXES: Final[dict[Reason, str]] = {
     _R.PEER_EXISTS: "see what stands there: `ydhub peer describe`; compare it out of band",
     _R.LANE_EXISTS: "see what stands there: `ydhub lane list`",
     _R.PACKET_DIFFERS: "stop and look: a chain committed to one packet, somebody shows another",
-    _R.OUTCOME_DIFFERS: "stop and look: `ydhub client evidence` has both outcomes",
-    _R.CONSENSUS_STATE_DIFFERS: "stop and look: `ydhub client evidence` has both headers",
+    _R.OUTCOME_DIFFERS: "stop and look: `ydhub client evidence list` has both outcomes",
+    _R.CONSENSUS_STATE_DIFFERS: "stop and look: `ydhub client evidence list` has both headers",
     _R.REQUEST_ID_REUSED: "use a request id for one request alone",
     # LostRace
     _R.ETAG_MISMATCH: "read it again, then change what you have read",

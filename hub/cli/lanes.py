@@ -134,6 +134,22 @@ async def pause(run: Run, *, name: str, cause: str, request_id: str) -> None:
     show_one(run.output, answer.lane, _lines(answer.lane))
 
 
+@command(lane, "drain")
+@click.argument("name")
+@click.option("--cause", required=True, help="Why, for the record.")
+@click.option("--request-id", default="", help="Makes a repeated call one.")
+async def drain(run: Run, *, name: str, cause: str, request_id: str) -> None:
+    """Let the lane NAME accept nothing new, and end what it has; then it is closed."""
+    async with connect(run.settings()) as hub:
+        request = lane_service_pb2.DrainLaneRequest(
+            name=await lane_name(hub, name), cause=cause, request_id=request_id
+        )
+        answer = await hub.call(hub.lanes.DrainLane, request)
+    done = "was draining before" if answer.already_done else "drains"
+    click.echo(f"{answer.lane.name} {done}", err=True)
+    show_one(run.output, answer.lane, _lines(answer.lane))
+
+
 @command(lane, "resume")
 @click.argument("name")
 @click.option("--request-id", default="", help="Makes a repeated call one.")
@@ -186,7 +202,7 @@ def _order(found: lane_pb2.Lane) -> str:
 def _lines(found: lane_pb2.Lane) -> Iterator[tuple[str, object]]:
     yield "name", found.name
     yield "state", _state(found)
-    yield "paused for", found.pause_cause
+    yield "stopped for", found.pause_cause
     yield "order", _order(found)
     yield "first sequence", found.first_sequence
     yield "accepted", found.accepted_count

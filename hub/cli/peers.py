@@ -1,4 +1,4 @@
-"""``ydhub peer``: admit city chains, and show them."""
+"""``ydhub peer``: admit city chains, show them, suspend them and let them go on."""
 
 from __future__ import annotations
 
@@ -100,6 +100,38 @@ async def describe(run: Run, *, name: str) -> None:
     click.echo("compare the anchor with the city's own file, over another channel", err=True)
 
 
+@command(peer, "suspend")
+@click.argument("name")
+@click.option("--cause", required=True, help="Why, for the record.")
+@click.option("--request-id", default="", help="Makes a repeated call one.")
+async def suspend(run: Run, *, name: str, cause: str, request_id: str) -> None:
+    """Stop the peer NAME: its session ends, its lanes accept and deliver nothing."""
+    request = peer_service_pb2.SuspendPeerRequest(
+        name=peer_name(name), cause=cause, request_id=request_id
+    )
+    async with connect(run.settings()) as hub:
+        answer = await hub.call(hub.peers.SuspendPeer, request)
+    done = "was suspended before" if answer.already_done else "is suspended"
+    click.echo(f"{answer.peer.name} {done}", err=True)
+    show_one(run.output, answer.peer, _lines(answer.peer))
+
+
+@command(peer, "resume")
+@click.argument("name")
+@click.option("--cause", required=True, help="Why, for the record.")
+@click.option("--request-id", default="", help="Makes a repeated call one.")
+async def resume(run: Run, *, name: str, cause: str, request_id: str) -> None:
+    """Let the suspended peer NAME take part again; what was held is proven afresh."""
+    request = peer_service_pb2.ResumePeerRequest(
+        name=peer_name(name), cause=cause, request_id=request_id
+    )
+    async with connect(run.settings()) as hub:
+        answer = await hub.call(hub.peers.ResumePeer, request)
+    done = "took part before" if answer.already_done else "takes part again"
+    click.echo(f"{answer.peer.name} {done}", err=True)
+    show_one(run.output, answer.peer, _lines(answer.peer))
+
+
 async def _get(run: Run, name: str) -> peer_pb2.Peer:
     async with connect(run.settings()) as hub:
         request = peer_service_pb2.GetPeerRequest(name=peer_name(name))
@@ -114,6 +146,7 @@ def _lines(found: peer_pb2.Peer) -> Iterator[tuple[str, object]]:
     yield "name", found.name
     yield "display name", found.display_name
     yield "state", _state(found)
+    yield "suspended for", found.suspend_cause
     yield "chain", found.anchor.chain_id
     yield "identity", found.identity
     yield "adapter", "attached" if found.attached else "away"

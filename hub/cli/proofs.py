@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
-from google.protobuf.json_format import Parse, ParseError
 from ydhub.packet.v1 import packet_service_pb2
 
+from hub.cli.bundles import AS_OF, moment, read_anchors, read_message, write_message
 from hub.cli.clock import wall_clock
 from hub.cli.connection import connect
 from hub.cli.options import command
-from hub.cli.output import Output, as_dict, json_text, print_json, show_one
+from hub.cli.output import Output, as_dict, print_json, show_one
 from hub.cli.resources import packet_name
 from hub.core.errors import FieldInvalid
-from hub.core.time import SECOND, Timestamp, whole_seconds
+from hub.core.time import whole_seconds
 from hub.exchange.claims import ClaimedBundle, VerifiedBundle, verify_bundle
-from hub.wire import anchor_file
 from hub.wire.names import parse_packet_name
 from hub.wire.packet import decode_acknowledgement, decode_packet
 from hub.wire.packets import claim_from_proto
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from hub.cli.options import Run
-    from hub.core.client import Anchor, ConsensusState
-    from hub.core.ids import PeerId
-
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+    from hub.core.client import ConsensusState
 
 _ANCHORS = click.option(
     "--anchor",
@@ -55,7 +50,7 @@ async def fetch(run: Run, *, name: str, out: Path | None, anchors: tuple[Path, .
     """Fetch what proves the packet NAME, from the hub's anchors or from your own."""
     starts = [
         packet_service_pb2.ChainStart(peer=f"peers/{peer}", height=anchor.height.number)
-        for peer, anchor in _read_anchors(anchors).items()
+        for peer, anchor in read_anchors(anchors).items()
     ]
     async with connect(run.settings()) as hub:
         request = packet_service_pb2.GetPacketProofRequest(
@@ -65,7 +60,7 @@ async def fetch(run: Run, *, name: str, out: Path | None, anchors: tuple[Path, .
     if out is None:
         print_json(as_dict(bundle))
         return
-    _write(out, json_text(as_dict(bundle)))
+    write_message(out, bundle)
     click.echo(f"{bundle.packet.name} is in {out}", err=True)
     click.echo(f"next: ydhub proof verify {out} --anchor YOUR-OWN-FILE ...", err=True)
 
@@ -73,19 +68,15 @@ async def fetch(run: Run, *, name: str, out: Path | None, anchors: tuple[Path, .
 @command(proof, "verify", calls=False)
 @click.argument("file", type=click.Path(path_type=Path))
 @_ANCHORS
-@click.option(
-    "--as-of",
-    metavar="TIME",
-    help="Judge trust as of this time, as 2026-11-25T12:00:00Z; else as of now.",
-)
+@AS_OF
 async def verify(run: Run, *, file: Path, anchors: tuple[Path, ...], as_of: str | None) -> None:
     """Verify the bundle in FILE, by your own anchors alone; nothing is asked of anyone."""
     if not anchors:
         raise FieldInvalid(field="--anchor", problem="is not given; your own anchors judge alone")
-    message = _read_bundle(file)
-    at = _moment(as_of) if as_of else wall_clock()
+    message = read_message(file, packet_service_pb2.GetPacketProofResponse(), "proof bundle")
+    at = moment(as_of) if as_of else wall_clock()
     bundle = _claimed(message)
-    found = verify_bundle(bundle, _read_anchors(anchors), as_of=at)
+    found = verify_bundle(bundle, read_anchors(anchors), as_of=at)
     if run.output is Output.JSON:
         print_json(_verdict(bundle, found))
         return
@@ -109,58 +100,6 @@ def _claimed(message: packet_service_pb2.GetPacketProofResponse) -> ClaimedBundl
         commitment=claim_from_proto(message.commitment),
         outcome=claim_from_proto(message.outcome) if message.HasField("outcome") else None,
     )
-
-
-def _read_bundle(file: Path) -> packet_service_pb2.GetPacketProofResponse:
-    """The bundle in *file*, or on stdin for ``-``. Raises ``FieldInvalid``."""
-    try:
-        if str(file) == "-":
-            content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-        else:
-            with file.open("rb") as stream:
-                content = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-        raise FieldInvalid(field=str(file), problem=problem) from error
-    if len(content) > MAX_FILE_BYTES:
-        raise FieldInvalid(field=str(file), problem=f"is over {MAX_FILE_BYTES} bytes")
-    try:
-        return Parse(content, packet_service_pb2.GetPacketProofResponse())
-    except (ParseError, ValueError, RecursionError) as error:
-        raise FieldInvalid(field=str(file), problem="is no proof bundle") from error
-
-
-def _write(file: Path, text: str) -> None:
-    """*file* holds *text*. Raises ``FieldInvalid``."""
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        problem = f"cannot be written: {error.strerror}"
-        raise FieldInvalid(field=str(file), problem=problem) from error
-
-
-def _read_anchors(files: Iterable[Path]) -> Mapping[PeerId, Anchor]:
-    """Anchors by peer. Raises ``FieldInvalid`` for one without a peer's name, or one too many."""
-    anchors: dict[PeerId, Anchor] = {}
-    for file in files:
-        peer, anchor = anchor_file.read(file)
-        if peer is None:
-            raise FieldInvalid(field=f"{file}: name", problem="is missing")
-        if peer in anchors:
-            raise FieldInvalid(field=f"{file}: name", problem=f"is {peer} once more")
-        anchors[peer] = anchor
-    return anchors
-
-
-def _moment(text: str) -> Timestamp:
-    """*text* in ISO 8601 with its zone. Raises ``FieldInvalid``."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise FieldInvalid(field="--as-of", problem="is not a time") from error
-    if at.tzinfo is None:
-        raise FieldInvalid(field="--as-of", problem="has no zone; write Z for UTC")
-    return Timestamp(int(at.timestamp()) * SECOND)
 
 
 def _lines(bundle: ClaimedBundle, found: VerifiedBundle) -> Iterable[tuple[str, object]]:

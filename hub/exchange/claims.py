@@ -95,9 +95,7 @@ def verify_claim(anchor: Anchor, claim: ProvenClaim, *, as_of: Timestamp) -> Con
     Raises as ``verify_bundle``.
     """
     client = light_client(anchor.client_type)
-    if not 1 <= len(claim.headers) <= MAX_CHAIN:
-        raise LimitExceeded(what="headers of a claim", count=len(claim.headers), limit=MAX_CHAIN)
-    state = _verify_chain(client, anchor, claim.headers, as_of)
+    state = verify_chain(client, anchor, claim.headers, as_of)
     if state.height != claim.proof_height:
         raise ConsensusStateMissing(client=f"peers/{claim.peer}", height=claim.proof_height.number)
     check_proof(client, anchor, state, claim)
@@ -136,10 +134,15 @@ def _verify_outcome(
     return state
 
 
-def _verify_chain(
+def verify_chain(
     client: LightClient, anchor: Anchor, headers: Sequence[Header], as_of: Timestamp
 ) -> ConsensusState:
-    """The state of the last of *headers*, each following from the one before, from *anchor* on."""
+    """The state of the last of *headers*, each following from the one before, from *anchor* on.
+
+    Raises ``LimitExceeded``, or as ``verify_bundle`` of headers.
+    """
+    if not 1 <= len(headers) <= MAX_CHAIN:
+        raise LimitExceeded(what="headers of a claim", count=len(headers), limit=MAX_CHAIN)
     sets = {client.hash_validators(header.validators): header.validators for header in headers}
     start = _start(client, anchor, headers)
     trusted = client.trust_anchor(anchor, headers[start])

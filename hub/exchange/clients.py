@@ -1,16 +1,21 @@
-"""Show light clients, and stop them."""
+"""Show light clients, stop them, and let them start again."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hub.core import client
 from hub.core.client import ChainClient, HubClient
 from hub.core.ids import PeerId, parse_peer_id
+from hub.light_clients.router import light_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hub.core.client import Anchor
     from hub.core.ids import ClientId
+    from hub.core.time import Timestamp
     from hub.ports.caller import Caller
     from hub.ports.clients import Evidence
     from hub.ports.registry import Registry
@@ -41,13 +46,13 @@ async def page(
         await registry.peers.get(peer)
         last = peer
     if last:
-        client = await registry.clients.hub_client(PeerId(last))
-        found = [client for client in await _of_peer(registry, client) if client.name > after]
+        own = await registry.clients.hub_client(PeerId(last))
+        found = [one for one in await _of_peer(registry, own) if one.name > after]
     while peer is None and len(found) <= limit:
         batch = await registry.clients.hub_clients(last, _PEERS_AT_ONCE)
-        for client in batch:
-            found += await _of_peer(registry, client)
-            last = client.peer
+        for own in batch:
+            found += await _of_peer(registry, own)
+            last = own.peer
             if len(found) > limit:
                 break
         if len(batch) < _PEERS_AT_ONCE:
@@ -66,12 +71,36 @@ async def freeze(
     return await registry.clients.hub_client(peer), already
 
 
+async def recover(
+    registry: Registry, peer: PeerId, anchor: Anchor, cause: str, by: Caller, *, now: Timestamp
+) -> tuple[HubClient, bool]:
+    """The hub client of *peer*, started again from *anchor*, and whether it was before.
+
+    Raises ``ClientNotFound``, ``ClientActive``, ``AnchorInvalid``, ``RequestIdReused``.
+    """
+    light_client(anchor.client_type).check_anchor(anchor)
+    already = await registry.clients.recover(peer, anchor, now, cause, by)
+    return await registry.clients.hub_client(peer), already
+
+
+async def check_recovery(
+    registry: Registry, peer: PeerId, anchor: Anchor, now: Timestamp
+) -> tuple[HubClient, bool]:
+    """What ``recover`` would return; nothing is changed. Raises as ``recover``."""
+    light_client(anchor.client_type).check_anchor(anchor)
+    found = await registry.clients.hub_client(peer)
+    if found.has_started(anchor, now):
+        return found, True
+    client.check_recovery(found, anchor, now)
+    return replace(found, anchor=anchor, is_frozen=False, frozen_cause="", latest=None), False
+
+
 async def evidence(registry: Registry, peer: PeerId) -> Sequence[Evidence]:
     """What is kept against the peer's chain, oldest first. Raises ``ClientNotFound``."""
     await registry.clients.hub_client(peer)
     return await registry.clients.evidence(peer)
 
 
-async def _of_peer(registry: Registry, client: HubClient) -> list[Client]:
-    chain_clients = await registry.clients.chain_clients(client.peer)
-    return [client, *sorted(chain_clients, key=lambda found: found.name)]
+async def _of_peer(registry: Registry, own: HubClient) -> list[Client]:
+    chain_clients = await registry.clients.chain_clients(own.peer)
+    return [own, *sorted(chain_clients, key=lambda found: found.name)]

@@ -41,6 +41,17 @@ async def header_chain(
     return chain
 
 
+async def lowest_start(registry: Registry, peer: PeerId, anchor: Anchor, target: int) -> int:
+    """Where headers up to *target* begin: at *anchor*, or before it at the lowest that is stored.
+
+    A client that has started again from a later anchor has verified headers from earlier ones on.
+    """
+    if anchor.height.number <= target:
+        return anchor.height.number
+    found = await registry.clients.header_above(peer, 0)
+    return min(found.state.height.number, target) if found is not None else target
+
+
 @dataclass(frozen=True, slots=True)
 class _Search:
     registry: Registry

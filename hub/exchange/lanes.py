@@ -79,6 +79,17 @@ async def pause(
     return await get(registry, key), already
 
 
+async def drain(
+    registry: Registry, key: LaneKey, cause: str, by: Caller
+) -> tuple[LaneCounts, bool]:
+    """The draining lane, CLOSED where nothing is left; and whether it was draining before.
+
+    Raises as ``pause``.
+    """
+    already = await registry.lanes.drain(key, cause, by)
+    return await get(registry, key), already
+
+
 async def resume(registry: Registry, key: LaneKey, by: Caller) -> tuple[LaneCounts, bool]:
     """The open lane, and whether it was open before. Raises as ``pause``."""
     already = await registry.lanes.resume(key, by)

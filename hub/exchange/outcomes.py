@@ -20,6 +20,7 @@ from hub.core.errors import (
     LaneNotOpen,
     OutcomeDiffers,
     PacketNotFound,
+    PeerSuspended,
 )
 from hub.core.lane import LaneState
 from hub.core.lifecycle import PacketState
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from hub.core.lane import LaneView
     from hub.ports.leases import Fence
     from hub.ports.registry import Registry
+
+_TAKING = frozenset({LaneState.OPEN, LaneState.PAUSED, LaneState.DRAINING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ async def record(
 ) -> tuple[Judgement, LaneView]:
     """What became of each outcome, durable now; and the lane as it was judged by.
 
-    A paused lane still takes outcomes. Raises ``LaneNotOpen``, ``ClientFrozen``, ``LeaseLost``,
+    A paused lane still takes outcomes. Raises as ``check_takes_outcomes``; ``LeaseLost``,
     ``GateChanged`` when the lane never rests, ``RegistryUnreachable``.
     """
     for _ in range(JUDGE_ATTEMPTS):
@@ -69,11 +72,17 @@ async def record(
 
 
 def check_takes_outcomes(view: LaneView) -> None:
-    """The lane takes outcomes now. Raises ``LaneNotOpen`` or ``ClientFrozen``."""
-    if view.lane.state not in {LaneState.OPEN, LaneState.PAUSED}:
+    """The lane takes outcomes now. Raises ``LaneNotOpen``, ``PeerSuspended`` or ``ClientFrozen``.
+
+    A suspended source is no hindrance: others prove its packets' outcomes.
+    """
+    if view.lane.state not in _TAKING:
         raise LaneNotOpen(lane=view.lane.key.name, state=view.lane.state)
+    destination = view.lane.key.destination_peer
+    if destination in view.suspended:
+        raise PeerSuspended(peer=f"peers/{destination}")
     if view.destination_stopped:
-        client = f"peers/{view.lane.key.destination_peer}/client"
+        client = f"peers/{destination}/client"
         raise ClientFrozen(client=client, cause=view.destination_stopped)
 
 

@@ -22,6 +22,7 @@ from hub.core.errors import (
     LaneNotOpen,
     LanePaused,
     PacketDiffers,
+    PeerSuspended,
 )
 from hub.core.lane import LaneState, RouteAction
 from hub.core.ranges import EMPTY, RangeSet
@@ -77,8 +78,8 @@ async def accept(
 ) -> tuple[Judgement, LaneView]:
     """What became of each packet, durable now; and the lane as it was judged by.
 
-    Raises ``LaneNotOpen``, ``LanePaused``, ``ClientFrozen``, ``LeaseLost``, ``GapTooWide``,
-    ``GateChanged`` when the lane never rests, ``RegistryUnreachable``.
+    Raises as ``check_accepts``; ``LeaseLost``, ``GapTooWide``, ``GateChanged`` when the lane never
+    rests, ``RegistryUnreachable``.
     """
     for _ in range(JUDGE_ATTEMPTS):
         check_accepts(view)
@@ -95,12 +96,17 @@ async def accept(
 
 
 def check_accepts(view: LaneView) -> None:
-    """The lane takes packets now. Raises ``LaneNotOpen``, ``LanePaused`` or ``ClientFrozen``."""
+    """The lane takes packets now.
+
+    Raises ``LaneNotOpen``, ``LanePaused``, ``PeerSuspended`` or ``ClientFrozen``.
+    """
     name = view.lane.key.name
     if view.lane.state is LaneState.PAUSED:
         raise LanePaused(lane=name, cause=view.lane.pause_cause)
     if view.lane.state is not LaneState.OPEN:
         raise LaneNotOpen(lane=name, state=view.lane.state)
+    for peer in view.suspended:
+        raise PeerSuspended(peer=f"peers/{peer}")
     if view.source_stopped:
         client = f"peers/{view.lane.key.source_peer}/client"
         raise ClientFrozen(client=client, cause=view.source_stopped)

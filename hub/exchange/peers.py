@@ -1,4 +1,4 @@
-"""Admit peers, and show them with who serves them."""
+"""Admit peers, show them with who serves them, suspend them and let them take part again."""
 
 from __future__ import annotations
 
@@ -50,6 +50,21 @@ async def check_registration(
     if (found.display_name, found.anchor) != (display_name, anchor):
         raise PeerExists(name=found.name)
     return found, True
+
+
+async def suspend(registry: Registry, peer: PeerId, cause: str, by: Caller) -> tuple[Peer, bool]:
+    """The suspended peer, and whether it was suspended before.
+
+    Raises ``PeerNotFound``, ``IllegalMove``, ``RequestIdReused``.
+    """
+    already = await registry.peers.suspend(peer, cause, by)
+    return await registry.peers.get(peer), already
+
+
+async def resume(registry: Registry, peer: PeerId, cause: str, by: Caller) -> tuple[Peer, bool]:
+    """The peer, which takes part, and whether it did before. Raises as ``suspend``."""
+    already = await registry.peers.resume(peer, cause, by)
+    return await registry.peers.get(peer), already
 
 
 async def get(registry: Registry, peer: PeerId) -> tuple[Peer, Lease | None]:

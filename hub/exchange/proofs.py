@@ -19,7 +19,7 @@ from hub.core.record import OutcomeKind
 from hub.core.standing import ProofBundle, ProvenClaim
 from hub.exchange import story
 from hub.exchange.claims import check_proof
-from hub.exchange.header_chain import header_chain
+from hub.exchange.header_chain import header_chain, lowest_start
 from hub.light_clients.proofs.expand import expand_batch
 from hub.light_clients.router import light_client
 
@@ -154,7 +154,7 @@ class _Maker:
         """The claim of the leaf *at* its place, verified."""
         anchor = (await self._registry.clients.hub_client(peer)).anchor
         proof = stored.proof
-        start = starts.get(peer, anchor.height.number)
+        start = starts.get(peer) or await lowest_start(self._registry, peer, anchor, proof.height)
         chain = await header_chain(self._registry, peer, anchor, start, proof.height)
         key, value = leaves[at]
         content = proof.content

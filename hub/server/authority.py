@@ -16,6 +16,7 @@ from hub.core.errors import IdentityNotAllowed
 from hub.wire.identity.spiffe import Role
 from hub.wire.names import (
     parse_client_name,
+    parse_evidence_name,
     parse_hub_client_name,
     parse_lane_name,
     parse_packet_name,
@@ -71,7 +72,13 @@ RULES: Final[dict[str, Rule]] = {
     "/ydhub.client.v1.ClientService/GetClient": Rule(
         _PEERS_TOO, lambda request: parse_client_name(request.name)[:1]
     ),
+    "/ydhub.peer.v1.PeerService/SuspendPeer": Rule(_ADMINS),
+    "/ydhub.peer.v1.PeerService/ResumePeer": Rule(_ADMINS),
     "/ydhub.client.v1.ClientService/FreezeClient": Rule(_ADMINS),
+    "/ydhub.client.v1.ClientService/RecoverClient": Rule(_ADMINS),
+    "/ydhub.client.v1.ClientService/GetEvidence": Rule(
+        _PEERS_TOO, lambda request: (parse_evidence_name(request.name)[0],)
+    ),
     "/ydhub.client.v1.ClientService/ListEvidence": Rule(
         _PEERS_TOO, lambda request: (parse_hub_client_name(request.parent),)
     ),
@@ -84,6 +91,9 @@ RULES: Final[dict[str, Rule]] = {
         _PEERS_TOO, lambda request: _ends(parse_lane_name(request.name))
     ),
     "/ydhub.lane.v1.LaneService/PauseLane": Rule(
+        _STOPPERS, lambda request: _ends(parse_lane_name(request.name))
+    ),
+    "/ydhub.lane.v1.LaneService/DrainLane": Rule(
         _STOPPERS, lambda request: _ends(parse_lane_name(request.name))
     ),
     "/ydhub.lane.v1.LaneService/ResumeLane": Rule(_ADMINS),

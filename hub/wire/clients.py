@@ -5,17 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ydhub.client.v1 import client_pb2 as pb
+from ydhub.client.v1 import client_service_pb2 as service
 
+from hub.core.accusation import AccusedSide
 from hub.core.client import ClientStatus, ConsensusState
+from hub.core.errors import FieldInvalid
 from hub.core.time import Timestamp
 from hub.wire.anchors import options_to_proto
-from hub.wire.headers import height_from_proto, height_to_proto
+from hub.wire.headers import (
+    decode_header,
+    header_from_proto,
+    header_to_proto,
+    height_from_proto,
+    height_to_proto,
+)
 from hub.wire.times import timestamp_from_proto, timestamp_to_proto
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hub.core.client import ChainClient, HubClient
     from hub.ports.clients import Evidence
 
+SIDES = 2
 _STATUSES = {
     ClientStatus.PENDING: pb.CLIENT_STATUS_PENDING,
     ClientStatus.ACTIVE: pb.CLIENT_STATUS_ACTIVE,
@@ -86,4 +98,39 @@ def evidence_to_proto(peer: str, evidence: Evidence) -> pb.Evidence:
         record_time=timestamp_to_proto(evidence.recorded_at),
         first=evidence.first,
         second=evidence.second,
+        carried_to=[f"peers/{owner}/clients/{client}" for owner, client in evidence.carried_to],
     )
+
+
+def evidence_bundle_to_proto(
+    peer: str, evidence: Evidence, sides: Sequence[AccusedSide]
+) -> service.GetEvidenceResponse:
+    """Evidence against the chain of *peer*, with what leads to both *sides*, or to none."""
+    message = service.GetEvidenceResponse(
+        evidence=evidence_to_proto(peer, evidence),
+        next_validators=[side.next_validators for side in sides],
+    )
+    chains = (message.first_chain, message.second_chain)
+    for side, chain in zip(sides, chains, strict=False):
+        chain.extend([header_to_proto(header) for header in side.chain])
+    return message
+
+
+def accused_sides(message: service.GetEvidenceResponse) -> tuple[AccusedSide, AccusedSide]:
+    """Both sides of an untrusted bundle. Raises ``FieldInvalid`` where they are not two headers."""
+    if len(message.next_validators) != SIDES:
+        raise FieldInvalid(field="next_validators", problem=f"are not {SIDES}")
+    found = [
+        AccusedSide(
+            header=decode_header(content),
+            chain=tuple([header_from_proto(header) for header in chain]),
+            next_validators=validators,
+        )
+        for content, chain, validators in zip(
+            (message.evidence.first, message.evidence.second),
+            (message.first_chain, message.second_chain),
+            message.next_validators,
+            strict=True,
+        )
+    ]
+    return found[0], found[1]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from google.protobuf.message import DecodeError
 from ydhub.client.v1 import client_pb2 as pb
 
 from hub.core.client import Header
+from hub.core.errors import HeaderUnparseable
 from hub.core.height import Height
 
 
@@ -21,6 +23,14 @@ def height_to_proto(height: Height) -> pb.Height:
 def header_from_proto(header: pb.Header) -> Header:
     """The untrusted header of a message."""
     return Header(content=header.content, validators=header.validators)
+
+
+def decode_header(content: bytes) -> Header:
+    """The untrusted header of a message's bytes. Raises ``HeaderUnparseable``."""
+    try:
+        return header_from_proto(pb.Header.FromString(content))
+    except DecodeError as error:
+        raise HeaderUnparseable(what="header", problem="is no message") from error
 
 
 def header_to_proto(header: Header) -> pb.Header:

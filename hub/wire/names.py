@@ -42,6 +42,15 @@ def parse_hub_client_name(name: str) -> PeerId:
     return peer
 
 
+def parse_evidence_name(name: str) -> tuple[PeerId, int]:
+    """The two of ``peers/{peer}/client/evidence/{number}``. Raises ``IdentifierInvalid``."""
+    rule = "peers/{peer}/client/evidence/{number}"
+    client, mark, number = name.partition("/evidence/")
+    if not mark:
+        raise _bad("evidence name", name, rule)
+    return parse_hub_client_name(client), _number(number, "evidence name", name, rule)
+
+
 def parse_lane_name(name: str) -> LaneKey:
     """The lane of ``lanes/{lane}``. Raises ``IdentifierInvalid``."""
     _after("lanes/", name, "lane name", "lanes/{lane}")

@@ -37,6 +37,8 @@ SCOPED = {
     "GetLane": {"name": "{lane}"},
     "PauseLane": {"name": "{lane}", "cause": "x"},
     "ListRoutes": {"parent": "{lane}"},
+    "DrainLane": {"name": "{lane}", "cause": "work"},
+    "GetEvidence": {"name": "peers/{peer}/client/evidence/1"},
     "ListPackets": {"parent": "{lane}"},
     "GetPacket": {"name": "{lane}/packets/1"},
     "ExplainPacket": {"name": "{lane}/packets/1"},
@@ -109,7 +111,7 @@ async def test_a_peer_reads_its_own_and_no_other(
         return {key: text.format(peer=peer, lane=lane) for key, text in SCOPED[verb].items()}
 
     own = await reason_of(served, "/peers/hangzhou", name, fields("hangzhou"))
-    assert own in {None, Reason.PACKET_NOT_FOUND}
+    assert own in {None, Reason.PACKET_NOT_FOUND, Reason.EVIDENCE_NOT_FOUND}
     other = await reason_of(served, "/peers/shanghai", name, fields("hangzhou"))
     assert other is Reason.IDENTITY_NOT_ALLOWED
     everything = await reason_of(served, "/peers/hangzhou", name, {})

@@ -7,6 +7,7 @@ from ydhub.client.v1 import client_pb2
 from ydhub.client.v1 import client_service_pb2 as pb
 
 from hub.core.errors import Reason
+from hub.wire.anchors import anchor_to_proto
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.hub_server import failure
 
@@ -115,3 +116,45 @@ async def test_clients_of_an_unknown_peer_are_not_listed(admin: Stubs) -> None:
     evidence = pb.ListEvidenceRequest(parent="peers/nowhere/client")
     found = await failure(admin.clients.ListEvidence(evidence, timeout=10))
     assert found.reason is Reason.CLIENT_NOT_FOUND
+
+
+async def test_a_client_is_recovered_from_a_later_anchor(admin: Stubs, exchange: Exchange) -> None:
+    exchange.grow(2)
+    anchor = anchor_to_proto(exchange.anchor(SUZHOU, exchange.chain(SUZHOU).height))
+    request = pb.RecoverClientRequest(
+        name="peers/suzhou/client", anchor=anchor, cause="mended", validate_only=True
+    )
+    await admin.clients.FreezeClient(
+        pb.FreezeClientRequest(name="peers/suzhou/client", cause="by order 7"), timeout=10
+    )
+    dry = await admin.clients.RecoverClient(request, timeout=10)
+    assert (dry.client.status, dry.already_done) == (client_pb2.CLIENT_STATUS_PENDING, False)
+    assert (await exchange.registry.clients.hub_client(SUZHOU)).is_frozen
+    request.validate_only = False
+    answer = await admin.clients.RecoverClient(request, timeout=10)
+    assert (answer.client.status, answer.already_done) == (
+        client_pb2.CLIENT_STATUS_PENDING,
+        False,
+    )
+    assert (await admin.clients.RecoverClient(request, timeout=10)).already_done
+
+
+async def test_a_recovery_needs_an_anchor_and_a_cause(admin: Stubs, exchange: Exchange) -> None:
+    name, anchor = "peers/suzhou/client", anchor_to_proto(exchange.anchor(SUZHOU))
+    for request in (
+        pb.RecoverClientRequest(name=name, cause="mended"),
+        pb.RecoverClientRequest(name=name, anchor=anchor),
+        pb.RecoverClientRequest(name="peers/suzhou/clients/x-1", anchor=anchor, cause="mended"),
+    ):
+        assert (await failure(admin.clients.RecoverClient(request, timeout=10))).reason
+
+
+async def test_evidence_that_is_none_is_not_found(admin: Stubs) -> None:
+    for name, reason in (
+        ("peers/suzhou/client/evidence/1", Reason.EVIDENCE_NOT_FOUND),
+        ("peers/suzhou/client/evidence/0", Reason.IDENTIFIER_INVALID),
+        ("peers/suzhou/client", Reason.IDENTIFIER_INVALID),
+        ("peers/wuxi/client/evidence/1", Reason.CLIENT_NOT_FOUND),
+    ):
+        request = pb.GetEvidenceRequest(name=name)
+        assert (await failure(admin.clients.GetEvidence(request, timeout=10))).reason is reason

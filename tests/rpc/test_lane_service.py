@@ -153,3 +153,17 @@ async def test_a_lane_that_is_not_open_is_not_found(admin: Stubs) -> None:
     odd = pb.GetLaneOpeningRequest(name="laneOpenings/0")
     found = await failure(lanes.GetLaneOpening(odd, timeout=10))
     assert found.reason is Reason.IDENTIFIER_INVALID
+
+
+async def test_a_lane_drains_and_goes_on(admin: Stubs, exchange: Exchange) -> None:
+    await exchange.accept(exchange.send(1))
+    request = pb.DrainLaneRequest(name=exchange.key.name, cause="the last year")
+    answer = await admin.lanes.DrainLane(request, timeout=10)
+    assert (answer.lane.state, answer.lane.pause_cause, answer.already_done) == (
+        lane_pb2.LANE_STATE_DRAINING,
+        "the last year",
+        False,
+    )
+    assert (await admin.lanes.DrainLane(request, timeout=10)).already_done
+    resumed = await admin.lanes.ResumeLane(pb.ResumeLaneRequest(name=exchange.key.name), timeout=10)
+    assert resumed.lane.state == lane_pb2.LANE_STATE_OPEN

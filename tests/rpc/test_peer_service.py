@@ -169,3 +169,23 @@ async def test_a_page_that_is_none_is_refused(
 ) -> None:
     request = pb.ListPeersRequest(**fields)  # type: ignore[arg-type]
     assert (await failure(admin.peers.ListPeers(request, timeout=10))).reason is reason
+
+
+async def test_a_peer_is_suspended_and_resumed(admin: Stubs) -> None:
+    await admin.peers.RegisterPeer(register(shanghai()), timeout=10)
+    suspend = pb.SuspendPeerRequest(name="peers/shanghai", cause="inspection")
+    answer = await admin.peers.SuspendPeer(suspend, timeout=10)
+    assert (answer.peer.state, answer.peer.suspend_cause, answer.already_done) == (
+        peer_pb2.PEER_STATE_SUSPENDED,
+        "inspection",
+        False,
+    )
+    assert (await admin.peers.SuspendPeer(suspend, timeout=10)).already_done
+    resume = pb.ResumePeerRequest(name="peers/shanghai", cause="passed")
+    back = await admin.peers.ResumePeer(resume, timeout=10)
+    assert (back.peer.state, back.already_done) == (peer_pb2.PEER_STATE_ACTIVE, False)
+    for request in (
+        admin.peers.SuspendPeer(pb.SuspendPeerRequest(name="peers/shanghai"), timeout=10),
+        admin.peers.ResumePeer(pb.ResumePeerRequest(name="peers/wuxi", cause="x"), timeout=10),
+    ):
+        assert (await failure(request)).reason in {Reason.FIELD_INVALID, Reason.PEER_NOT_FOUND}

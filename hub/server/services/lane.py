@@ -78,6 +78,15 @@ class LaneService(LaneServiceServicer):
         found, already = await lanes.pause(self._hub.registry, key, cause, by)
         return pb.PauseLaneResponse(lane=_lane(found), already_done=already)
 
+    async def DrainLane(
+        self, request: pb.DrainLaneRequest, context: ServicerContext[Any, Any]
+    ) -> pb.DrainLaneResponse:
+        """As the contract says."""
+        key, cause = parse_lane_name(request.name), parse_cause(request.cause)
+        by = author(request, request.request_id)
+        found, already = await lanes.drain(self._hub.registry, key, cause, by)
+        return pb.DrainLaneResponse(lane=_lane(found), already_done=already)
+
     async def ResumeLane(
         self, request: pb.ResumeLaneRequest, context: ServicerContext[Any, Any]
     ) -> pb.ResumeLaneResponse:

@@ -12,6 +12,7 @@ from hub.server.call import author
 from hub.wire.names import parse_peer_name
 from hub.wire.page import Page
 from hub.wire.peers import peer_to_proto, registration_from_proto
+from hub.wire.requests import parse_cause
 
 if TYPE_CHECKING:
     from grpc.aio import ServicerContext
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PeerService(PeerServiceServicer):
-    """Admits and shows peers."""
+    """Admits and shows peers, suspends them and lets them take part again."""
 
     def __init__(self, hub: Hub) -> None:
         """Over *hub*."""
@@ -60,6 +61,24 @@ class PeerService(PeerServiceServicer):
         """As the contract says."""
         found = await peers.get(self._hub.registry, parse_peer_name(request.name))
         return pb.GetPeerResponse(peer=self._message(*found))
+
+    async def SuspendPeer(
+        self, request: pb.SuspendPeerRequest, context: ServicerContext[Any, Any]
+    ) -> pb.SuspendPeerResponse:
+        """As the contract says."""
+        peer, cause = parse_peer_name(request.name), parse_cause(request.cause)
+        by = author(request, request.request_id)
+        found, already = await peers.suspend(self._hub.registry, peer, cause, by)
+        return pb.SuspendPeerResponse(peer=self._message(found), already_done=already)
+
+    async def ResumePeer(
+        self, request: pb.ResumePeerRequest, context: ServicerContext[Any, Any]
+    ) -> pb.ResumePeerResponse:
+        """As the contract says."""
+        peer, cause = parse_peer_name(request.name), parse_cause(request.cause)
+        by = author(request, request.request_id)
+        found, already = await peers.resume(self._hub.registry, peer, cause, by)
+        return pb.ResumePeerResponse(peer=self._message(found), already_done=already)
 
     def _message(self, peer: Peer, lease: Lease | None = None) -> peer_pb2.Peer:
         return peer_to_proto(peer, lease, self._hub.trust_domain)

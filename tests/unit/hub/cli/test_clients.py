@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.core.errors import Reason
-from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+from hub.wire import anchor_file
+from tests.harness.exchange import HANGZHOU, SUZHOU
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.harness.command_line import Desk
     from tests.harness.exchange import Exchange
 
@@ -42,9 +44,29 @@ async def test_a_client_is_frozen_for_a_cause(ydhub: Desk) -> None:
     assert again.error == "peers/suzhou/client was frozen before\n"
 
 
-async def test_evidence_is_listed(ydhub: Desk, exchange: Exchange) -> None:
-    evidence = (Reason.CONSENSUS_STATE_DIFFERS, b"one", b"other one")
-    await exchange.registry.clients.freeze(SUZHOU, "two headers", evidence, ADMIN)
-    found = await ydhub("client", "evidence", "suzhou")
-    assert found.rows[1][:2] == ["suzhou/client/evidence/1", "CONSENSUS_STATE_DIFFERS"]
-    assert found.rows[1][-4:] == ["3", "bytes", "9", "bytes"]
+async def test_a_frozen_client_starts_again_from_the_operators_own_file(
+    ydhub: Desk, exchange: Exchange, tmp_path: Path
+) -> None:
+    exchange.grow(3)
+    file = tmp_path / "suzhou.yaml"
+    height = exchange.chain(SUZHOU).height
+    anchor_file.write(file, exchange.anchor(SUZHOU, height), peer=SUZHOU)
+    recover = ("client", "recover", "suzhou", "-f", file, "--cause", "the fork is mended")
+    await ydhub("client", "freeze", "suzhou", "--cause", "by order 7")
+    dry = await ydhub(*recover, "--dry-run")
+    assert dry.error == f"peers/suzhou/client would start from this anchor, 1-{height}\n"
+    assert (await ydhub("client", "get", "suzhou", "-o", "json")).json["frozenCause"]
+    done = await ydhub(*recover)
+    assert done.error == f"peers/suzhou/client starts from this anchor, 1-{height}\n"
+    assert ["status", "PENDING"] in done.rows
+    again = await ydhub(*recover)
+    assert again.error == f"peers/suzhou/client started from this anchor before, 1-{height}\n"
+
+
+async def test_an_anchor_of_another_peer_recovers_nothing(
+    ydhub: Desk, exchange: Exchange, tmp_path: Path
+) -> None:
+    file = tmp_path / "hangzhou.yaml"
+    anchor_file.write(file, exchange.anchor(HANGZHOU), peer=HANGZHOU)
+    found = await ydhub("client", "recover", "suzhou", "-f", file, "--cause", "mended")
+    assert (found.code, "is hangzhou, not suzhou" in found.error) == (3, True)

@@ -94,7 +94,7 @@ async def test_lanes_are_listed_and_found_by_their_ends(ydhub: Desk, exchange: E
 async def test_a_lane_is_paused_and_goes_on(ydhub: Desk, exchange: Exchange) -> None:
     paused = await ydhub("lane", "pause", BETWEEN, "--cause", "audit")
     assert paused.error == f"{exchange.key.name} is paused\n"
-    assert ["paused", "for", "audit"] in paused.rows
+    assert ["stopped", "for", "audit"] in paused.rows
     assert (await exchange.registry.lanes.get(exchange.key)).state is LaneState.PAUSED
     again = await ydhub("lane", "pause", BETWEEN, "--cause", "audit")
     assert again.error == f"{exchange.key.name} was paused before\n"
@@ -110,3 +110,14 @@ async def test_a_lane_that_is_none_is_told(ydhub: Desk) -> None:
     assert found.code == 6
     assert "a lane from peers/hangzhou to peers/shanghai is not open here" in found.error
     assert (await ydhub("lane", "get", "hangzhou")).code == 3
+
+
+async def test_a_lane_drains_for_a_cause(ydhub: Desk, exchange: Exchange) -> None:
+    await exchange.accept(exchange.send(1))
+    found = await ydhub("lane", "drain", BETWEEN, "--cause", "the last year")
+    assert found.error == f"{exchange.key.name} drains\n"
+    assert ["state", "DRAINING"] in found.rows
+    again = await ydhub("lane", "drain", BETWEEN, "--cause", "again")
+    assert again.error == f"{exchange.key.name} was draining before\n"
+    resumed = await ydhub("lane", "resume", BETWEEN)
+    assert ["state", "OPEN"] in resumed.rows

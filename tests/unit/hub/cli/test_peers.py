@@ -72,3 +72,19 @@ async def test_a_peer_that_is_none_is_told_with_its_fix(ydhub: Desk) -> None:
     assert "  more request " in found.error
     odd = await ydhub("peer", "get", "No Where")
     assert odd.code == 3
+
+
+async def test_a_peer_is_suspended_for_a_cause_and_resumed(ydhub: Desk) -> None:
+    assert (await ydhub("peer", "suspend", "suzhou")).code == 2
+    found = await ydhub("peer", "suspend", "suzhou", "--cause", "inspection")
+    assert (found.code, found.error) == (0, "peers/suzhou is suspended\n")
+    assert ["suspended", "for", "inspection"] in found.rows
+    again = await ydhub("peer", "suspend", "suzhou", "--cause", "again")
+    assert again.error == "peers/suzhou was suspended before\n"
+    resumed = await ydhub("peer", "resume", "suzhou", "--cause", "passed")
+    assert (resumed.error, ["state", "ACTIVE"] in resumed.rows) == (
+        "peers/suzhou takes part again\n",
+        True,
+    )
+    twice = await ydhub("peer", "resume", "suzhou", "--cause", "passed")
+    assert twice.error == "peers/suzhou took part before\n"

@@ -14,8 +14,9 @@ from hub.core.client import (
     HubClient,
     TrustOptions,
     check_anchor,
+    check_recovery,
 )
-from hub.core.errors import AnchorInvalid
+from hub.core.errors import AnchorInvalid, ClientActive
 from hub.core.height import Height
 from hub.core.ids import ChainId, ClientId, PeerId
 from hub.core.time import SECOND, Duration, Timestamp
@@ -134,3 +135,59 @@ def test_clients_are_named_below_their_peer() -> None:
     )
     assert CLIENT.name == "peers/hangzhou/client"
     assert mirror.name == "peers/hangzhou/clients/07-tendermint-2"
+
+
+FROZEN = replace(CLIENT, is_frozen=True, frozen_cause="two truths", verified_height=121)
+LATER = replace(ANCHOR, height=Height(1, 200))
+NOW = LATEST.time
+
+
+def test_a_frozen_an_expired_and_a_pending_client_may_start_again() -> None:
+    check_recovery(FROZEN, LATER, NOW)
+    check_recovery(CLIENT, LATER, Timestamp(EXPIRES_AT))
+    check_recovery(replace(CLIENT, latest=None), LATER, NOW)
+    shorter = replace(LATER, options=replace(ANCHOR.options, trusting_period=Duration(9)))
+    check_recovery(FROZEN, shorter, NOW)
+    with pytest.raises(ClientActive):
+        check_recovery(CLIENT, LATER, NOW)
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("height", {"height": Height(1, 121)}),
+        ("height", {"height": Height(2, 200)}),
+        ("chain_id", {"chain_id": ChainId("suzhou-1")}),
+        ("client_type", {"client_type": "qbft"}),
+        ("prefix", {"prefix": (b"ibc", b"other")}),
+        ("header_hash", {"header_hash": bytes(32)}),
+    ],
+)
+def test_an_anchor_of_another_chain_or_of_the_past_recovers_nothing(
+    field: str, change: dict[str, Any]
+) -> None:
+    with pytest.raises(AnchorInvalid) as caught:
+        check_recovery(FROZEN, replace(LATER, **change), NOW)
+    assert caught.value.field == field
+
+
+def test_an_anchor_lies_above_the_one_before_also_where_nothing_is_verified_yet() -> None:
+    pending = replace(CLIENT, latest=None)
+    check_recovery(pending, replace(ANCHOR, height=Height(1, ANCHOR.height.number + 1)), NOW)
+    with pytest.raises(AnchorInvalid):
+        check_recovery(pending, ANCHOR, NOW)
+
+
+def test_a_client_that_stands_on_an_anchor_has_started_from_it() -> None:
+    assert CLIENT.has_started(ANCHOR, NOW)
+    assert replace(CLIENT, latest=None).has_started(ANCHOR, NOW)
+    assert not CLIENT.has_started(LATER, NOW)
+    assert not CLIENT.has_started(ANCHOR, Timestamp(EXPIRES_AT))
+    assert not FROZEN.has_started(ANCHOR, NOW)
+
+
+def test_the_record_of_a_recovery_names_both_anchors_and_what_was_wrong() -> None:
+    detail = FROZEN.recovery_detail(LATER, NOW)
+    assert "from 1-200" in detail
+    assert f"was {ANCHOR.height}" in detail
+    assert detail.endswith("FROZEN two truths")

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hub.core.errors import IdentifierInvalid
 from hub.core.ids import ClientId, PeerId, PortId
-from hub.core.lane import LaneKey, RouteKey
+from hub.core.lane import Lane, LaneKey, LaneSide, LaneState, LaneView, Order, RouteKey
+from hub.core.ranges import RangeSet
+from hub.core.time import Timestamp
 
 LANE = LaneKey(
     PeerId("hangzhou"), ClientId("07-tendermint-2"), PeerId("wuxi"), ClientId("besu-qbft-0")
@@ -85,3 +89,70 @@ def test_an_error_quotes_no_more_than_eighty_characters() -> None:
         with pytest.raises(IdentifierInvalid) as caught:
             parse("x" * 10_000)
         assert caught.value.value == "x" * 80
+
+
+def view_of(state: LaneState = LaneState.OPEN, **changes: object) -> LaneView:
+    """A lane with three packets accepted, all ended, of which the outcomes are executed."""
+    lane = Lane(
+        lane_id=1,
+        key=LANE,
+        state=state,
+        order=Order.UNORDERED,
+        first_sequence=1,
+        pause_cause="",
+        created_at=Timestamp(1),
+        revision=1,
+    )
+    three = RangeSet.span(1, 4)
+    view = LaneView(
+        lane=lane,
+        source=LaneSide(epoch=1, gate=1, done=three, progress=RangeSet.span(0, 3)),
+        destination=LaneSide(epoch=1, gate=1, done=three, outcome_count=3),
+        source_stopped="",
+        destination_stopped="",
+    )
+    return replace(view, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("view", "accepts", "delivers"),
+    [
+        (view_of(), True, True),
+        (view_of(LaneState.PAUSED), False, False),
+        (view_of(LaneState.DRAINING), False, True),
+        (view_of(LaneState.CLOSED), False, False),
+        (view_of(source_stopped="frozen"), False, False),
+        (view_of(destination_stopped="frozen"), True, False),
+        (view_of(suspended=(LANE.source_peer,)), False, True),
+    ],
+)
+def test_what_a_lane_does_follows_from_its_state_and_its_ends(
+    view: LaneView, accepts: object, delivers: object
+) -> None:
+    assert (view.accepts, view.delivers) == (accepts, delivers)
+
+
+def test_a_drained_lane_is_closed_once_all_has_ended_at_the_source() -> None:
+    view = view_of(LaneState.DRAINING)
+    assert view.is_settled
+    assert view.state is LaneState.CLOSED
+    owed = replace(view, source=replace(view.source, progress=RangeSet.span(0, 2)))
+    waiting = replace(view, source=replace(view.source, done=RangeSet.span(1, 5)))
+    for unfinished in (owed, waiting):
+        assert not unfinished.is_settled
+        assert unfinished.state is LaneState.DRAINING
+    assert view_of().state is LaneState.OPEN
+
+
+def test_what_others_settled_hinders_no_drain() -> None:
+    more = RangeSet.span(1, 5)
+    view = view_of(
+        LaneState.DRAINING,
+        source=LaneSide(epoch=1, gate=1, done=RangeSet.span(1, 4), progress=RangeSet.span(0, 4)),
+        destination=LaneSide(epoch=1, gate=1, done=more, outcome_count=4),
+    )
+    assert view.state is LaneState.CLOSED
+
+
+def test_a_lane_names_its_peers() -> None:
+    assert LANE.peers == ("hangzhou", "wuxi")

@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.core.client import HubClient
-from hub.core.errors import ClientNotFound, PeerNotFound, Reason
+from hub.core.client import ClientStatus, HubClient
+from hub.core.errors import (
+    ClientActive,
+    ClientNotFound,
+    ClientTypeUnknown,
+    PeerNotFound,
+    Reason,
+)
 from hub.core.ids import ClientId, PeerId
 from hub.exchange import clients
 from tests.harness.anchors import make_anchor
@@ -78,3 +84,26 @@ async def test_evidence_is_shown_oldest_first(exchange: Exchange) -> None:
         await exchange.registry.clients.freeze(SUZHOU, "two headers", evidence, ADMIN)
     found = await clients.evidence(exchange.registry, SUZHOU)
     assert [(entry.number, entry.first) for entry in found] == [(1, b"a"), (2, b"b")]
+
+
+async def test_a_recovery_is_checked_without_changing_anything(exchange: Exchange) -> None:
+    exchange.grow(3)
+    registry, now = exchange.registry, exchange.path.now
+    anchor = exchange.anchor(SUZHOU, exchange.chain(SUZHOU).height)
+    with pytest.raises(ClientActive):
+        await clients.check_recovery(registry, SUZHOU, anchor, now)
+    await registry.clients.freeze(SUZHOU, "two truths", None, ADMIN)
+    found, already = await clients.check_recovery(registry, SUZHOU, anchor, now)
+    assert (found.anchor, found.is_frozen, already) == (anchor, False, False)
+    assert (await registry.clients.hub_client(SUZHOU)).is_frozen
+    made, already = await clients.recover(registry, SUZHOU, anchor, "mended", ADMIN, now=now)
+    assert (made.anchor, made.status(now), already) == (anchor, ClientStatus.PENDING, False)
+    assert await clients.check_recovery(registry, SUZHOU, anchor, now) == (made, True)
+
+
+async def test_a_client_type_that_nobody_knows_starts_nothing(exchange: Exchange) -> None:
+    anchor = replace(exchange.anchor(SUZHOU), client_type="none")
+    with pytest.raises(ClientTypeUnknown):
+        await clients.recover(
+            exchange.registry, SUZHOU, anchor, "mended", ADMIN, now=exchange.path.now
+        )

@@ -64,3 +64,16 @@ async def test_pages_of_lanes_count_packets_and_exceptions() -> None:
     rest, more = await lanes.page(exchange.registry, SUZHOU, str(counts.view.lane.key), 5)
     assert ([found.view.lane.key for found in rest], more) == ([exchange.key.reverse], False)
     assert await lanes.page(exchange.registry, PeerId("nowhere"), "", 5) == ([], False)
+
+
+async def test_a_lane_drains_and_is_closed_when_nothing_is_left() -> None:
+    exchange = await Exchange.opened()
+    packets = exchange.send(1)
+    await exchange.accept(packets)
+    drained, already = await lanes.drain(exchange.registry, exchange.key, "the last year", ADMIN)
+    assert (drained.view.state, already) == (LaneState.DRAINING, False)
+    await exchange.deliver(packets)
+    await exchange.acknowledge(packets)
+    await exchange.complete(packets)
+    drained, already = await lanes.drain(exchange.registry, exchange.key, "again", ADMIN)
+    assert (drained.view.state, already) == (LaneState.CLOSED, True)

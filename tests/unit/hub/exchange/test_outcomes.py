@@ -11,13 +11,14 @@ from hub.core.errors import (
     LaneNotOpen,
     OutcomeDiffers,
     PacketNotFound,
+    PeerSuspended,
 )
 from hub.core.lane import LaneState
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import NewOutcome, OutcomeKind
 from hub.exchange.outcomes import ProvenOutcomes, check_takes_outcomes, record
 from hub.registry.memory import MemoryRegistry
-from tests.harness.registry import ADMIN, SUZHOU, Opened, opened
+from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, Opened, opened
 
 ACKNOWLEDGED, ABSENT = OutcomeKind.ACKNOWLEDGEMENT, OutcomeKind.ABSENCE
 ELSEWHERE = OutcomeKind.SETTLED_ELSEWHERE
@@ -161,3 +162,13 @@ async def test_only_the_destinations_stop_stops_outcomes(lanes: Opened) -> None:
         check_takes_outcomes(replace(view, destination_stopped="two headers"))
     with pytest.raises(LaneNotOpen):
         check_takes_outcomes(replace(view, lane=replace(view.lane, state=LaneState.CLOSED)))
+
+
+async def test_outcomes_go_on_while_the_source_is_suspended_or_the_lane_drains(
+    lanes: Opened,
+) -> None:
+    view = await lanes.view()
+    check_takes_outcomes(replace(view, suspended=(HANGZHOU,), source_stopped="suspended"))
+    check_takes_outcomes(replace(view, lane=replace(view.lane, state=LaneState.DRAINING)))
+    with pytest.raises(PeerSuspended):
+        check_takes_outcomes(replace(view, suspended=(SUZHOU,)))

@@ -13,6 +13,7 @@ from hub.core.errors import (
     LaneNotOpen,
     LanePaused,
     PacketDiffers,
+    PeerSuspended,
 )
 from hub.core.lane import LaneState, Route, RouteAction, RouteKey
 from hub.core.ranges import EMPTY, RangeSet
@@ -22,7 +23,7 @@ from hub.exchange.packets import ProvenPackets, accept, check_accepts, denial
 from hub.registry.memory import MemoryRegistry
 from hub.wire.packet import encode_packet
 from tests.harness.packet_samples import PACKET
-from tests.harness.registry import ADMIN, HANGZHOU, opened
+from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -218,3 +219,15 @@ async def test_every_payload_must_be_allowed(lanes: Opened) -> None:
     routes = dict(table(lanes))
     del routes["notary", "archive"]
     assert denial(PACKET, routes, PROVEN_AT) == "route notary~archive is not listed"
+
+
+async def test_a_lane_with_a_suspended_end_or_one_that_drains_says_so(lanes: Opened) -> None:
+    view = await lanes.view()
+    for peer in (HANGZHOU, SUZHOU):
+        with pytest.raises(PeerSuspended) as found:
+            check_accepts(replace(view, suspended=(peer,), source_stopped="suspended"))
+        assert found.value.peer == f"peers/{peer}"
+    draining = replace(view, lane=replace(view.lane, state=LaneState.DRAINING))
+    with pytest.raises(LaneNotOpen) as refused:
+        check_accepts(draining)
+    assert refused.value.state == "DRAINING"

@@ -71,3 +71,13 @@ async def test_pages_of_peers_follow_each_other() -> None:
     assert ([peer.peer for peer, _ in first], more) == (["a", "b"], True)
     last, more = await peers.page(registry, "b", 2)
     assert ([peer.peer for peer, _ in last], more) == (["c"], False)
+
+
+async def test_a_peer_is_suspended_and_takes_part_again() -> None:
+    registry = MemoryRegistry()
+    await peers.register(registry, HANGZHOU, "杭州", ANCHOR, ADMIN)
+    peer, already = await peers.suspend(registry, HANGZHOU, "inspection", ADMIN)
+    assert (peer.state, peer.suspend_cause, already) == (PeerState.SUSPENDED, "inspection", False)
+    assert (await peers.suspend(registry, HANGZHOU, "again", ADMIN))[1]
+    peer, already = await peers.resume(registry, HANGZHOU, "passed", ADMIN)
+    assert (peer.state, peer.suspend_cause, already) == (PeerState.ACTIVE, "", False)

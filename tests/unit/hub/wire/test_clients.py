@@ -2,15 +2,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from ydhub.client.v1 import client_pb2 as pb
+from ydhub.client.v1 import client_service_pb2 as service
 
-from hub.core.client import ChainClient, ConsensusState, HubClient
-from hub.core.errors import Reason
+from hub.core.accusation import AccusedSide
+from hub.core.client import ChainClient, ConsensusState, Header, HubClient
+from hub.core.errors import FieldInvalid, HeaderUnparseable, Reason
 from hub.core.height import Height
 from hub.core.ids import ChainId, ClientId, PeerId
 from hub.core.time import SECOND, Timestamp
 from hub.ports.clients import Evidence
 from hub.wire import clients
+from hub.wire.headers import header_to_proto
 from tests.harness.anchors import make_anchor
 
 ANCHOR = make_anchor()
@@ -79,3 +83,31 @@ def test_evidence_shows_both_truths() -> None:
     assert (message.reason, message.first, message.second) == (
         "CONSENSUS_STATE_DIFFERS", b"a", b"b",
     )  # fmt: skip
+
+
+def test_evidence_says_where_it_was_carried_and_what_leads_to_it() -> None:
+    first, second = Header(content=b"a", validators=b"s"), Header(content=b"b", validators=b"s")
+    evidence = Evidence(
+        reason=Reason.CONSENSUS_STATE_DIFFERS,
+        first=header_to_proto(first).SerializeToString(),
+        second=header_to_proto(second).SerializeToString(),
+        recorded_at=NOW,
+        number=2,
+        carried_to=((PeerId("suzhou"), ClientId("07-tendermint-0")),),
+    )
+    sides = (
+        AccusedSide(header=first, chain=(second,), next_validators=b"one"),
+        AccusedSide(header=second, chain=(first, second), next_validators=b"two"),
+    )
+    message = clients.evidence_bundle_to_proto("hangzhou", evidence, sides)
+    assert list(message.evidence.carried_to) == ["peers/suzhou/clients/07-tendermint-0"]
+    assert clients.accused_sides(message) == sides
+
+
+def test_a_bundle_without_two_sides_accuses_nobody() -> None:
+    with pytest.raises(FieldInvalid):
+        clients.accused_sides(service.GetEvidenceResponse(next_validators=[b"one"]))
+    spoiled = service.GetEvidenceResponse(next_validators=[b"one", b"two"])
+    spoiled.evidence.first = b"\xff"
+    with pytest.raises(HeaderUnparseable):
+        clients.accused_sides(spoiled)

@@ -332,6 +332,7 @@ class GetEvidenceResponse(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     FIRST_CHAIN_FIELD_NUMBER: _builtins.int
     SECOND_CHAIN_FIELD_NUMBER: _builtins.int
+    NEXT_VALIDATORS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def evidence(self) -> _client_pb2.Evidence:
         """The evidence."""
@@ -346,16 +347,21 @@ class GetEvidenceResponse(_message.Message):
     def second_chain(self) -> _containers.RepeatedCompositeFieldContainer[_client_pb2.Header]:
         """Headers from the start to below the second one."""
 
+    @_builtins.property
+    def next_validators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Validator sets that the last headers of the two chains name as next, canonical bytes."""
+
     def __init__(
         self,
         *,
         evidence: _client_pb2.Evidence | None = ...,
         first_chain: _abc.Iterable[_client_pb2.Header] | None = ...,
         second_chain: _abc.Iterable[_client_pb2.Header] | None = ...,
+        next_validators: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "first_chain", b"first_chain", "second_chain", b"second_chain"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "first_chain", b"first_chain", "next_validators", b"next_validators", "second_chain", b"second_chain"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
