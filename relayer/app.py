@@ -8,16 +8,19 @@ import random
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import grpc
 import structlog
-from prometheus_client import start_http_server
 from ydhub.relay.v1 import relay_service_pb2_grpc as service
 
 from hub.core.errors import FieldInvalid, HubError
 from hub.core.ids import parse_peer_id
 from hub.core.time import SECOND, Duration, Timestamp
+from hub.exchange import vitals
 from hub.ports.registry import Topic
 from hub.registry.registry import PostgresRegistry
 from hub.wire.identity.credentials import server_credentials
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from wsgiref.simple_server import WSGIServer
 
+    from hub.core.census import Vitals
     from hub.ports.clock import Clock, Randomness
     from hub.ports.registry import Change, Registry
     from relayer.config import RelayerConfig
@@ -84,10 +88,11 @@ class RelayerApp:
         self._config = config
         self._registry = registry
         pool = ThreadPoolExecutor(config.verification_threads, "verify")
-        self.telemetry = Telemetry()
+        self.telemetry = Telemetry(version("ydhub"))
         self.board = Switchboard(
             registry, clock or SystemClock(), randomness or SystemRandomness(), pool, config.name
         )
+        self.board.pool_of = partial(self.telemetry.pool_of, pool)
         self.gateway = RelayGateway(self.board, self.telemetry, config.trust_domain)
         self._server = grpc.aio.server(options=CHANNEL_OPTIONS, maximum_concurrent_rpcs=256)
         self._background: list[asyncio.Task[None]] = []
@@ -106,7 +111,7 @@ class RelayerApp:
         await self._server.start()
         self._serve_metrics()
         loop = asyncio.get_running_loop()
-        self._background = [
+        self._background += [
             loop.create_task(self._follow_changes()),
             loop.create_task(self._open_lanes()),
         ]
@@ -131,11 +136,13 @@ class RelayerApp:
         port = self._config.metrics_port
         if not port:
             return
-        try:
-            server, _ = start_http_server(port, "127.0.0.1", registry=self.telemetry.collection)
-        except OSError as error:
-            raise FieldInvalid(field="metrics_port", problem=f"{port} cannot be bound") from error
-        self._metrics = server
+        self._metrics = self.telemetry.exposition.serve(port)
+        watching = vitals.watch(self._registry, self.board.clock, self._feel)
+        self._background.append(asyncio.get_running_loop().create_task(watching))
+
+    def _feel(self, found: Vitals) -> None:
+        sessions = [owner.session for owner in self.gateway.owners.values()]
+        self.telemetry.look(sessions, Path(self._config.tls.cert_file), found)
 
     async def _follow_changes(self) -> None:
         """Hints from other processes make this one read again."""
@@ -199,6 +206,10 @@ async def run(config: RelayerConfig) -> None:
         raise FieldInvalid(field="database_url", problem="is empty, and so is YDHUB_DATABASE_URL")
     registry = await PostgresRegistry.connect(url, name=f"relayer {config.name}")
     app = RelayerApp(config, registry)
+    database = registry.database
+    app.telemetry.exposition.connections(
+        lambda: database.connections_used, database.connection_limit
+    )
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -114,7 +114,10 @@ class RelayGateway(service.RelayServiceServicer):
             await _end(context, error)
         self._streams[peer] += 1
         try:
-            await _end(context, await self._session(peer, request_iterator, context))
+            cause = await self._session(peer, request_iterator, context)
+            if isinstance(cause, LeaseLost):
+                self._telemetry.lease_lost(peer)
+            await _end(context, cause)
         except _Unread:
             _log.warning("stream_unread", peer=peer)
             # No status gets past the frame; it counts as the peer's until the adapter goes.

@@ -247,4 +247,11 @@ class Inbound:
         return b"".join([f"{outcome.kind} ".encode() + outcome.content for outcome in found])
 
     async def _run(self, function: Callable[..., T], *args: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._board.pool, function, *args)
+        pool = self._board.pool_of(self._session.peer)
+        return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
+
+
+def _end(proven: ProvenOutcomes, items: RangeSet) -> Ended | Lapsed:
+    """How *items*, of the outcomes *proven* together, have ended: with a receipt or without."""
+    is_received = proven.outcomes[0].kind is OutcomeKind.ACKNOWLEDGEMENT
+    return Ended(items) if is_received else Lapsed(items)

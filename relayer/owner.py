@@ -9,6 +9,7 @@ Source: design section 5.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -30,6 +31,7 @@ from relayer.session import ITEM_CREDITS
 from relayer.settlement import Settlement
 from relayer.steps.flow import Added, Ended, Flow, Gate, backlog
 from relayer.steps.retries import due_retries, excluded, retries, unparked, waiting
+from relayer.telemetry import DELIVERY, SETTLEMENT
 from relayer.timeouts import TimeoutSweep
 from relayer.turns import Turns
 
@@ -234,6 +236,8 @@ class PeerOwner:
         clock, chance = self._board.clock, self._board.randomness
         runner = FlowRunner(flow, carrier, self._turns, clock, chance, name=name)
         runner.on_fault = self._fault
+        way = DELIVERY if name.endswith(">") else SETTLEMENT
+        runner.on_attempt = partial(self._telemetry.attempt, name[:-1], way)
         self._runners.append(runner)
         runner.start()
         return runner
@@ -270,7 +274,6 @@ class PeerOwner:
     async def _look_again(self) -> None:
         keeper = await self._board.keeper(self.peer)
         await keeper.refresh()
-        self._telemetry.client(self.peer, keeper.expires_at)
         await self._read_lanes(await self._board.registry.lanes.views(self.peer), again=True)
         desks = list(self._lanes.values())
         start = self._next_routes if self._next_routes < len(desks) else 0

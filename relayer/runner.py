@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
-from hub.core.errors import HubError
+from hub.core.errors import HubError, Reason
 from hub.core.time import Duration
 from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import (
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from relayer.turns import Turns
 
 _log = structlog.get_logger()
+
+OK: Final = "OK"
+GIVEN_UP: Final = "GIVEN_UP"
+"""The flow waited no longer, or the session has ended."""
 
 
 class Carrier(Protocol):
@@ -104,6 +108,8 @@ class FlowRunner:
         self._is_stopped = False
         self.on_fault: Callable[[BaseException], None] = lambda _: None
         """Called when one of its tasks ends by a fault of ours."""
+        self.on_attempt: Callable[[str, int, Duration], None] = lambda *_: None
+        """Called when an attempt ended: OK or why nobody knows how, items executed, its time."""
 
     def start(self) -> None:
         """Its tasks run from now on."""
@@ -160,9 +166,14 @@ class FlowRunner:
         self._end(event)
 
     async def _carry(self, send: Send) -> Failed | Reported:
+        began = self._clock.monotonic()
+        reason, executed = GIVEN_UP, 0
         try:
-            return await self._carrier.carry(send, lambda: self.feed(Begun(send.number)))
+            event = await self._carrier.carry(send, lambda: self.feed(Begun(send.number)))
+            reason, executed = OK, len(event.executed)
+            return event  # noqa: TRY300 - what follows is of failures
         except HubError as error:
+            reason = str(error.reason)
             _log.info(
                 "attempt_failed",
                 flow=self._name,
@@ -171,7 +182,11 @@ class FlowRunner:
                 detail=str(error),
             )
         except Exception:  # noqa: BLE001 - a bug costs one attempt, not the peer's session
+            reason = str(Reason.INTERNAL)
             _log.exception("attempt_broke", flow=self._name, number=send.number)
+        finally:
+            took = Duration(self._clock.monotonic() - began)
+            self.on_attempt(reason, executed, took)
         return Failed(send.number, self._randomness.below(CHANCES))
 
     def _end(self, event: Failed | Reported | Withdrawn) -> None:

@@ -98,6 +98,17 @@ class Session:
         self._executions = asyncio.Semaphore(self.execution_credits)
         self._is_draining = False
 
+    @property
+    def load(self) -> dict[str, int]:
+        """What is under way, and what may be: by ``ydhub_session_`` name."""
+        return {
+            "queue_frames": self.work.qsize(),
+            "unanswered_items": self._charged.items,
+            "item_credits": ITEM_CREDITS,
+            "executions": len(self._reports),
+            "execution_credits": self.execution_credits,
+        }
+
     def end(self, cause: HubError) -> None:
         """The session is over because of *cause*; everything that waits on it fails."""
         if self.ended.is_set():

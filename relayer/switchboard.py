@@ -17,7 +17,7 @@ from hub.ports.caller import Caller
 from relayer.headers import HeaderKeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
     from hub.core.ids import PeerId
@@ -105,6 +105,8 @@ class Switchboard:
         self.clock = clock
         self.randomness = randomness
         self.pool = pool
+        self.pool_of: Callable[[PeerId], Executor] = lambda _: pool
+        """Where what a peer shows is verified."""
         self.name = name
         self.desks: dict[LaneKey, LaneDesk] = {}
         self.sessions: dict[PeerId, Session] = {}
@@ -132,7 +134,9 @@ class Switchboard:
             hub_client = await self.registry.clients.hub_client(peer)
             keeper = self._keepers.setdefault(
                 peer,
-                HeaderKeeper(self.registry, hub_client, self.clock, self.pool, self.caller),
+                HeaderKeeper(
+                    self.registry, hub_client, self.clock, self.pool_of(peer), self.caller
+                ),
             )
         return keeper
 

@@ -1,56 +1,87 @@
-"""Metrics of a relayer: every name, its unit and its meaning, in one table.
+"""What a relayer tells of itself, for Prometheus; hub/core/metrics.py says what it means.
 
 Labels are bounded: peers, lanes and reasons; never sequences.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+import time
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-
+from hub.core import errors
+from hub.core.errors import VerificationFailed
+from hub.core.metrics import Program
 from hub.core.time import SECOND
+from hub.wire.exposition import Exposition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from prometheus_client import Counter
     from ydhub.relay.v1 import relay_pb2 as pb
 
+    from hub.core.census import Vitals
     from hub.core.lane import LaneKey
+    from hub.core.time import Duration
+    from relayer.session import Session
 
-TABLE = {
-    "ydhub_frames_total": "Frames of adapters that were answered, by peer and kind.",
-    "ydhub_refusals_total": "Items or frames refused, by peer and reason.",
-    "ydhub_packets_accepted_total": "Packets accepted, by lane; denied ones among them.",
-    "ydhub_packets_denied_total": "Packets accepted that policy forbids, by lane.",
-    "ydhub_outcomes_total": "Outcomes recorded, by lane.",
-    "ydhub_sessions": "Adapter sessions attached now.",
-    "ydhub_backlog_packets": "Packets accepted and not handed to the destination, by lane.",
-    "ydhub_client_expires_timestamp_seconds": (
-        "Unix time at which a hub client expires unless a header comes, by peer; 0 before any."
-    ),
-}
-"""Name to meaning."""
+T = TypeVar("T")
+P = ParamSpec("P")
+
+DELIVERY: Final = "delivery"
+SETTLEMENT: Final = "settlement"
+
+PROOF_FAILURES: Final = frozenset(
+    str(kind.reason)
+    for kind in vars(errors).values()
+    if inspect.isclass(kind) and issubclass(kind, VerificationFailed) and "reason" in vars(kind)
+)
+"""Reasons that say that evidence did not prove its claim."""
 
 
 class Telemetry:
     """The metrics of one process."""
 
-    def __init__(self) -> None:
-        """All at zero, in a collection of their own."""
-        self.collection = CollectorRegistry()
-        self._frames = self._counter("ydhub_frames_total", "peer", "kind")
-        self._refusals = self._counter("ydhub_refusals_total", "peer", "reason")
-        self._accepted = self._counter("ydhub_packets_accepted_total", "lane")
-        self._denied = self._counter("ydhub_packets_denied_total", "lane")
-        self._outcomes = self._counter("ydhub_outcomes_total", "lane")
-        self.sessions = self._gauge("ydhub_sessions")
-        self._backlog = self._gauge("ydhub_backlog_packets", "lane")
-        self._expires = self._gauge("ydhub_client_expires_timestamp_seconds", "peer")
+    def __init__(self, version: str = "") -> None:
+        """All at zero; *version* is the program's."""
+        self.exposition = found = Exposition(Program.RELAYER, version)
+        self.collection = found.collection
+        self.sessions = found.gauge("ydhub_sessions")
+        self._frames = found.counter("ydhub_frames_total")
+        self._refusals = found.counter("ydhub_refusals_total")
+        self._proof_failures = found.counter("ydhub_proof_failures_total")
+        self._cpu = found.counter("ydhub_verification_cpu_seconds_total")
+        self._accepted = found.counter("ydhub_packets_accepted_total")
+        self._denied = found.counter("ydhub_packets_denied_total")
+        self._outcomes = found.counter("ydhub_outcomes_total")
+        self._attempts = found.counter("ydhub_attempts_total")
+        self._executed = found.counter("ydhub_executed_items_total")
+        self._attempt_seconds = found.histogram("ydhub_attempt_seconds")
+        self._leases_lost = found.counter("ydhub_leases_lost_total")
+        self._backlog = found.gauge("ydhub_backlog_packets")
+        self._session_gauges = {
+            name: found.gauge(f"ydhub_session_{name}")
+            for name in (
+                "queue_frames",
+                "unanswered_items",
+                "item_credits",
+                "executions",
+                "execution_credits",
+            )
+        }
+        self._shown: set[str] = set()
 
     def frame(self, peer: str, kind: str, verdict: pb.Verdict) -> None:
         """A frame of *kind* was answered by *verdict*."""
         self._frames.labels(peer, kind).inc()
         for refused in verdict.refused:
             self._refusals.labels(peer, refused.reason).inc()
+            if refused.reason in PROOF_FAILURES:
+                self._proof_failures.labels(peer, refused.reason).inc()
 
     def accepted(self, lane: LaneKey, count: int, denied: int) -> None:
         """*count* packets were accepted, *denied* of them against policy."""
@@ -62,16 +93,60 @@ class Telemetry:
         """*count* outcomes were recorded."""
         self._outcomes.labels(str(lane)).inc(count)
 
+    def attempt(self, lane: str, way: str, reason: str, executed: int, took: Duration) -> None:
+        """An attempt of the *lane* on its *way* ended after *took* (ns): *executed* items are done.
+
+        Its *reason* is OK, or why nobody knows what became of it.
+        """
+        self._attempts.labels(lane, way, reason).inc()
+        self._attempt_seconds.labels(way).observe(took / SECOND)
+        if executed:
+            self._executed.labels(lane, way).inc(executed)
+
     def lane(self, lane: LaneKey, backlog: int) -> None:
         """*backlog* packets of the lane wait to be handed to its destination."""
         self._backlog.labels(str(lane)).set(backlog)
 
-    def client(self, peer: str, expires_at: int) -> None:
-        """The hub's client of *peer* expires at that time (ns)."""
-        self._expires.labels(peer).set(expires_at // SECOND)
+    def lease_lost(self, peer: str) -> None:
+        """The lease of *peer* was lost, or could not be got."""
+        self._leases_lost.labels(peer).inc()
 
-    def _counter(self, name: str, *labels: str) -> Counter:
-        return Counter(name, TABLE[name], labels, registry=self.collection)
+    def pool_of(self, pool: Executor, peer: str) -> Executor:
+        """*pool*, where the CPU time of what runs counts as verification for *peer*."""
+        return _MeteredPool(pool, self._cpu.labels(peer))
 
-    def _gauge(self, name: str, *labels: str) -> Gauge:
-        return Gauge(name, TABLE[name], labels, registry=self.collection)
+    def look(self, sessions: Iterable[Session], cert_file: Path, vitals: Vitals) -> None:
+        """The process is as *vitals* say, and these are the *sessions* that are attached."""
+        self.exposition.vitals(vitals)
+        self.exposition.certificate(cert_file)
+        present: set[str] = set()
+        for session in sessions:
+            present.add(session.peer)
+            for name, value in session.load.items():
+                self._session_gauges[name].labels(session.peer).set(value)
+        for gone in self._shown - present:
+            for gauge in self._session_gauges.values():
+                gauge.remove(gone)
+        self._shown = present
+
+
+class _MeteredPool(Executor):
+    """A pool that counts the CPU time of what it runs."""
+
+    def __init__(self, pool: Executor, seconds: Counter) -> None:
+        self._pool = pool
+        self._seconds = seconds
+
+    def submit(
+        self, function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs
+    ) -> Future[T]:
+        """As an executor does."""
+
+        def run() -> T:
+            began = time.thread_time_ns()
+            try:
+                return function(*arguments, **named)
+            finally:
+                self._seconds.inc((time.thread_time_ns() - began) / SECOND)
+
+        return self._pool.submit(run)

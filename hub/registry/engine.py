@@ -121,7 +121,7 @@ class Database:
         """The database at *url*, for the program *name*; nothing is connected yet."""
         self.session = f"{name[:_MAX_NAME]}/{secrets.token_hex(8)}"
         """Names this process's connections, and no other's; a lease records it."""
-        self._engine = open_engine(url, session=self.session, pool_size=POOL_SIZE + LINES + 2)
+        self._engine = open_engine(url, session=self.session, pool_size=self.connection_limit)
         self._idle: list[AsyncConnection] = []
         self._free = asyncio.Semaphore(LINES)
         self._closed = False
@@ -132,6 +132,17 @@ class Database:
         while self._idle:
             await self._idle.pop().close()
         await self._engine.dispose()
+
+    @property
+    def connection_limit(self) -> int:
+        """Connections that it may have."""
+        return POOL_SIZE + LINES + 2
+
+    @property
+    def connections_used(self) -> int:
+        """Connections that work on something now."""
+        pool: Any = self._engine.sync_engine.pool
+        return max(int(pool.checkedout()) - len(self._idle), 0)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

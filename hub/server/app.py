@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,11 @@ from hub.registry.registry import PostgresRegistry
 from hub.server.clock import SystemClock
 from hub.server.hub import Hub
 from hub.server.server import HubServer
+from hub.server.telemetry import HubTelemetry
 from hub.wire.identity.credentials import server_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -43,22 +45,46 @@ async def serve(config: ServerConfig) -> None:
     credentials = server_credentials(tls.cert_file, tls.key_file, tls.ca_file)
     registry = await PostgresRegistry.connect(database_url(config.database_url), name="server")
     try:
+        telemetry = HubTelemetry(version("ydhub"), tls.cert_file)
         hub = Hub(
             registry=registry,
             clock=SystemClock(),
             trust_domain=config.trust_domain,
             version=version("ydhub"),
+            heard=telemetry.call,
         )
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         server = HubServer(hub, reflection=config.reflection)
-        await server.start(config.listen, credentials)
-        await stopping.wait()
-        await server.stop(notice_s=config.notice_s, drain_s=config.drain_s)
+        async with _telling(telemetry, registry, hub, config.metrics_port):
+            await server.start(config.listen, credentials)
+            await stopping.wait()
+            await server.stop(notice_s=config.notice_s, drain_s=config.drain_s)
     finally:
         await registry.close()
+
+
+@asynccontextmanager
+async def _telling(
+    telemetry: HubTelemetry, registry: PostgresRegistry, hub: Hub, port: int
+) -> AsyncIterator[None]:
+    """Metrics are read at the loopback's *port*, where it is not 0. Raises ``FieldInvalid``."""
+    if not port:
+        yield
+        return
+    database = registry.database
+    telemetry.exposition.connections(lambda: database.connections_used, database.connection_limit)
+    served = telemetry.exposition.serve(port)
+    looking = asyncio.create_task(telemetry.run(registry, hub.clock))
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        served.shutdown()
+        served.server_close()
 
 
 async def migrate(url: str) -> str:

@@ -37,6 +37,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Seconds between the first sign of a stop (health) and no new calls."""
     drain_s: Annotated[int, msgspec.Meta(ge=0, le=300)] = 25
     """Seconds that calls under way have to end."""
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """Loopback port of the Prometheus metrics; 0 serves none."""
     log_format: Literal["json", "console"] = "json"
 
 

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub.core.time import Duration
     from hub.ports.clock import Clock
     from hub.ports.registry import Registry
+
+
+def _nobody(method: str, reason: str, took: Duration) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +26,5 @@ class Hub:
     trust_domain: str
     version: str
     """Of the program."""
+    heard: Callable[[str, str, Duration], None] = _nobody
+    """Called when a call has ended: method, OK or the reason, how long it took (ns)."""

@@ -246,3 +246,13 @@ async def test_retiring_gives_way_to_a_writer(postgres: PostgresRegistry) -> Non
             await postgres.retire(30)
     assert len(await postgres.packets.page(lanes.lane, 0, 9)) == 1
     assert len(await postgres.retire(30)) == 1
+
+
+async def test_days_ahead_are_counted_to_the_first_gap(
+    postgres: PostgresRegistry,
+) -> None:
+    assert await postgres.audit.partition_days() == DAYS_AHEAD
+    missing = partition("outcomes", await today(postgres) + timedelta(days=3))
+    async with postgres.database.line() as line:
+        await line.execute(f"DROP TABLE {missing}")
+    assert await postgres.audit.partition_days() == 2

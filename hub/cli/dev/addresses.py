@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hub.core.ids import PeerId
 
 HOST: Final = "127.0.0.1"
+_PROCESSES: Final = {"metrics": "relayer", "hub_metrics": "hub"}
+"""Whose a listener is that has another name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class Addresses:
     relayer: str
     metrics: str
     """Of the relayer."""
+    hub_metrics: str
     chains: Mapping[PeerId, str]
 
 
@@ -40,6 +43,7 @@ def read(file: Path) -> Mapping[str, str]:
         "hub": known.get("hub", {}).get("server"),
         "relayer": known.get("relayer", {}).get("address"),
         "metrics": known.get("relayer", {}).get("metrics"),
+        "hub_metrics": known.get("hub", {}).get("metrics"),
         **known.get("chains", {}),
     }
     return {name: value for name, value in found.items() if isinstance(value, str)}
@@ -47,11 +51,11 @@ def read(file: Path) -> Mapping[str, str]:
 
 def choose(known: Mapping[str, str], is_running: Callable[[str], bool]) -> Addresses:
     """Known addresses of what runs, or where nobody else listens; a free port for the rest."""
-    names = ("hub", "relayer", "metrics", *CHAINS)
+    names = ("hub", "relayer", "metrics", "hub_metrics", *CHAINS)
     found: dict[str, str] = {}
     with ExitStack() as stack:
         for name in names:
-            process = "relayer" if name == "metrics" else name
+            process = _PROCESSES.get(name, name)
             address = known.get(name, "")
             if not (address and is_running(process)):
                 address = _bind(stack, address)
@@ -60,6 +64,7 @@ def choose(known: Mapping[str, str], is_running: Callable[[str], bool]) -> Addre
         hub=found["hub"],
         relayer=found["relayer"],
         metrics=found["metrics"],
+        hub_metrics=found["hub_metrics"],
         chains={peer: found[peer] for peer in CHAINS},
     )
 

@@ -53,7 +53,7 @@ async def up(run: Run) -> None:
             {
                 "hub": chosen.hub,
                 "relayer": chosen.relayer,
-                "metrics": chosen.metrics,
+                "metrics": [chosen.hub_metrics, chosen.metrics],
                 "chains": {str(peer): address for peer, address in chosen.chains.items()},
             }
         )

@@ -55,6 +55,7 @@ def hub_config(layout: Layout, addresses: Addresses, database_url: str) -> dict[
         "trust_domain": TRUST_DOMAIN,
         "database_url": database_url,
         "reflection": True,
+        "metrics_port": _port(addresses.hub_metrics),
         "notice_s": 0,
         "drain_s": 5,
         "tls": _tls(layout, HUB),
@@ -68,7 +69,7 @@ def relayer_config(layout: Layout, addresses: Addresses, database_url: str) -> d
         "listen": addresses.relayer,
         "trust_domain": TRUST_DOMAIN,
         "database_url": database_url,
-        "metrics_port": int(addresses.metrics.rpartition(":")[2]),
+        "metrics_port": _port(addresses.metrics),
         "tls": _tls(layout, RELAYER),
     }
 
@@ -100,7 +101,11 @@ def chain_config(
 def dev_file(addresses: Addresses) -> dict[str, object]:
     """See hub/cli/settings.py; paths are of the file's own directory."""
     return {
-        "hub": {"server": addresses.hub, "trust_domain": TRUST_DOMAIN},
+        "hub": {
+            "server": addresses.hub,
+            "metrics": addresses.hub_metrics,
+            "trust_domain": TRUST_DOMAIN,
+        },
         "tls": {"cert": "certs/admin.crt", "key": "certs/admin.key", "ca": "ca/ca.crt"},
         "relayer": {"address": addresses.relayer, "metrics": addresses.metrics},
         "chains": dict(addresses.chains),
@@ -123,6 +128,10 @@ def render(values: Mapping[str, object]) -> str:
     for name, table in tables.items():
         lines += ["", f"[{name}]", *[f"{key} = {_value(value)}" for key, value in table.items()]]
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 def _value(value: object) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hub.server.interceptors.authentication import Authentication
 from hub.server.interceptors.authorisation import Authorisation
+from hub.server.interceptors.calls import Calls
 from hub.server.interceptors.deadlines import Deadlines
 from hub.server.interceptors.errors import Errors
 from hub.server.interceptors.request_ids import RequestIds
@@ -20,6 +21,7 @@ def all_of(hub: Hub) -> list[Around]:
     return [
         RequestIds(hub.clock),
         Errors(),
+        Calls(hub),
         Authentication(hub.trust_domain),
         Authorisation(),
         Deadlines(),

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import urllib.request
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -192,6 +193,8 @@ class TestRun:
         events: list[str] = []
 
         class Registry(MemoryRegistry):
+            database = SimpleNamespace(connections_used=1, connection_limit=10)
+
             async def close(self) -> None:
                 events.append("closed")
 

@@ -269,15 +269,15 @@ class TestPoll:
         await owned.seconds(POLL_EVERY // SECOND)
         await until(lambda: brought(owned.right))
 
-    async def test_it_measures_clients_and_lanes(self, owned: Station) -> None:
+    async def test_it_measures_lanes_and_attempts(self, owned: Station) -> None:
         await accepted(owned.exchange)
         await owned.seconds(POLL_EVERY // SECOND)
         await owned.rests()
         sample = owned.telemetry.collection.get_sample_value
-        expires = (await owned.keeper(HANGZHOU)).expires_at // SECOND
-        name = "ydhub_client_expires_timestamp_seconds"
-        assert sample(name, {"peer": HANGZHOU}) == expires
-        assert sample("ydhub_backlog_packets", {"lane": str(owned.exchange.key)}) == 0
+        lane = {"lane": str(owned.exchange.key)}
+        assert sample("ydhub_backlog_packets", lane) == 0
+        delivered = {**lane, "way": "delivery", "reason": "OK"}
+        assert sample("ydhub_attempts_total", delivered) == 1
 
 
 class TestLease:

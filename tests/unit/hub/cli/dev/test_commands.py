@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
     from hub.cli.settings import Settings
 
-CHOSEN = Addresses(hub="h:1", relayer="r:1", metrics="r:2", chains=dict.fromkeys(CHAINS, "c:1"))
+CHOSEN = Addresses(
+    hub="h:1",
+    relayer="r:1",
+    metrics="r:2",
+    hub_metrics="h:2",
+    chains=dict.fromkeys(CHAINS, "c:1"),
+)
 
 
 def test_up_says_where_everything_is_and_what_is_next(
@@ -37,7 +43,7 @@ def test_up_says_where_everything_is_and_what_is_next(
     assert found.json == {
         "hub": "h:1",
         "relayer": "r:1",
-        "metrics": "r:2",
+        "metrics": ["h:2", "r:2"],
         "chains": dict.fromkeys(CHAINS, "c:1"),
     }
     assert found.error.splitlines()[0].split() == ["hub", "answers"]

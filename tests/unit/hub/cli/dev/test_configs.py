@@ -23,6 +23,7 @@ ADDRESSES = Addresses(
     hub="127.0.0.1:1001",
     relayer="127.0.0.1:1002",
     metrics="127.0.0.1:1003",
+    hub_metrics="127.0.0.1:1004",
     chains={peer: f"127.0.0.1:200{at}" for at, peer in enumerate(CHAINS)},
 )
 URL = "postgresql+asyncpg://postgres@/ydhub?host=%2Fnet"
@@ -38,6 +39,7 @@ def layout(tmp_path: Path) -> Layout:
 def test_each_program_reads_its_own_file(layout: Layout) -> None:
     hub = server.load(layout.config("hub"))
     assert (hub.listen, hub.database_url, hub.reflection) == (ADDRESSES.hub, URL, True)
+    assert hub.metrics_port == 1004
     carrier = relayer.load(layout.config("relayer"))
     assert (carrier.listen, carrier.metrics_port) == (ADDRESSES.relayer, 1003)
     assert carrier.tls.key_file == str(layout.certs / "relayer.key")

@@ -1,0 +1,60 @@
+"""What the hub server tells of itself and of the registry, for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from hub.core.errors import HubError
+from hub.core.metrics import Program
+from hub.core.time import SECOND, Duration
+from hub.exchange import census, vitals
+from hub.wire.exposition import Exposition
+
+if TYPE_CHECKING:
+    from hub.core.census import Vitals
+    from hub.ports.clock import Clock
+    from hub.ports.registry import Registry
+
+CENSUS_EVERY: Final = Duration(15 * SECOND)
+
+_log = structlog.get_logger()
+
+
+class HubTelemetry:
+    """The metrics of one hub server."""
+
+    def __init__(self, version: str, cert_file: str) -> None:
+        """Nothing is known yet; the server shows the certificate in *cert_file*."""
+        self.exposition = Exposition(Program.HUB, version)
+        self._cert_file = Path(cert_file)
+        self._calls = self.exposition.counter("ydhub_calls_total")
+        self._seconds = self.exposition.histogram("ydhub_call_seconds")
+
+    def call(self, method: str, reason: str, took: Duration) -> None:
+        """A call of *method* ended, OK or for a *reason*, after *took* (ns)."""
+        self._calls.labels(method, reason).inc()
+        self._seconds.labels(method).observe(took / SECOND)
+
+    async def run(self, registry: Registry, clock: Clock) -> None:
+        """Looks again and again, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(vitals.watch(registry, clock, self._feel))
+            group.create_task(self._count(registry, clock))
+
+    def _feel(self, found: Vitals) -> None:
+        self.exposition.vitals(found)
+        self.exposition.certificate(self._cert_file)
+
+    async def _count(self, registry: Registry, clock: Clock) -> None:
+        while True:
+            try:
+                self.exposition.census(await census.take(registry, clock.now()))
+            except HubError as error:
+                _log.warning("census_failed", reason=error.reason, detail=str(error))
+            except Exception:  # noqa: BLE001 - a bug costs one census; its age tells
+                _log.exception("census_broke")
+            await clock.sleep(CENSUS_EVERY)
