@@ -106,7 +106,7 @@ async def test_a_packet_that_always_runs_out_of_all_gas_is_refused() -> None:
         assert len(it.chain.landed) <= MAX_ROUNDS
 
 
-@pytest.mark.parametrize(("most", "count"), [(1, 20), (3, 40), (100, 256)])
+@pytest.mark.parametrize(("most", "count"), [(1, 70), (3, 40), (100, 256)])
 async def test_what_is_too_large_is_split(most: int, count: int) -> None:
     async with bench() as it:
         it.chain.refuses_entry = lambda tx: TOO_LARGE if len(tx.calls) > most else ("", 0)

@@ -156,7 +156,9 @@ async def test_what_is_taken_and_never_lands_is_lost_after_its_timeout_height() 
         assert [type(one.exception()) for one in work] == [TransactionLost, TransactionLost]
         assert it.chain.latest <= begun + SETTINGS.timeout_blocks + 3
         it.chain.loses = lambda _: False
+        before = len(it.chain.arrived)
         assert await ends(it, *taken(await send(it))) == [0]
+        assert len(it.chain.arrived) == before + 1, "its sequence was right at once"
         assert it.submitter.signers[0].under_way == []
         assert it.submitter._sent_at == {}
         assert it.submitter._tasks == set()
@@ -187,8 +189,11 @@ async def test_putting_off_does_not_wait_for_what_it_holds_up() -> None:
     async with bench() as it:
         sent = taken(await send(it, 2))
         it.chain.forget_mempool()  # so the next sequence is wrong
+        begun = it.chain.latest
         third = taken(await send(it))
         assert await ends(it, *sent, *third) == [0, 0, 0]
+        heights = [height for height, _, _ in it.chain.landed]
+        assert heights[:2] == [begun + 1, begun + 1], "they were broadcast again at once"
 
 
 @pytest.mark.parametrize("tries", [1, 3, MAX_TRIES - 1])
@@ -219,6 +224,13 @@ async def test_what_a_full_node_refused_is_broadcast_again() -> None:
         sent = taken(await send(it, 2))
         assert await ends(it, *sent) == [0, 0]
         assert len(it.chain.landed) == 2
+
+
+async def test_a_mempool_with_room_for_one_takes_them_block_by_block() -> None:
+    async with bench() as it:
+        it.chain.refuses_entry = lambda _: MEMPOOL_FULL if it.chain.mempool else OK
+        sent = taken(await send(it, 2 * MAX_TRIES))
+        assert await ends(it, *sent) == [0] * 2 * MAX_TRIES
 
 
 async def test_a_mempool_that_stays_full_is_told_and_not_blamed_on_the_messages() -> None:
