@@ -193,6 +193,8 @@ class Executor:
             most=most,
             are_apart=progress.are_apart,
         )
+        if not batches:
+            return []  # without a turn of the key, which may be long in coming
         if progress.in_order:
             # A later one must not be executed where an earlier one is not.
             batches = batches[:1]

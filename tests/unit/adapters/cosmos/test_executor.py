@@ -167,6 +167,14 @@ async def test_a_possible_duplicate_asks_the_chain_before_it_pays() -> None:
         assert again == ExecutionResult(already_done=span(299))
 
 
+async def test_what_is_done_waits_for_no_turn_of_its_key() -> None:
+    async with bench() as it:
+        await it.run(execution(receive(1)))
+        async with it.submitter.signers[0].turn:
+            wanted = execution(receive(1), possible_duplicate=True)
+            assert await it.executor.execute(wanted) == ExecutionResult(already_done=span(1))
+
+
 async def test_updates_go_first_and_exactly_once() -> None:
     async with bench() as it:
         it.chain.refuses = {3: PROOF_FAILS}
