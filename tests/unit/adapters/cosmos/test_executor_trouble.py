@@ -234,6 +234,21 @@ async def test_a_chain_that_fails_midway_leaves_what_it_did_told() -> None:
         assert 20 in reasons(result)
 
 
+@pytest.mark.parametrize("path", ["store/ibc/key", "/cosmos.auth.v1beta1.Query/AccountInfo"])
+async def test_a_chain_that_fails_before_the_second_round_leaves_the_rest_told(path: str) -> None:
+    async with bench(max_bytes=10_000) as it:
+        await it.run(execution(receive(99)))
+        it.chain.loses = lambda tx: 20 in tx.sequences
+        task = asyncio.ensure_future(it.executor.execute(execution(receive(*range(1, 21)))))
+        await settle()
+        it.chain.failures[path].append(unreachable())
+        await it.chain.drive(task)
+        result = task.result()
+        assert result.executed
+        assert set(reasons(result).values()) == {Reason.CHAIN_UNREACHABLE}
+        assert 20 in reasons(result)
+
+
 async def test_a_chain_that_fails_first_says_that_nothing_was_done() -> None:
     async with bench() as it:
         for path in ("store/ibc/key", "/cosmos.auth.v1beta1.Query/AccountInfo", "app/simulate"):
