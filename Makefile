@@ -8,7 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 DIR ?= ../shared/vectors
 BIN := .venv/bin
-CODE := hub relayer adapters $(wildcard migrations) tests protos/generate.py protos/breaking.py
+CODE := hub relayer adapters deploy $(wildcard migrations) tests protos/generate.py protos/breaking.py
 SUITES := unit properties vectors fuzz registry rpc scenarios faults fuzz bench architecture
 PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 
@@ -16,7 +16,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
 .PHONY: help demo test check postgres15 chains vectors bench bench-chains dev fuzz fuzz-full faults fmt lint types contracts \
-	protos migrations docs generate lock clean
+	protos migrations metrics docs generate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -77,8 +77,11 @@ generate: .venv/.ready ## write protos/gen anew
 migrations: .venv/.ready ## the migrations lead to the schema that the code declares
 	$(call suite,migrations)
 
-docs: .venv/.ready ## every command and file that the documents name works
-	$(call suite,docs)
+metrics: .venv/.ready ## write the page of metrics and the dashboards anew
+	$(BIN)/python -m deploy.generate
+
+docs: .venv/.ready ## every command and file that the documents name works; alert rules do what they say
+	.ci/debian prometheus && $(call suite,docs)
 
 lock: .venv/.ready ## resolve the dependencies anew, keeping pins that still fit
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra cosmos --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.lock
