@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.commitment import commit_packet
-from hub.core.errors import HubError, RecordCorrupt
+from hub.core.errors import HubError, Reason, RecordCorrupt
 from hub.core.lane import Order
 from hub.core.paths import commitment_key
 from hub.core.ranges import EMPTY, RangeSet
@@ -27,6 +27,7 @@ from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_packet
 from relayer.failpoints import Failpoint, hit
 from relayer.parts import Part, carry_parts
+from relayer.passing import MOST, find_gone, next_to_receive
 from relayer.reports import read_report
 from relayer.reproof import fresh_batch
 from relayer.steps.backoff import CHANCES
@@ -35,13 +36,18 @@ from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
+    from hub.core.height import Height
     from hub.core.record import FrameProof, StoredPacket, StoredProof
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
     from hub.ports.registry import Registry
+    from relayer.passing import Gone
     from relayer.switchboard import LaneDesk, Switchboard
 
 _log = structlog.get_logger()
+
+GROUPS: Final = 4
+"""Proofs of packets in order that go on as they came; more are one made afresh."""
 
 
 class Delivery:
@@ -60,14 +66,16 @@ class Delivery:
 
     async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What the destination's chain made of the packets. Raises ``HubError``."""
-        packets = await self._board.registry.packets.read(self._lane_id, send.items)
+        items, gone = await self._lapsed(send)
+        packets = await self._board.registry.packets.read(self._lane_id, items)
         hit(Failpoint.DELIVERY_PLANNED)
         session = self._board.session(self._desk.key.destination_peer)
-        plans = self._plans(packets, again=send.possible_duplicate)
+        plans = self._plans(packets, gone, again=send.possible_duplicate)
         executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT, goes_on)
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
-        return Reported(send.number, executed, tuple(refused), chance)
+        next_item = await self._next_item(send, refused)
+        return Reported(send.number, executed, tuple(refused), chance, next_item)
 
     async def record(self, effect: Done | Park | Wait) -> RangeSet:
         """What the destination reported is durable; only a proof ends it. Raises ``HubError``."""
@@ -91,14 +99,47 @@ class Delivery:
     def _lane_id(self) -> int:
         return self._desk.view.lane.lane_id
 
-    def _plans(self, packets: Sequence[StoredPacket], *, again: bool) -> Iterator[Awaitable[Part]]:
-        """One part for each proof; only one at all where a gateway keeps no order itself."""
-        if self._desk.view.lane.order is Order.BEST_EFFORT:
-            groups = _by_proof(packets)
+    async def _lapsed(self, send: Send) -> tuple[RangeSet, Gone | None]:
+        """The items of *send* that go as packets, and what shows the gateway that others are gone.
+
+        What has lapsed and still stands at the source is shown as a packet that is too late.
+        """
+        if not send.lapsed:
+            return send.items, None
+        asked = send.lapsed.take(MOST)
+        rest = send.lapsed - asked
+        items = send.items & RangeSet.span(0, rest.first) if rest else send.items
+        found = await find_gone(self._board, self._desk.key, asked)
+        return items - found.sequences, found if found.sequences else None
+
+    async def _next_item(self, send: Send, refused: Sequence[Refused]) -> int:
+        """What the gateway receives next, where it would not have the first item; else 0."""
+        reasons = [one.refusal.reason for one in refused if one.item == send.items.first]
+        is_enforced = self._desk.view.lane.order is Order.ENFORCED
+        if not is_enforced or Reason.SEQUENCE_OUT_OF_ORDER not in reasons:
+            return 0
+        key = self._desk.key
+        try:
+            return await next_to_receive(self._board, key.destination_peer, key.destination_client)
+        except HubError as error:
+            _log.info("order_unknown", lane=key.name, reason=error.reason, detail=str(error))
+            return 0
+
+    def _plans(
+        self, packets: Sequence[StoredPacket], gone: Gone | None, *, again: bool
+    ) -> Iterator[Awaitable[Part]]:
+        """What is gone, and one part for each proof; only one where a gateway keeps no order."""
+        if gone is not None:
+            yield self._pass_over(gone)
+        order = self._desk.view.lane.order
+        if order is Order.UNORDERED:
+            packets = sorted(packets, key=attrgetter("proof_id", "sequence"))
+        groups = _by_proof(packets)
+        if order is Order.BEST_EFFORT or (order is Order.ENFORCED and len(groups) > GROUPS):
             if groups:
                 yield self._one_part(groups, again=again)
             return
-        for group in _by_proof(sorted(packets, key=attrgetter("proof_id", "sequence"))):
+        for group in groups:
             yield self._part(group, again=again)
 
     async def _one_part(self, groups: list[list[StoredPacket]], *, again: bool) -> Part:
@@ -137,19 +178,32 @@ class Delivery:
             packets, receive = await self._prove_afresh(packets)
         state = await source.state(receive.proof_height.number)
         receive.proof_height.CopyFrom(height_to_proto(state.height))
+        execution = await self._execution(state.height)
+        execution.possible_duplicate = again
+        execution.receive.CopyFrom(receive)
+        sequences = RangeSet.of([packet.sequence for packet in packets])
+        return Part(execution, lambda report: self._read(sequences, report))
+
+    async def _pass_over(self, gone: Gone) -> Part:
+        """The execution that shows the gateway what is gone."""
+        execution = await self._execution(gone.height)
+        execution.pass_over.CopyFrom(gone.message)
+        return Part(execution, lambda report: self._read(gone.sequences, report))
+
+    async def _execution(self, height: Height) -> pb.Execution:
+        """An execution on the destination's chain, after the updates that *height* needs."""
+        key = self._desk.key
+        source = await self._board.keeper(key.source_peer)
+        clients = self._board.clients_of(key.destination_peer)
         updates = await clients.updates(
-            key.destination_client, source, state.height.number, self._board.clock.now()
+            key.destination_client, source, height.number, self._board.clock.now()
         )
-        execution = pb.Execution(
+        return pb.Execution(
             lane=key.name,
             client=key.destination_client,
             updates=updates,
-            possible_duplicate=again,
             in_order=self._desk.view.lane.order is not Order.UNORDERED,
-            receive=receive,
         )
-        sequences = RangeSet.of([packet.sequence for packet in packets])
-        return Part(execution, lambda report: self._read(sequences, report))
 
     async def _prove_afresh(
         self, packets: list[StoredPacket]

@@ -24,12 +24,9 @@ from hub.core.record import NewOutcome, OutcomeKind
 from hub.core.time import SECOND, Duration
 from hub.exchange.outcomes import ProvenOutcomes
 from relayer.reproof import KEYS, ask
-from relayer.verification import Root, prove_next_sequence
+from relayer.verification import Root, prove_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hub.core.ids import ClientId
     from hub.ports.leases import Fence
     from relayer.inbound import Inbound
     from relayer.switchboard import LaneDesk, Switchboard
@@ -124,7 +121,7 @@ class HoleSweep:
         shown = dict(zip(keys, pairs, strict=True))
         root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
         end, gone = await asyncio.get_running_loop().run_in_executor(
-            self._board.pool, _prove_gone, root, client, missing, shown
+            self._board.pool, prove_gone, root, client, missing, shown
         )
         # What was never given out nobody can have carried: it was answered too early, or in a lie.
         desk.unknown -= RangeSet.span(end, missing.end)
@@ -140,24 +137,6 @@ class HoleSweep:
             frame = pb.AdapterFrame(answer=pb.Answer(proofs=answer))
             await self._inbound.record_outcomes(desk, proven, frame)
         return bool(gone)
-
-
-def _prove_gone(
-    root: Root, client: ClientId, missing: RangeSet, shown: Mapping[bytes, tuple[bytes, bytes]]
-) -> tuple[int, list[int]]:
-    """The source's next sequence, and those of *missing* that are gone, each proven.
-
-    *shown* is the value and the proof that its adapter gave for each key. Raises ``HubError``.
-    """
-    end = prove_next_sequence(root, client, *shown[next_sequence_send_key(client)])
-    gone: list[int] = []
-    for sequence in missing:
-        key = commitment_key(client, sequence)
-        value, proof = shown[key]
-        if not value and sequence < end:
-            root.client.verify_non_membership(root.state.root, root.prefix, key, proof)
-            gone.append(sequence)
-    return end, gone
 
 
 def _missing(desk: LaneDesk) -> RangeSet:

@@ -24,6 +24,7 @@ from hub.core.errors import (
 )
 from hub.core.ids import parse_peer_id
 from hub.core.ranges import RangeSet
+from hub.core.record import OutcomeKind
 from hub.exchange import outcomes, packets
 from hub.exchange.packets import Judgement
 from hub.wire.frames import (
@@ -36,7 +37,7 @@ from hub.wire.frames import (
     ranges_to_proto,
 )
 from relayer.failpoints import Failpoint, hit
-from relayer.steps.flow import Added, Ended
+from relayer.steps.flow import Added, Ended, Lapsed
 from relayer.verdicts import broken, verdict
 from relayer.verification import Root, prove_absence, prove_acknowledgements, prove_packets
 
@@ -98,7 +99,7 @@ class Inbound:
         await self._keep_conflict(desk, judgement, shown)
         if judgement.accepted:
             if desk.delivery is not None:
-                desk.delivery.feed(Ended(judgement.accepted))
+                desk.delivery.feed(_end(proven, judgement.accepted))
             if desk.settlement is not None:
                 desk.settlement.feed(Added(indexes))
             self._telemetry.outcomes(desk.key, len(judgement.accepted))

@@ -29,13 +29,11 @@ from hub.core.errors import (
     TrustExpired,
 )
 from hub.core.lane import LaneKey, Order
-from hub.core.paths import next_sequence_send_key
 from hub.ports.registry import Change, Topic
 from hub.wire.headers import header_to_proto, height_from_proto
 from relayer.failpoints import Failpoint, hit
+from relayer.passing import next_to_receive, next_to_send
 from relayer.refusals import read_refusal
-from relayer.reproof import ask
-from relayer.verification import Root, prove_next_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -129,12 +127,12 @@ class Openings:
         there = await self._teach(destination, source, there)
         await self._note(opening, "proving next sequences")
         lane = LaneKey(source.peer, here.client, destination.peer, there.client)
-        next_sequence = await self._next_sequence(source.peer, here.client)
+        next_sequence = await self._next_sequence(lane, ordered=ordered)
         first = plan.from_sequence or next_sequence
         if first > next_sequence:
             problem = f"{first} is beyond the next one, {next_sequence}"
             raise FieldInvalid(field="from_sequence", problem=problem)
-        back = await self._next_sequence(destination.peer, there.client)
+        back = await self._next_sequence(lane.reverse, ordered=ordered)
         await self._board.registry.lanes.finish_opening(
             opening.number, [(lane, first), (lane.reverse, back)]
         )
@@ -225,14 +223,16 @@ class Openings:
             raise ChainUnreachable(chain=f"peers/{end.peer}", problem=problem)
         return await clients.query(client.client)
 
-    async def _next_sequence(self, peer: PeerId, client: ClientId) -> int:
-        """The proven next sequence of *client* on *peer*'s chain; 1 if it gave out none yet."""
-        keeper = await self._board.keeper(peer)
-        state = keeper.latest_verified()
-        key = next_sequence_send_key(client)
-        answer = await ask(self._board, keeper, state, [key], batch=False)
-        root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
-        return prove_next_sequence(root, client, answer.values[0], answer.proofs[0])
+    async def _next_sequence(self, lane: LaneKey, *, ordered: bool) -> int:
+        """Where *lane* begins, proven: at the next sequence that the source gives out.
+
+        What an ordered gateway has not received yet it is to be shown before: there it begins.
+        """
+        if ordered:
+            return await next_to_receive(
+                self._board, lane.destination_peer, lane.destination_client
+            )
+        return await next_to_send(self._board, lane.source_peer, lane.source_client)
 
 
 def _check_enforceable(session: Session) -> None:

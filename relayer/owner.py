@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
 
     from hub.core.ids import PeerId
-    from hub.core.lane import LaneView
+    from hub.core.lane import Lane, LaneView
     from hub.ports.leases import Fence
     from relayer.headers import HeaderKeeper
     from relayer.runner import Carrier
@@ -218,8 +218,7 @@ class PeerOwner:
             return False
         self._lanes[lane.lane_id] = desk
         if lane.key.destination_peer == self.peer:
-            in_order = lane.order is not Order.UNORDERED
-            flow = Flow(window=1, in_order=True) if in_order else self._wide()
+            flow = self._ordered(lane) if lane.order is not Order.UNORDERED else self._wide()
             carrier: Carrier = Delivery(self._board, desk, self.fence)
             desk.delivery = self._run(flow, carrier, f"{lane.key}>")
         else:
@@ -227,6 +226,9 @@ class PeerOwner:
             carrier = Settlement(self._board, desk, self.fence)
             desk.settlement = self._run(flow, carrier, f"{lane.key}<")
         return True
+
+    def _ordered(self, lane: Lane) -> Flow:
+        return Flow(window=1, order=lane.order, first=lane.first_sequence)
 
     def _wide(self) -> Flow:
         """A flow that fills, if it has so much, all that the chain takes at once."""

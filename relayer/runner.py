@@ -162,7 +162,8 @@ class FlowRunner:
                 self._end(Withdrawn(send.number))
                 return
             self.feed(Begun(send.number))
-            event = await self._carry(replace(send, items=attempt.items))
+            items, lapsed = attempt.items, attempt.items & self.flow.lapsed
+            event = await self._carry(replace(send, items=items, lapsed=lapsed))
         self._end(event)
 
     async def _carry(self, send: Send) -> Failed | Reported:

@@ -19,12 +19,15 @@ from hub.core.paths import (
     next_sequence_send_key,
     receipt_key,
 )
+from hub.core.ranges import RangeSet
 from hub.core.record import NewOutcome, OutcomeKind
 from hub.core.time import whole_seconds
 from hub.exchange.outcomes import ProvenOutcomes
 from hub.exchange.packets import ProvenPackets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hub.core.client import ConsensusState
     from hub.core.ids import ClientId
     from hub.light_clients.interface import LightClient
@@ -102,12 +105,30 @@ def prove_absence(root: Root, frame: AbsenceFrame, timeout_timestamp: int) -> Pr
     )
 
 
-def prove_next_sequence(root: Root, client: ClientId, value: bytes, proof: bytes) -> int:
-    """The next sequence that the chain gives out for *client*; 1 where it gave out none yet.
+def prove_gone(
+    root: Root, client: ClientId, missing: RangeSet, shown: Mapping[bytes, tuple[bytes, bytes]]
+) -> tuple[int, RangeSet]:
+    """The source's next sequence, and those of *missing* that are gone, each proven.
+
+    *shown* is the value and the proof that its adapter gave for each key. Raises ``HubError``.
+    """
+    key = next_sequence_send_key(client)
+    end = prove_next_sequence(root, key, *shown[key])
+    gone: list[int] = []
+    for sequence in missing:
+        key = commitment_key(client, sequence)
+        value, proof = shown[key]
+        if not value and sequence < end:
+            root.client.verify_non_membership(root.state.root, root.prefix, key, proof)
+            gone.append(sequence)
+    return end, RangeSet.of(gone)
+
+
+def prove_next_sequence(root: Root, key: bytes, value: bytes, proof: bytes) -> int:
+    """The next sequence that the chain keeps at *key*: to give out, or to receive; at first 1.
 
     Raises ``FieldInvalid`` where *value* is no sequence, or another ``HubError``.
     """
-    key = next_sequence_send_key(client)
     if not value:
         root.client.verify_non_membership(root.state.root, root.prefix, key, proof)
         return 1

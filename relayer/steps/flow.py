@@ -10,7 +10,8 @@ and a reported one waits until that is recorded: then it is complete.
        ▲                 │  │                    │
        └──── later ◀─────┘  └─▶ parked           └──overdue──▶ pending
 
-Nothing here reads a clock, draws chance or talks: events come in, effects go out.
+Where order matters, order.py decides what may be sent next. Nothing here reads a clock, draws
+chance or talks: events come in, effects go out.
 
 Source: design section 5 (at least once; retry with backoff; an unknown outcome is sent again).
 """
@@ -21,9 +22,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
+from hub.core.lane import Order
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import SECOND, Duration, Timestamp
 from relayer.steps.backoff import delay
+from relayer.steps.order import dealt_with, in_turn, lapse, rewound
 
 if TYPE_CHECKING:
     from hub.core.record import Refusal
@@ -84,8 +87,12 @@ class Flow:
     """Attempts that may be in flight; 1 where order matters."""
     full_window: int = 0
     """Attempts that may be in flight if each further one is full, where that is more."""
-    in_order: bool = False
-    """Send only what follows everything that has not ended. Source: design section 3, "Order"."""
+    order: Order = Order.UNORDERED
+    first: int = 0
+    """The lane's first item; it and the next two matter in order only."""
+    ended: RangeSet = EMPTY
+    lapsed: RangeSet = EMPTY
+    """Ended without a receipt, and the gateway, which enforces order, has not passed over them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,13 @@ class Again:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The outcome of items is proven, or their completion recorded: they need nothing more."""
+
+    items: RangeSet
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """Items have ended, and the destination has not received them: it is proven."""
 
     items: RangeSet
 
@@ -140,6 +154,8 @@ class Reported:
     """Executed by it or before."""
     refused: tuple[Refused, ...] = ()
     chance: int = 0
+    next_item: int = 0
+    """That the gateway is proven to receive next; 0 where it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +178,8 @@ class Tick:
     """Time has passed, or there is room again."""
 
 
-Event = Added | Again | Ended | Begun | Withdrawn | Reported | Failed | Gate | Tick
+_Happened = Added | Again | Ended | Lapsed | Begun | Withdrawn | Reported | Failed | Gate
+Event = _Happened | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +189,8 @@ class Send:
     number: int
     items: RangeSet
     possible_duplicate: bool
+    lapsed: RangeSet = EMPTY
+    """Those of the items that are to be passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,30 +224,8 @@ Effect = Send | Done | Park | Wait
 def step(flow: Flow, event: Event, now: Timestamp) -> tuple[Flow, list[Effect]]:
     """The flow after *event* at *now* (monotonic ns), and what is to be done."""
     effects: list[Effect] = []
-    match event:
-        case Added(items):
-            cuts = _with_cuts(flow.cuts, [items])
-            flow = replace(flow, pending=flow.pending | (items - known(flow)), cuts=cuts)
-        case Again(items):
-            flow = _again(flow, items)
-        case Ended(items):
-            flow = _ended(flow, items)
-        case Begun(number):
-            flow = _begun(flow, number, now)
-        case Withdrawn(number):
-            flow, items = _take_attempt(flow, number)
-            cuts = _with_cuts(flow.cuts, [items])
-            flow = replace(flow, pending=flow.pending | items, cuts=cuts)
-        case Reported():
-            flow = _reported(flow, event, now, effects)
-        case Failed(number, chance):
-            flow = _failed(flow, number, now, chance, effects)
-        case Gate(is_stopped):
-            flow = replace(flow, is_stopped=is_stopped)
-        case Tick():
-            pass
-        case _:
-            assert_never(event)
+    if not isinstance(event, Tick):
+        flow = _after(flow, event, now, effects)
     flow = _overdue(flow, now)
     flow = _send(flow, effects)
     return flow, effects
@@ -258,6 +255,38 @@ def known(flow: Flow) -> RangeSet:
     return found
 
 
+def _after(flow: Flow, event: _Happened, now: Timestamp, effects: list[Effect]) -> Flow:
+    match event:
+        case Added(items):
+            flow = _added(flow, items - known(flow) - flow.ended, items)
+        case Again(items):
+            flow = _again(flow, items)
+        case Ended(items):
+            flow = _ended(flow, items)
+        case Lapsed(items):
+            flow = _ended(lapse(flow, items, known(flow)), items)
+        case Begun(number):
+            flow = _begun(flow, number, now)
+        case Withdrawn(number):
+            flow, items = _take_attempt(flow, number)
+            flow = _added(flow, items, items)
+        case Reported():
+            flow = _reported(flow, event, now, effects)
+        case Failed(number, chance):
+            flow = _failed(flow, number, now, chance, effects)
+        case Gate(is_stopped):
+            flow = replace(flow, is_stopped=is_stopped)
+        case _:
+            assert_never(event)
+    return flow
+
+
+def _added(flow: Flow, new: RangeSet, together: RangeSet) -> Flow:
+    """The flow with *new* items, which one proof shows *together* with others."""
+    cuts = _with_cuts(flow.cuts, [together])
+    return replace(flow, pending=flow.pending | new, cuts=cuts)
+
+
 def _again(flow: Flow, items: RangeSet) -> Flow:
     rested = replace(flow, parked=flow.parked - items, later=_without(flow.later, items))
     due = items - known(rested)
@@ -270,8 +299,10 @@ def _again(flow: Flow, items: RangeSet) -> Flow:
 
 
 def _ended(flow: Flow, items: RangeSet) -> Flow:
+    items -= flow.lapsed
     return replace(
         flow,
+        ended=flow.ended if flow.order is Order.UNORDERED else flow.ended | items,
         pending=flow.pending - items,
         awaiting=_without(flow.awaiting, items),
         later=_without(flow.later, items),
@@ -315,14 +346,21 @@ def _begun(flow: Flow, number: int, now: Timestamp) -> Flow:
 
 def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]) -> Flow:
     flow, items = _take_attempt(flow, event.number)
-    executed = event.executed & items
-    owed = items - executed
+    dealt = event.executed & items if flow.order is Order.UNORDERED else dealt_with(event, items)
+    owed = items - dealt
     refused = {entry.item: entry for entry in event.refused if entry.item in owed}
+    # What has lapsed and was passed over needs nothing more.
+    unproven = dealt - flow.lapsed
+    executed = event.executed & unproven
+    if dealt:
+        flow = replace(flow, lapsed=flow.lapsed - dealt, tries=0)
     if executed:
         effects.append(Done(executed))
-        awaiting = Delayed(executed, Timestamp(now + PROOF_WITHIN))
-        flow = replace(flow, awaiting=(*flow.awaiting, awaiting), tries=0)
+    if unproven:
+        awaiting = Delayed(unproven, Timestamp(now + PROOF_WITHIN))
+        flow = replace(flow, awaiting=(*flow.awaiting, awaiting))
     final = RangeSet.of([item for item, entry in refused.items() if entry.refusal.is_final])
+    final -= flow.lapsed
     effects.extend(Park(item, refused[item].refusal) for item in final)
     again = owed - final
     flow = replace(flow, parked=flow.parked | final)
@@ -330,7 +368,7 @@ def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]
     if again:
         flow, wait = _try_later(flow, again, now, event.chance, first)
         effects.append(wait)
-    return flow
+    return rewound(flow, event.next_item, known(flow)) if event.next_item else flow
 
 
 def _failed(flow: Flow, number: int, now: Timestamp, chance: int, effects: list[Effect]) -> Flow:
@@ -379,13 +417,12 @@ def _overdue(flow: Flow, now: Timestamp) -> Flow:
 def _send(flow: Flow, effects: list[Effect]) -> Flow:
     while flow.pending and not flow.is_stopped and _has_room(flow):
         items = _batch(flow)
-        if flow.in_order:
-            if flow.in_flight or _blocks(flow, items.first):
-                break
-            low, high = items.ranges[0]
-            items = RangeSet.span(low, high)
-        number = flow.next_number
-        effects.append(Send(number, items, possible_duplicate=bool(items & flow.tried)))
+        if flow.order is not Order.UNORDERED:
+            items = in_turn(flow, items)
+        if not items:
+            break
+        number, again = flow.next_number, bool(items & flow.tried)
+        effects.append(Send(number, items, again, lapsed=items & flow.lapsed))
         attempt = Attempt(number, items)
         flow = replace(
             flow,
@@ -418,11 +455,3 @@ def _with_cuts(cuts: tuple[int, ...], frames: list[RangeSet]) -> tuple[int, ...]
     """*cuts* with both ends of each of *frames*."""
     ends = [end for items in frames if items for end in (items.first, items.end)]
     return tuple(sorted({*cuts, *ends}))[:MAX_CUTS]
-
-
-def _blocks(flow: Flow, item: int) -> bool:
-    """Whether something before *item* has not ended."""
-    waiting = (*flow.awaiting, *flow.later)
-    return any(delayed.items.first < item for delayed in waiting) or (
-        bool(flow.parked) and flow.parked.first < item
-    )

@@ -145,7 +145,7 @@ async def test_sequences_that_the_source_never_gave_out_are_not_settled(
     at_work: Working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await holed(at_work, 2)
-    monkeypatch.setattr("relayer.holes.prove_next_sequence", lambda *_: 1)
+    monkeypatch.setattr("relayer.verification.prove_next_sequence", lambda *_: 1)
     one = sweep(at_work)
     for _ in range(3):
         await one.sweep()

@@ -173,7 +173,7 @@ class TestLanes:
             for desk in owned.board.desks.values()
             if desk.delivery is not None and desk.key.destination_peer == SUZHOU
         }
-        assert flows[ClientId("07-tendermint-6")] == Flow(window=1, in_order=True)
+        assert flows[ClientId("07-tendermint-6")] == Flow(window=1, order=Order.ENFORCED, first=1)
         granted = owned.right.session.execution_credits
         assert flows[owned.exchange.key.destination_client] == Flow(full_window=granted)
         assert granted > WINDOW

@@ -10,7 +10,7 @@ from hub.core.errors import ClientFrozen, LeaseLost, TrustExpired
 from hub.core.ranges import RangeSet
 from hub.core.record import OutcomeKind
 from hub.core.time import SECOND, Duration, Timestamp
-from relayer.steps.flow import Added, Ended
+from relayer.steps.flow import Added, Lapsed
 from relayer.switchboard import LaneDesk
 from relayer.timeouts import ASK_AGAIN, PACKETS, TimeoutSweep
 from tests.harness.clock import until
@@ -67,7 +67,7 @@ async def test_a_packet_that_was_not_received_in_time_is_proven_absent_and_refun
     [request] = asked(at_work)
     newest = (await at_work.board.keeper(SUZHOU)).latest_verified()
     assert (request.height.number, request.batch) == (newest.height.number, False)
-    assert at_work.delivery.events == [Ended(RangeSet.of([1]))]
+    assert at_work.delivery.events == [Lapsed(RangeSet.of([1]))]
     assert at_work.settlement.events == [Added(RangeSet.of([0]))]
     assert waiting(at_work) == []
 

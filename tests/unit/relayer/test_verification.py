@@ -205,19 +205,32 @@ class TestNextSequence:
         chain, client = exchange.path.left, exchange.key.source_client
         found = prove(chain, next_sequence_send_key(client), chain.height)
         root = root_of(chain)
-        assert prove_next_sequence(root, client, found.value or b"", found.proof) == 4
+        assert (
+            prove_next_sequence(
+                root, next_sequence_send_key(client), found.value or b"", found.proof
+            )
+            == 4
+        )
 
     async def test_a_chain_that_gave_out_none_is_at_one(self, board: Station) -> None:
         chain, client = board.exchange.path.right, ClientId("07-tendermint-9")
         found = prove(chain, next_sequence_send_key(client), chain.height)
         assert found.value is None
-        assert prove_next_sequence(root_of(chain), client, b"", found.proof) == 1
+        assert (
+            prove_next_sequence(root_of(chain), next_sequence_send_key(client), b"", found.proof)
+            == 1
+        )
 
     async def test_the_first_of_all_may_be_stored_too(self, board: Station) -> None:
         chain, client = board.exchange.path.right, board.exchange.key.destination_client
         found = prove(chain, next_sequence_send_key(client), chain.height)
         assert found.value == (1).to_bytes(8, "big")
-        assert prove_next_sequence(root_of(chain), client, found.value, found.proof) == 1
+        assert (
+            prove_next_sequence(
+                root_of(chain), next_sequence_send_key(client), found.value, found.proof
+            )
+            == 1
+        )
 
     async def test_an_adapter_cannot_hide_it_or_say_another(self, board: Station) -> None:
         exchange = board.exchange
@@ -226,7 +239,9 @@ class TestNextSequence:
         found = prove(chain, next_sequence_send_key(client), chain.height)
         for lie in (b"", (7).to_bytes(8, "big")):
             with pytest.raises(HubError):
-                prove_next_sequence(root_of(chain), client, lie, found.proof)
+                prove_next_sequence(
+                    root_of(chain), next_sequence_send_key(client), lie, found.proof
+                )
 
     @pytest.mark.parametrize(
         "value",
@@ -244,4 +259,6 @@ class TestNextSequence:
 
         root = replace(root_of(board.exchange.path.left), client=Convinced())
         with pytest.raises(FieldInvalid):
-            prove_next_sequence(root, board.exchange.key.source_client, value, b"")
+            prove_next_sequence(
+                root, next_sequence_send_key(board.exchange.key.source_client), value, b""
+            )
