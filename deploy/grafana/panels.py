@@ -52,6 +52,12 @@ def _panel(title: str, unit: Unit, *queries: tuple[str, str]) -> Panel:
     return Panel(title, unit, tuple([Query(expr, legend) for expr, legend in queries]))
 
 
+def _percentile(label: str, histogram: str) -> str:
+    """What 99 of 100 were not over, by *label*."""
+    rate = f"rate({histogram}_bucket[5m])"
+    return f"histogram_quantile(0.99, sum by ({label}, le) ({rate}))"
+
+
 _ACCEPTED: Final = _panel(
     "Packets accepted a second",
     Unit.PER_SECOND,
@@ -222,11 +228,7 @@ DASHBOARDS: Final = (
             _panel(
                 "Attempts: 99th percentile",
                 Unit.SECONDS,
-                (
-                    "histogram_quantile(0.99, "
-                    "sum by (way, le) (rate(ydhub_attempt_seconds_bucket[5m])))",
-                    "{{way}}",
-                ),
+                (_percentile("way", "ydhub_attempt_seconds"), "{{way}}"),
             ),
         ),
     ),
@@ -260,11 +262,7 @@ DASHBOARDS: Final = (
             _panel(
                 "Calls: 99th percentile",
                 Unit.SECONDS,
-                (
-                    "histogram_quantile(0.99, "
-                    "sum by (method, le) (rate(ydhub_call_seconds_bucket[5m])))",
-                    "{{method}}",
-                ),
+                (_percentile("method", "ydhub_call_seconds"), "{{method}}"),
             ),
             _panel(
                 "Age of the census",

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 _TOP: Final = """\
 # Metrics
 
-Written by `make metrics` from [hub/core/metrics.py](../../hub/core/metrics.py); do not edit. The hub server and each
-relayer serve theirs at `http://127.0.0.1:{metrics_port}/metrics`, on the loopback alone. What the hub tells of peers and
-lanes is read from the registry every 15 seconds, so it is right after any restart; rates are of counters since a process's start.
+Written by `make metrics` from [hub/core/metrics.py](../../hub/core/metrics.py); do not edit.
+
+The hub server and each relayer serve theirs at `http://127.0.0.1:{metrics_port}/metrics`, on the
+loopback alone. What the hub tells of peers and lanes is read from the registry every 15 seconds, so
+it is right after any restart; counters of a process begin with it.
 
 | metric | kind | unit | labels | of | meaning | when it looks wrong |
 |---|---|---|---|---|---|---|
