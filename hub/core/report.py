@@ -63,7 +63,12 @@ class LaneActivity:
     delivered_count: int
     outcome_count: int
     completed_count: int
+    open_count: int
+    """Accepted packets without an outcome."""
+    owed_count: int
+    """Outcomes that the source has not executed."""
     hole_count: int
+    """Sequences missing below the highest accepted one."""
     oldest_open_at: Timestamp | None
     """When the oldest packet without an outcome was accepted."""
     oldest_owed_at: Timestamp | None

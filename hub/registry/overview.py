@@ -123,7 +123,8 @@ class PostgresOverview:
 
 
 def _activity(row: Mapping[str, Any], exceptions: Sequence[ExceptionCount]) -> LaneActivity:
-    done = from_text(row["source_done"])
+    done, ended = from_text(row["source_done"]), from_text(row["destination_done"])
+    outcomes, executed = row["destination_outcome_count"], from_text(row["source_progress"])
     opened, owed = row["oldest_open_at"], row["oldest_owed_at"]
     return LaneActivity(
         key=LaneKey.parse(row["name"]),
@@ -133,9 +134,11 @@ def _activity(row: Mapping[str, Any], exceptions: Sequence[ExceptionCount]) -> L
         destination_stopped=row["destination_stopped"],
         accepted_count=len(done),
         delivered_count=len(from_text(row["destination_progress"])),
-        outcome_count=row["destination_outcome_count"],
-        completed_count=len(from_text(row["source_progress"])),
-        hole_count=len(done.holes(row["first_sequence"]) - from_text(row["destination_done"])),
+        outcome_count=outcomes,
+        completed_count=len(executed),
+        open_count=len(done - ended),
+        owed_count=outcomes - len(executed),
+        hole_count=len(done.holes(row["first_sequence"]) - ended),
         oldest_open_at=timestamp(opened) if opened is not None else None,
         oldest_owed_at=timestamp(owed) if owed is not None else None,
         exceptions=tuple(exceptions),

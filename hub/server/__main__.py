@@ -40,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--database-url", default="", help="instead of YDHUB_DATABASE_URL")
+    report = commands.add_parser("report", help="how the database is, as JSON; asks no hub")
+    report.add_argument("--invariants", action="store_true", help="ask every invariant too")
+    report.add_argument("--database-url", default="", help="instead of YDHUB_DATABASE_URL")
     retire = commands.add_parser("retire", help="drop days of records whose packets all ended")
     retire.add_argument("--keep-days", type=int, required=True, help="at least 180")
     retire.add_argument("--database-url", default="", help="instead of YDHUB_DATABASE_URL")
@@ -60,6 +63,10 @@ def _run(arguments: argparse.Namespace) -> int:
             sys.stdout.write(asyncio.run(app.migrate(url)) + "\n")
         case "check":
             return _check(app.database_url(arguments.database_url))
+        case "report":
+            url = app.database_url(arguments.database_url)
+            found = asyncio.run(app.report(url, ask_invariants=arguments.invariants))
+            sys.stdout.write(found + "\n")
         case "retire":
             url = app.database_url(arguments.database_url)
             for day in asyncio.run(app.retire(url, arguments.keep_days)):

@@ -9,11 +9,15 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from google.protobuf.json_format import MessageToJson
+
 from hub.core.errors import FieldInvalid
+from hub.exchange import overview
 from hub.registry import schema
 from hub.registry.embedded import URL_VARIABLE, EmbeddedPostgres
 from hub.registry.registry import PostgresRegistry
 from hub.server.clock import SystemClock
+from hub.server.health_report import health_to_proto
 from hub.server.hub import Hub
 from hub.server.server import HubServer
 from hub.server.telemetry import HubTelemetry
@@ -102,6 +106,20 @@ async def check(url: str) -> tuple[str, Sequence[InvariantViolation]]:
         return await registry.audit.schema_revision(), await registry.audit.violations()
     finally:
         await registry.close()
+
+
+async def report(url: str, *, ask_invariants: bool) -> str:
+    """How the database is, as JSON of ``GetDatabaseResponse``; asks no hub.
+
+    Raises ``RegistryUnreachable`` or ``SchemaVersionMismatch``.
+    """
+    registry = await PostgresRegistry.connect(url, name="report")
+    try:
+        found = await overview.database(registry, SystemClock(), ask_invariants=ask_invariants)
+    finally:
+        await registry.close()
+    message = health_to_proto(found, version=version("ydhub"))
+    return MessageToJson(message, always_print_fields_with_no_presence=True)
 
 
 async def retire(url: str, keep_days: int) -> Sequence[date]:

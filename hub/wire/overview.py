@@ -66,6 +66,8 @@ def _lane(one: LaneActivity) -> pb.LaneActivity:
         delivered_count=one.delivered_count,
         outcome_count=one.outcome_count,
         completed_count=one.completed_count,
+        open_count=one.open_count,
+        owed_count=one.owed_count,
         hole_count=one.hole_count,
         exceptions=[
             pb.ExceptionCount(

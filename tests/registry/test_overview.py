@@ -37,6 +37,7 @@ async def test_the_oldest_of_what_waits_is_found(registry: Registry) -> None:
     here = (await registry.overview.lanes())[0]
     assert (here.accepted_count, here.delivered_count) == (5, 2)
     assert (here.outcome_count, here.completed_count, here.hole_count) == (3, 1, 1)
+    assert (here.open_count, here.owed_count) == (2, 2)
     [four] = await registry.packets.read(lanes.lane, RangeSet.of([4]))
     [second] = await registry.outcomes.read(lanes.lane, RangeSet.of([1]))
     assert here.oldest_open_at == four.accepted_at

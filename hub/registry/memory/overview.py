@@ -76,6 +76,8 @@ class MemoryOverview:
             delivered_count=len(destination.progress),
             outcome_count=destination.outcome_count,
             completed_count=len(source.progress),
+            open_count=len(opened),
+            owed_count=len(owed),
             hole_count=len(holes),
             oldest_open_at=row.packets[opened.first].accepted_at if opened else None,
             oldest_owed_at=row.outcomes[owed.first].recorded_at if owed else None,

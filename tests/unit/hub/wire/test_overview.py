@@ -31,6 +31,8 @@ LANE = LaneActivity(
     delivered_count=7,
     outcome_count=5,
     completed_count=3,
+    open_count=4,
+    owed_count=2,
     hole_count=1,
     oldest_open_at=AT,
     oldest_owed_at=None,
@@ -59,6 +61,7 @@ def test_a_lane_keeps_its_numbers_and_what_it_has_not_is_not_set() -> None:
     assert (lane.lane, lane.state) == (key_of().name, lane_pb2.LANE_STATE_PAUSED)
     counts = (lane.accepted_count, lane.delivered_count, lane.outcome_count, lane.completed_count)
     assert counts == (9, 7, 5, 3)
+    assert (lane.open_count, lane.owed_count) == (4, 2)
     assert (lane.hole_count, lane.destination_stopped, lane.pause_cause) == (1, "frozen", "works")
     assert lane.oldest_open_time.seconds == found.time.seconds == AT // SECOND
     assert not lane.HasField("oldest_owed_time")

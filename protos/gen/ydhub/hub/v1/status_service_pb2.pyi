@@ -229,6 +229,8 @@ class LaneActivity(_message.Message):
     OLDEST_OWED_TIME_FIELD_NUMBER: _builtins.int
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
     PAUSE_CAUSE_FIELD_NUMBER: _builtins.int
+    OPEN_COUNT_FIELD_NUMBER: _builtins.int
+    OWED_COUNT_FIELD_NUMBER: _builtins.int
     lane: _builtins.str
     """lanes/{lane}."""
     state: _lane_pb2.LaneState.ValueType
@@ -249,6 +251,10 @@ class LaneActivity(_message.Message):
     """Sequences missing below the highest accepted one."""
     pause_cause: _builtins.str
     """Why it is paused, if it is."""
+    open_count: _builtins.int
+    """Accepted packets without an outcome."""
+    owed_count: _builtins.int
+    """Outcomes that the source has not executed."""
     @_builtins.property
     def oldest_open_time(self) -> _timestamp_pb2.Timestamp:
         """When the oldest packet without an outcome was accepted."""
@@ -277,10 +283,12 @@ class LaneActivity(_message.Message):
         oldest_owed_time: _timestamp_pb2.Timestamp | None = ...,
         exceptions: _abc.Iterable[Global___ExceptionCount] | None = ...,
         pause_cause: _builtins.str = ...,
+        open_count: _builtins.int = ...,
+        owed_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_open_time", b"oldest_open_time", "oldest_owed_time", b"oldest_owed_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "completed_count", b"completed_count", "delivered_count", b"delivered_count", "destination_stopped", b"destination_stopped", "exceptions", b"exceptions", "hole_count", b"hole_count", "lane", b"lane", "oldest_open_time", b"oldest_open_time", "oldest_owed_time", b"oldest_owed_time", "outcome_count", b"outcome_count", "pause_cause", b"pause_cause", "source_stopped", b"source_stopped", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "completed_count", b"completed_count", "delivered_count", b"delivered_count", "destination_stopped", b"destination_stopped", "exceptions", b"exceptions", "hole_count", b"hole_count", "lane", b"lane", "oldest_open_time", b"oldest_open_time", "oldest_owed_time", b"oldest_owed_time", "open_count", b"open_count", "outcome_count", b"outcome_count", "owed_count", b"owed_count", "pause_cause", b"pause_cause", "source_stopped", b"source_stopped", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

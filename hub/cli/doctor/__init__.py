@@ -1,0 +1,1 @@
+"""``ydhub doctor``: checks of a running hub, each with its fix."""
