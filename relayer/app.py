@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
     from hub.core.census import Vitals
+    from hub.core.ids import PeerId
     from hub.ports.clock import Clock, Randomness
     from hub.ports.registry import Change, Registry
     from relayer.config import RelayerConfig
@@ -167,7 +168,15 @@ class RelayerApp:
                 await self._lanes_changed(owners, change.key)
             case Topic.PEERS:
                 # A freeze also tells of each lane that it stops.
-                await self.board.refresh(parse_peer_id(change.key))
+                await self._peer_changed(parse_peer_id(change.key))
+
+    async def _peer_changed(self, peer: PeerId) -> None:
+        is_frozen = await self.board.refresh(peer)
+        own = self.gateway.owners.get(peer)
+        if own is not None:
+            await own.peer_changed()
+        for owner in list(self.gateway.owners.values()) if is_frozen else []:
+            owner.accuse(peer)
 
     async def _lanes_changed(self, owners: Sequence[PeerOwner], key: str) -> None:
         """The lane of that id has changed; or there may be new ones, where nobody here owns it."""

@@ -207,10 +207,9 @@ class ChainClients:
         validators = await source.validators_after(trusted)
         low, height = trusted.height.number, target
         while True:
-            header = await source.header(height)
+            header, state = await source.shown(height)
             follows = source.light_client.may_follow(anchor, trusted, validators, header)
             if follows or height == low + 1:
-                state = await source.state(height)
                 return _step(trusted.height, validators, header), state
             height = (low + height) // 2
 

@@ -97,13 +97,31 @@ class HeaderKeeper:
     async def refresh(self) -> None:
         """What other processes stored counts here too."""
         async with self._refreshing:  # so that no older reading comes after a newer one
+            before = self.hub_client.anchor
             self.hub_client = await self._registry.clients.hub_client(self.peer)
+        if self.hub_client.anchor != before:
+            # Started again: what was verified before counts no more.
+            self._latest = None
         latest = self.hub_client.latest
         if latest is not None and (self._latest is None or latest.height > self._latest.height):
             self._latest = latest
 
+    @property
+    def waits(self) -> bool:
+        """Whether the client, not frozen, waits for its anchor's header."""
+        return self._latest is None and not self.hub_client.is_frozen
+
+    async def begin(self) -> None:
+        """The anchor's header is verified, asked of the adapter unless it was before.
+
+        Raises ``AdapterOffline``, ``ClientFrozen``, or as ``add``.
+        """
+        async with self._lock:
+            if self.waits:
+                await self._begin()
+
     async def state(self, height: int) -> ConsensusState:
-        """The verified state at *height*. Raises ``ConsensusStateMissing``."""
+        """The verified state at *height*, whenever it was. Raises ``ConsensusStateMissing``."""
         known = await self._recent.state(height)
         if known is None:
             raise ConsensusStateMissing(client=self.hub_client.name, height=height)
@@ -115,10 +133,42 @@ class HeaderKeeper:
         Raises ``ConsensusStateMissing``, or as ``check_active``.
         """
         self.check_active()
-        state = await self.state(height.number)
+        state = await self.standing(height.number)
         if state.height != height:
             raise ConsensusStateMissing(client=self.hub_client.name, height=height.number)
         return state
+
+    async def standing(self, height: int) -> ConsensusState:
+        """The verified state at *height*, from the anchor on: what came before counts no more.
+
+        Raises ``ConsensusStateMissing``.
+        """
+        if height < self.hub_client.anchor.height.number:
+            raise ConsensusStateMissing(client=self.hub_client.name, height=height)
+        return await self.state(height)
+
+    async def standing_below(self, height: int) -> ConsensusState:
+        """The newest verified state below *height*, from the anchor on.
+
+        Raises ``ConsensusStateMissing``.
+        """
+        latest = self._latest
+        if latest is not None and latest.height.number < height:
+            return latest
+        below = await self._registry.clients.header_at_or_below(self.peer, height - 1)
+        if below is None or below.state.height.number < self.hub_client.anchor.height.number:
+            raise ConsensusStateMissing(client=self.hub_client.name, height=height - 1)
+        return below.state
+
+    async def shown(self, height: int) -> tuple[Header, ConsensusState]:
+        """The header of *height* and its state: verified from the anchor on, else claimed.
+
+        For other chains' clients, which judge it themselves. Raises as ``header`` or ``claimed``.
+        """
+        if height < self.hub_client.anchor.height.number:
+            return await self.claimed(height)
+        header = await self.header(height)
+        return header, await self.state(height)
 
     def check_active(self) -> None:
         """What this client verified counts now. Raises ``ClientFrozen`` or ``TrustExpired``.
@@ -158,9 +208,9 @@ class HeaderKeeper:
         return header, state
 
     async def validators_after(self, state: ConsensusState) -> bytes:
-        """The bytes of the set that *state* names for the next block. Raises as ``header``."""
+        """The bytes of the set that *state* names for the next block. Raises as ``shown``."""
         known = await self._recent.validators(state.next_validators_hash)
-        return known or (await self.header(state.height.number + 1)).validators
+        return known or (await self.shown(state.height.number + 1))[0].validators
 
     async def add(self, headers: Sequence[Header]) -> list[int]:
         """The heights of *headers*, each verified and stored now or before.
@@ -199,18 +249,22 @@ class HeaderKeeper:
             cause = self.hub_client.frozen_cause
             raise ClientFrozen(client=self.hub_client.name, cause=cause)
         if self._latest is None:
-            await self._trust_anchor(header)
-            return height
+            if height == self.hub_client.anchor.height.number:
+                await self._trust_anchor(header)
+                return height
+            latest = await self._begin()
+        else:
+            latest = self._latest
         stored = await self._stored_state(height)
         if stored is not None and stored.header_hash == claimed.header_hash:
             return height
         above = None
-        if height < self._latest.height.number:
+        if height < latest.height.number:
             above = await self._registry.clients.header_above(self.peer, height)
         if stored is None and above is not None and await self._precedes(header, above):
             await self._keep([VerifiedHeader(header=header, state=claimed)])
             return height
-        trusted = await self._trusted_below(height)
+        trusted = await self.standing_below(height)
         verified = await self._prove(trusted, header, height)
         other = stored
         if other is None and above is not None:
@@ -281,19 +335,15 @@ class HeaderKeeper:
                 verified.append(VerifiedHeader(header=event.header, state=event.state))
                 event = await self._run(next, steps, None)
 
-    async def _trust_anchor(self, header: Header) -> None:
+    async def _begin(self) -> ConsensusState:
+        """The anchor's state; its header is asked of the adapter."""
+        return await self._trust_anchor(await self._fetch(self.hub_client.anchor.height.number))
+
+    async def _trust_anchor(self, header: Header) -> ConsensusState:
         anchor = self.hub_client.anchor
         state = await self._run(self.light_client.trust_anchor, anchor, header)
         await self._keep([VerifiedHeader(header=header, state=state)])
-
-    async def _trusted_below(self, height: int) -> ConsensusState:
-        latest = self._latest
-        if latest is not None and latest.height.number < height:
-            return latest
-        below = await self._registry.clients.header_at_or_below(self.peer, height - 1)
-        if below is None:
-            raise ConsensusStateMissing(client=self.hub_client.name, height=height - 1)
-        return below.state
+        return state
 
     async def _stored_state(self, height: int) -> ConsensusState | None:
         if self._latest is not None and height > self._latest.height.number:

@@ -15,6 +15,7 @@ import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.errors import (
+    ClientFrozen,
     HubError,
     IdentityNotAllowed,
     LeaseLost,
@@ -44,11 +45,13 @@ from relayer.verification import Root, prove_absence, prove_acknowledgements, pr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hub.core.client import ConsensusState, Header
     from hub.core.height import Height
     from hub.core.ids import PeerId
     from hub.core.lane import LaneKey
     from hub.exchange.outcomes import ProvenOutcomes
     from hub.ports.leases import Fence
+    from relayer.headers import HeaderKeeper
     from relayer.session import Session
     from relayer.switchboard import LaneDesk, Switchboard
     from relayer.telemetry import Telemetry
@@ -193,17 +196,36 @@ class Inbound:
         """Two headers that contradict each other freeze the hub's client of their chain."""
         peer = parse_peer_id(frame.peer) if frame.peer else self._session.peer
         keeper = await self._board.keeper(peer)
-        keeper.check_active()
+        await self._check_news(keeper)
         sides = []
         for header, height in (
             (frame.first, frame.first_trusted_height),
             (frame.second, frame.second_trusted_height),
         ):
-            state = await keeper.state(height)
+            state = await self._trusted(keeper, header, height)
             sides.append((state, await keeper.validators_after(state), header))
         anchor, now = keeper.hub_client.anchor, self._board.clock.now()
         await self._run(lambda: keeper.light_client.verify_misbehaviour(anchor, *sides, now=now))
         await keeper.freeze("misbehaviour submitted by an adapter", frame.first, frame.second)
+
+    async def _check_news(self, keeper: HeaderKeeper) -> None:
+        """More evidence against the chain is of use. Raises ``ClientFrozen``.
+
+        A client that an administrator froze, without evidence, takes the first.
+        """
+        client = keeper.hub_client
+        if client.is_frozen and await self._board.registry.clients.evidence(client.peer):
+            raise ClientFrozen(client=client.name, cause=client.frozen_cause)
+
+    async def _trusted(self, keeper: HeaderKeeper, header: Header, height: int) -> ConsensusState:
+        """The state to judge *header* from: at *height*, or the newest below it where that is 0.
+
+        What was verified before a recovery does not count: the same evidence freezes once.
+        """
+        if height:
+            return await keeper.standing(height)
+        claimed = await self._run(keeper.light_client.read_header, header)
+        return await keeper.standing_below(claimed.height.number)
 
     async def _desk(self, lane: LaneKey, end: PeerId) -> LaneDesk:
         """The lane's desk, whose *end* the frame speaks for. Raises ``IdentityNotAllowed``."""

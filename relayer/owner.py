@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from hub.core.errors import HubError, LeaseLost
-from hub.core.lane import LaneState, Order
+from hub.core.errors import HubError, LeaseLost, PeerSuspended
+from hub.core.lane import Order
+from hub.core.peer import PeerState
 from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
+from relayer.accusations import Accusations
 from relayer.chain_clients import ChainClients
 from relayer.cursors import cursor, in_frames
 from relayer.delivery import Delivery
@@ -72,11 +74,13 @@ class PeerOwner:
         self._telemetry = telemetry
         self._inbound = Inbound(board, session, fence, telemetry)
         self._turns = Turns(session.execution_credits)
+        self._accusations = Accusations(board, fence)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lanes: dict[int, LaneDesk] = {}
         self._runners: list[FlowRunner] = []
         self._keeper: HeaderKeeper | None = None
         self._next_routes = 0
+        self._is_beginning = False
         self._read: dict[int, LaneView] = {}
         """By lane id, as the registry last showed it here."""
 
@@ -120,6 +124,7 @@ class PeerOwner:
         self._spawn(TimeoutSweep(self._board, self.fence, self._inbound).run())
         self._spawn(HoleSweep(self._board, self.fence, self._inbound).run())
         self._spawn(ClientRefresh(self._board, self.fence, self._lanes).run())
+        self._spawn(self._accusations.run())
 
     async def stop(self) -> None:
         """Nothing of it runs any more; the lease is given back."""
@@ -155,14 +160,14 @@ class PeerOwner:
 
     async def sync(self, desk: LaneDesk, view: LaneView) -> None:
         """The lane's way out knows everything that *view*, just read, and the registry hold."""
-        was_stopped = _is_stopped(desk.view)
+        before = desk.view
         self._read[view.lane.lane_id] = view
         desk.refreshed(view)
         view, runner = desk.view, self._runner(desk)
         if runner is None:
             return
         if view.lane.key.destination_peer == self.peer:
-            runner.feed(Gate(is_stopped=_is_stopped(view)))
+            runner.feed(Gate(is_stopped=not view.delivers))
             runner.feed(Ended(view.destination.done))
             open_ones = view.source.done - view.destination.done
             if open_ones:
@@ -177,8 +182,32 @@ class PeerOwner:
             runner.feed(Added(outcomes - view.source.progress))
             if runner.flow.parked:
                 await self._retry_outcomes(desk, runner)
-        if was_stopped and not _is_stopped(view):
+        if _goes_on(before, view):
             self._tell([[cursor(view, self.peer)]])
+
+    def accuse(self, peer: PeerId) -> None:
+        """The client of *peer*, another one, is frozen: clients here that verify it are told."""
+        self._accusations.accuse(peer)
+
+    async def peer_changed(self) -> None:
+        """The peer or its client has changed: a suspended one's session ends.
+
+        A client that has started again is given its anchor's header. Raises ``HubError``.
+        """
+        found = await self._board.registry.peers.get(self.peer)
+        if found.state is not PeerState.ACTIVE:
+            self.session.end(PeerSuspended(peer=found.name))
+        elif self._keeper is not None and self._keeper.waits and not self._is_beginning:
+            self._is_beginning = True
+            self._spawn(self._begin(self._keeper))
+
+    async def _begin(self, keeper: HeaderKeeper) -> None:
+        try:
+            await keeper.begin()
+        except HubError as error:
+            _log.info("begin_failed", peer=self.peer, reason=error.reason, detail=str(error))
+        finally:
+            self._is_beginning = False
 
     def lane(self, lane_id: int) -> LaneDesk | None:
         """The desk of an owned lane."""
@@ -276,6 +305,7 @@ class PeerOwner:
     async def _look_again(self) -> None:
         keeper = await self._board.keeper(self.peer)
         await keeper.refresh()
+        await self.peer_changed()
         await self._read_lanes(await self._board.registry.lanes.views(self.peer), again=True)
         desks = list(self._lanes.values())
         start = self._next_routes if self._next_routes < len(desks) else 0
@@ -325,7 +355,6 @@ class PeerOwner:
         self.session.end(LeaseLost(peer=self.peer, epoch=self.fence.epoch))
 
 
-def _is_stopped(view: LaneView) -> bool:
-    """Whether the lane delivers nothing now."""
-    is_open = view.lane.state is LaneState.OPEN
-    return not is_open or bool(view.source_stopped or view.destination_stopped)
+def _goes_on(before: LaneView, now: LaneView) -> bool:
+    """Whether the lane does something now that it did not before."""
+    return now.accepts > before.accepts or now.delivers > before.delivers

@@ -140,11 +140,16 @@ class Switchboard:
             )
         return keeper
 
-    async def refresh(self, peer: PeerId) -> None:
-        """What is known here of *peer*'s client is as the registry holds it now."""
+    async def refresh(self, peer: PeerId) -> bool:
+        """What is known here of *peer*'s client is as the registry holds it; whether it is frozen.
+
+        Raises ``ClientNotFound``.
+        """
         keeper = self._keepers.get(peer)
-        if keeper is not None:
-            await keeper.refresh()
+        if keeper is None:
+            return (await self.registry.clients.hub_client(peer)).is_frozen
+        await keeper.refresh()
+        return keeper.hub_client.is_frozen
 
     async def desk(self, key: LaneKey) -> LaneDesk:
         """The lane's desk, read from the registry where it is new here. Raises ``LaneNotFound``."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from adapters.sdk.chain import Item
     from hub.core.client import Header
     from hub.core.height import Height
+    from hub.core.ids import PeerId
     from hub.core.lane import LaneKey, Side
 
 
@@ -41,13 +42,15 @@ class Items:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misbehaviour:
-    """Two headers of the adapter's own chain that contradict each other."""
+    """Two headers of one chain that contradict each other: the adapter's own, or another."""
 
     first: Header
     second: Header
-    first_trusted_height: Height
-    """A height below the first that the hub's client trusts."""
-    second_trusted_height: Height
+    first_trusted_height: Height | None = None
+    """A height below the first that the hub's client trusts; None leaves it to the hub."""
+    second_trusted_height: Height | None = None
+    peer: PeerId | None = None
+    """Whose chain; None for the adapter's own."""
 
 
 Submission = Headers | Items | Misbehaviour

@@ -22,6 +22,8 @@ from hub.wire.packet import decode_acknowledgement, decode_packet
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ydhub.client.v1 import client_pb2
+
     from hub.core.height import Height
     from hub.core.packet import Acknowledgement, Packet
 
@@ -93,6 +95,7 @@ class MisbehaviourFrame:
     first: Header
     second: Header
     first_trusted_height: int
+    """0 leaves it to the hub."""
     second_trusted_height: int
 
 
@@ -252,9 +255,14 @@ def _misbehaviour(frame_id: int, found: pb.Misbehaviour) -> MisbehaviourFrame:
         peer=found.peer.removeprefix("peers/"),
         first=header_from_proto(found.first),
         second=header_from_proto(found.second),
-        first_trusted_height=height_from_proto(found.first_trusted_height).number,
-        second_trusted_height=height_from_proto(found.second_trusted_height).number,
+        first_trusted_height=_number(found.first_trusted_height),
+        second_trusted_height=_number(found.second_trusted_height),
     )
+
+
+def _number(height: client_pb2.Height) -> int:
+    """The number of *height*; 0 where none is named. Raises ``HeightInvalid``."""
+    return height_from_proto(height).number if height.revision or height.number else 0
 
 
 def _bound(what: str, count: int) -> None:

@@ -54,15 +54,22 @@ def submission_to_proto(submission: Submission) -> pb.AdapterFrame:
         case Items():
             return _items(submission)
         case Misbehaviour():
-            found = pb.Misbehaviour(
-                first=header_to_proto(submission.first),
-                second=header_to_proto(submission.second),
-                first_trusted_height=height_to_proto(submission.first_trusted_height),
-                second_trusted_height=height_to_proto(submission.second_trusted_height),
-            )
-            return pb.AdapterFrame(misbehaviour=found)
+            return pb.AdapterFrame(misbehaviour=_misbehaviour(submission))
         case _:
             assert_never(submission)
+
+
+def _misbehaviour(found: Misbehaviour) -> pb.Misbehaviour:
+    message = pb.Misbehaviour(
+        peer=f"peers/{found.peer}" if found.peer is not None else "",
+        first=header_to_proto(found.first),
+        second=header_to_proto(found.second),
+    )
+    if found.first_trusted_height is not None:
+        message.first_trusted_height.CopyFrom(height_to_proto(found.first_trusted_height))
+    if found.second_trusted_height is not None:
+        message.second_trusted_height.CopyFrom(height_to_proto(found.second_trusted_height))
+    return message
 
 
 def report_to_proto(execution_id: int, result: ExecutionResult) -> pb.AdapterFrame:

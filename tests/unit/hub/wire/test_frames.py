@@ -140,7 +140,11 @@ def test_misbehaviour_names_its_chain() -> None:
         (headers, lambda f: f.headers.ClearField("headers"), FrameInvalid),
         (headers, lambda f: f.headers.ClearField("validator_sets"), FrameInvalid),
         (headers, lambda f: f.headers.headers.extend(list(f.headers.headers) * 200), LimitExceeded),
-        (misbehaviour, lambda f: f.misbehaviour.ClearField("first_trusted_height"), HeightInvalid),
+        (
+            misbehaviour,
+            lambda f: setattr(f.misbehaviour.first_trusted_height, "number", 0),
+            HeightInvalid,
+        ),
     ],
 )
 def test_each_way_of_breaking_a_frame_is_refused(
@@ -189,3 +193,12 @@ def test_ranges_read_back() -> None:
     assert frames.ranges_from_proto(frames.ranges_to_proto(numbers)) == numbers
     with pytest.raises(LimitExceeded):
         frames.ranges_from_proto([pb.SequenceRange(first=1, last=1)] * (frames.MAX_RANGES + 1))
+
+
+def test_misbehaviour_may_leave_the_trusted_heights_to_the_hub() -> None:
+    frame = misbehaviour()
+    frame.misbehaviour.ClearField("first_trusted_height")
+    frame.misbehaviour.ClearField("second_trusted_height")
+    found = frames.decode_frame(frame)
+    assert isinstance(found, frames.MisbehaviourFrame)
+    assert (found.first_trusted_height, found.second_trusted_height) == (0, 0)

@@ -1039,11 +1039,13 @@ class Misbehaviour(_message.Message):
 
     @_builtins.property
     def first_trusted_height(self) -> _client_pb2.Height:
-        """A height below the first that the client trusts."""
+        """A height below the first that the client trusts; towards the relayer it may be absent, which
+        leaves it to the hub.
+        """
 
     @_builtins.property
     def second_trusted_height(self) -> _client_pb2.Height:
-        """A height below the second that the client trusts."""
+        """A height below the second that the client trusts; likewise."""
 
     def __init__(
         self,
@@ -1487,12 +1489,19 @@ class Drain(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PREFER_FIELD_NUMBER: _builtins.int
+    prefer: _builtins.str
+    """Where to dial first, host:port, if the adapter knows that relayer by its own configuration;
+    empty for any.
+    """
     def __init__(
         self,
+        *,
+        prefer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["prefer", b"prefer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from ydhub.relay.v1 import relay_pb2 as pb
+
+from adapters.simchain.misbehave import equivocate
+from hub.core.errors import ConsensusStateDiffers, Reason
+from relayer.accusations import AGAIN_AFTER, Accusations
+from relayer.refresh import ClientRefresh
+from tests.harness.clock import settle
+from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+
+if TYPE_CHECKING:
+    from tests.harness.station import Station
+
+
+@pytest.fixture
+async def told(wired: Station) -> Station:
+    """Suzhou's client of Hangzhou is mirrored; Hangzhou's validators then sign two truths."""
+    desk, client = await wired.desk(), wired.exchange.key.destination_client
+    fence = wired.exchange.fences[SUZHOU]
+    await ClientRefresh(wired.board, fence, {desk.view.lane.lane_id: desk}).mirror(client)
+    for _ in range(3):
+        wired.exchange.grow(1)
+        await wired.exchange.show(HANGZHOU, [wired.left.chain.height])
+    keeper = await wired.keeper(HANGZHOU)
+    await keeper.refresh()
+    with pytest.raises(ConsensusStateDiffers):
+        await keeper.add([equivocate(wired.left.chain, wired.left.chain.height).header])
+    wired.exchange.grow(1)
+    await wired.exchange.show(SUZHOU, [wired.right.chain.height])
+    await (await wired.keeper(SUZHOU)).refresh()
+    return wired
+
+
+def accusations(board: Station) -> Accusations:
+    found = Accusations(board.board, board.exchange.fences[SUZHOU])
+    found.accuse(HANGZHOU)
+    return found
+
+
+async def show_newest(board: Station) -> None:
+    """Suzhou's chain has made a block since, and the hub sees it."""
+    board.exchange.grow(1)
+    await board.exchange.show(SUZHOU, [board.right.chain.height])
+    await (await board.keeper(SUZHOU)).refresh()
+
+
+async def is_frozen(board: Station) -> bool:
+    client = board.exchange.key.destination_client
+    return (await board.registry.clients.chain_client(SUZHOU, client)).is_frozen
+
+
+async def test_a_client_that_verifies_the_chain_is_frozen_and_the_evidence_says_so(
+    told: Station,
+) -> None:
+    found, client = accusations(told), told.exchange.key.destination_client
+    for _ in range(3):
+        if not await found.round():
+            break
+        await show_newest(told)
+    assert await is_frozen(told)
+    [evidence] = await told.registry.clients.evidence(HANGZHOU)
+    assert evidence.carried_to == ((SUZHOU, client),)
+    sent = [one for one in told.right.executions if one.WhichOneof("action") == "misbehaviour"]
+    assert sent[0].misbehaviour.peer == "peers/hangzhou"
+    assert await found.round() == 0
+    again = [one for one in told.right.executions if one.WhichOneof("action") == "misbehaviour"]
+    assert again == sent
+
+
+async def test_a_refusal_is_tried_again(told: Station) -> None:
+    refusal = pb.Refusal(reason=Reason.CHAIN_UNREACHABLE, detail="away", retryable=True)
+    told.right.reports = lambda one: pb.ExecutionReport(
+        execution_id=one.execution_id, refused=[refusal]
+    )
+    found = accusations(told)
+    assert await found.round() == 1
+    assert not await is_frozen(told)
+    [evidence] = await told.registry.clients.evidence(HANGZHOU)
+    assert evidence.carried_to == ()
+    told.right.reports = lambda _: None
+    for _ in range(3):
+        await found.round()
+        await show_newest(told)
+    assert await is_frozen(told)
+
+
+async def test_nothing_is_carried_of_a_chain_that_has_started_again(told: Station) -> None:
+    anchor = told.exchange.anchor(HANGZHOU, told.left.chain.height)
+    await told.registry.clients.recover(HANGZHOU, anchor, told.clock.now(), "mended", ADMIN)
+    assert await accusations(told).carry(HANGZHOU)
+    assert told.right.executions == []
+
+
+async def test_a_freeze_without_headers_is_the_hubs_alone(wired: Station) -> None:
+    kept = (Reason.OUTCOME_DIFFERS, b"one", b"other")
+    await wired.registry.clients.freeze(HANGZHOU, "two outcomes", kept, ADMIN)
+    assert await accusations(wired).carry(HANGZHOU)
+
+
+async def test_its_own_chain_is_told_nothing_of_itself(told: Station) -> None:
+    own = Accusations(told.board, told.exchange.fences[HANGZHOU])
+    own.accuse(HANGZHOU)
+    assert await own.round() == 0
+
+
+async def test_it_finds_what_was_frozen_before_and_goes_on_until_it_is_done(
+    told: Station,
+) -> None:
+    found = Accusations(told.board, told.exchange.fences[SUZHOU])
+    running = asyncio.ensure_future(found.run())
+    for _ in range(8):
+        await settle()
+        if await is_frozen(told):
+            break
+        await show_newest(told)
+        await told.clock.advance(AGAIN_AFTER)
+    running.cancel()
+    assert await is_frozen(told)
