@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from hub.core.time import Timestamp
+    from hub.ports.certificates import Certificates
     from hub.ports.clients import Clients
     from hub.ports.lanes import Lanes
     from hub.ports.leases import Leases
@@ -31,6 +32,8 @@ class Topic(StrEnum):
     """Outcomes of a lane were recorded; key is the lane id."""
     RETRIES = "retries"
     """An operator asked to try packets of a lane again; key is the lane id."""
+    CERTIFICATES = "certificates"
+    """A certificate was issued or revoked; the key is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +101,5 @@ class Registry(Protocol):
     exceptions: Exceptions
     changes: Changes
     audit: Audit
+    certificates: Certificates
     overview: Overview

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from hub.core.errors import RegistryUnreachable
 from hub.registry import schema
 from hub.registry.audit import PostgresAudit
+from hub.registry.certificates import PostgresCertificates
 from hub.registry.changes import PostgresChanges
 from hub.registry.clients import PostgresClients
 from hub.registry.engine import Database
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import date
     from types import TracebackType
 
+    from hub.ports.certificates import Certificates
     from hub.ports.clients import Clients
     from hub.ports.lanes import Lanes
     from hub.ports.leases import Leases
@@ -56,6 +58,7 @@ class PostgresRegistry:
         self.exceptions: Exceptions = PostgresExceptions(database, self._changes)
         self.changes: Changes = self._changes
         self.audit: Audit = PostgresAudit(database)
+        self.certificates: Certificates = PostgresCertificates(database, self._changes)
         self.overview: Overview = PostgresOverview(database)
         self._upkeep: asyncio.Task[None] | None = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.registry.memory.audit import MemoryAudit
+from hub.registry.memory.certificates import MemoryCertificates
 from hub.registry.memory.changes import MemoryChanges
 from hub.registry.memory.clients import MemoryClients
 from hub.registry.memory.exceptions import MemoryExceptions
@@ -20,6 +21,7 @@ from hub.registry.memory.peers import MemoryPeers
 from hub.registry.memory.state import State, stepping_clock
 
 if TYPE_CHECKING:
+    from hub.ports.certificates import Certificates
     from hub.ports.clients import Clients
     from hub.ports.clock import Clock
     from hub.ports.lanes import Lanes
@@ -47,4 +49,5 @@ class MemoryRegistry:
         self.exceptions: Exceptions = MemoryExceptions(self.state)
         self.changes: Changes = self.state.changes
         self.audit: Audit = MemoryAudit(self.state)
+        self.certificates: Certificates = MemoryCertificates(self.state)
         self.overview: Overview = MemoryOverview(self.state)
