@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from adapters.sdk.accepted_log import AcceptedLog
 from adapters.sdk.anchors import Anchors
 from adapters.sdk.client import AdapterClient, Relayers
-from adapters.sdk.execution import Acknowledge, ExecutionResult, Receive, Refused
+from adapters.sdk.execution import Acknowledge, ExecutionResult, PassOver, Receive, Refused
 from adapters.sdk.session import City
 from adapters.simchain.adapter import SimchainAdapter
 from adapters.simchain.execution import account_nonce
@@ -95,7 +95,12 @@ class WilfulAdapter(SimchainAdapter):
         return replace(result, refused=(*result.refused, *entries))
 
     def _refused(self, execution: Execution) -> dict[int, HubError]:
-        """Sequences that the chain is not given; in order, those after the first one too."""
+        """Sequences that the chain is not given; in order, those after the first one too.
+
+        It always hears of what is gone.
+        """
+        if isinstance(execution.action, PassOver):
+            return {}
         refused = {s: self.refuses[s] for s in execution.sequences if s in self.refuses}
         if refused and execution.in_order:
             first = min(refused)
