@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "packet": ("hub.cli.packets:packet", "Packets: send, find, explain."),
     "proof": ("hub.cli.proofs:proof", "Proof bundles: fetch, and verify offline."),
     "status": ("hub.cli.status:status", "How the hub is."),
+    "top": ("hub.cli.top:top", "What every lane does, live."),
     "doctor": ("hub.cli.doctor.command:doctor", "Checks, each with its fix."),
 }
 """By name: where the command is defined, and what it is for."""
