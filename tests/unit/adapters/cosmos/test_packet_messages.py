@@ -12,6 +12,7 @@ from adapters.cosmos.packet_messages import (
     packet_messages,
 )
 from adapters.cosmos.tx.messages import AcknowledgePacket, ReceivePacket, TimeOutPacket
+from adapters.sdk.execution import Gone, PassOver
 from hub.core.commitment import commit_acknowledgement, commit_packet
 from hub.core.errors import (
     ChainUnreachable,
@@ -90,6 +91,14 @@ def test_a_timeout_has_its_whole_proof() -> None:
 
 def test_what_concerns_no_packet_has_no_message() -> None:
     assert packet_messages(None, PREFIX) == packet_messages(freeze(), PREFIX) == []
+
+
+def test_order_that_is_not_enforced_passes_nothing_over() -> None:
+    passed = PassOver(
+        gone=(Gone(1, b""),), next_sequence=2, next_sequence_proof=b"", proof_height=HEIGHT
+    )
+    with pytest.raises(FieldInvalid):
+        packet_messages(passed, PREFIX)
 
 
 def test_a_message_is_never_larger_than_it_says() -> None:
