@@ -70,6 +70,7 @@ FIXES: Final[dict[Reason, str]] = {
     _R.ISSUER_MISSING: "name a CA in the hub's [issuer], or have your own CA sign the certificate",
     # NotFound
     _R.PEER_NOT_FOUND: "see which there are: `ydhub peer list`; add it: `ydhub peer register`",
+    _R.RELAYER_NOT_FOUND: "see which there are: `ydhub relayer list`",
     _R.CLIENT_NOT_FOUND: "see which there are: `ydhub client list`",
     _R.LANE_NOT_FOUND: "see which there are: `ydhub lane list`",
     _R.ROUTE_NOT_FOUND: "see which there are: `ydhub route list`",

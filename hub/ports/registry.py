@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from hub.core.time import Timestamp
     from hub.ports.certificates import Certificates
     from hub.ports.clients import Clients
+    from hub.ports.forwarding import Forwarding
     from hub.ports.lanes import Lanes
     from hub.ports.leases import Leases
     from hub.ports.overview import Overview
     from hub.ports.packets import Exceptions, Outcomes, Packets
     from hub.ports.peers import Peers
+    from hub.ports.relayers import Relayers
 
 
 class Topic(StrEnum):
@@ -32,6 +34,12 @@ class Topic(StrEnum):
     """Outcomes of a lane were recorded; key is the lane id."""
     RETRIES = "retries"
     """An operator asked to try packets of a lane again; key is the lane id."""
+    RELAYERS = "relayers"
+    """A relayer began, ended, or shall drain or not; key is its name."""
+    FORWARDED = "forwarded"
+    """Something is asked of a peer's session; key is the peer id."""
+    ANSWERED = "answered"
+    """A forwarded request has its answer; key is its number."""
     CERTIFICATES = "certificates"
     """A certificate was issued or revoked; the key is empty."""
 
@@ -103,3 +111,5 @@ class Registry(Protocol):
     audit: Audit
     certificates: Certificates
     overview: Overview
+    relayers: Relayers
+    forwarding: Forwarding

@@ -14,6 +14,7 @@ from hub.registry.changes import PostgresChanges
 from hub.registry.clients import PostgresClients
 from hub.registry.engine import Database
 from hub.registry.exceptions import PostgresExceptions
+from hub.registry.forwarding import PostgresForwarding
 from hub.registry.lanes import PostgresLanes
 from hub.registry.leases import PostgresLeases
 from hub.registry.outcomes import PostgresOutcomes
@@ -22,6 +23,7 @@ from hub.registry.packets import PostgresPackets
 from hub.registry.partitions import make_partitions, retire
 from hub.registry.peers import PostgresPeers
 from hub.registry.recent import RecentFacts
+from hub.registry.relayers import PostgresRelayers
 from hub.registry.trail import forget
 
 if TYPE_CHECKING:
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
 
     from hub.ports.certificates import Certificates
     from hub.ports.clients import Clients
+    from hub.ports.forwarding import Forwarding
     from hub.ports.lanes import Lanes
     from hub.ports.leases import Leases
     from hub.ports.overview import Overview
     from hub.ports.packets import Exceptions, Outcomes, Packets
     from hub.ports.peers import Peers
     from hub.ports.registry import Audit, Changes
+    from hub.ports.relayers import Relayers
 
 _UPKEEP_SECONDS: Final = 3600
 _UPKEEP_RETRY_SECONDS: Final = 30
@@ -60,6 +64,8 @@ class PostgresRegistry:
         self.audit: Audit = PostgresAudit(database)
         self.certificates: Certificates = PostgresCertificates(database, self._changes)
         self.overview: Overview = PostgresOverview(database)
+        self.relayers: Relayers = PostgresRelayers(database, self._changes)
+        self.forwarding: Forwarding = PostgresForwarding(database, self._changes)
         self._upkeep: asyncio.Task[None] | None = None
 
     @classmethod

@@ -1,5 +1,6 @@
 -- Takes revision 0002 back.
 
+DROP TABLE forwarded_requests, relayers;
 DROP TABLE attempts;
 ALTER TABLE exceptions DROP COLUMN since;
 

@@ -18,6 +18,7 @@ phase = "expand"
 def upgrade() -> None:
     run("0002_tables.sql")
     run("0002_governance.sql")
+    run("0002_relayers.sql")
 
 
 def downgrade() -> None:

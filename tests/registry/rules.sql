@@ -537,3 +537,24 @@ INSERT INTO closed_holes VALUES (1, 'MIDDLE', 'DONE', 5, 6);
 
 -- ck_leases_epoch
 INSERT INTO leases (peer, epoch) VALUES ('shanghai', 0);
+
+-- ck_relayers_relayer
+INSERT INTO relayers (relayer, address, version) VALUES ('', 'a:1', '1')
+
+-- allowed
+INSERT INTO relayers (relayer, address, version) VALUES ('east-1', 'a:1', '1')
+
+-- ck_forwarded_requests_kind
+INSERT INTO forwarded_requests (peer, kind, content, asked_by, expires_at) VALUES ('suzhou', 'WISH', '', 'east-1', now())
+
+-- ck_forwarded_requests_size
+INSERT INTO forwarded_requests (peer, kind, content, asked_by, expires_at) VALUES ('suzhou', 'HELLO', decode(repeat('00', 2097153), 'hex'), 'east-1', now())
+
+-- ck_forwarded_requests_answer
+INSERT INTO forwarded_requests (peer, kind, content, asked_by, expires_at, reason) VALUES ('suzhou', 'HELLO', '', 'east-1', now(), 'INTERNAL')
+
+-- fk_forwarded_requests_peer
+INSERT INTO forwarded_requests (peer, kind, content, asked_by, expires_at) VALUES ('nowhere', 'HELLO', '', 'east-1', now())
+
+-- allowed
+INSERT INTO forwarded_requests (peer, kind, content, asked_by, expires_at) VALUES ('suzhou', 'HELLO', '', 'east-1', now())

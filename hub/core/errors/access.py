@@ -29,6 +29,16 @@ class PeerNotFound(NotFound):
 
 
 @dataclass(kw_only=True, eq=False)
+class RelayerNotFound(NotFound):
+    """No relayer has ever run under this name."""
+
+    reason: ClassVar[Reason] = Reason.RELAYER_NOT_FOUND
+    template: ClassVar[str] = "{name} never ran"
+
+    name: str
+
+
+@dataclass(kw_only=True, eq=False)
 class ClientNotFound(NotFound):
     """No client has this name."""
 

@@ -12,24 +12,28 @@ from hub.registry.memory.certificates import MemoryCertificates
 from hub.registry.memory.changes import MemoryChanges
 from hub.registry.memory.clients import MemoryClients
 from hub.registry.memory.exceptions import MemoryExceptions
+from hub.registry.memory.forwarding import MemoryForwarding
 from hub.registry.memory.lanes import MemoryLanes
 from hub.registry.memory.leases import MemoryLeases
 from hub.registry.memory.outcomes import MemoryOutcomes
 from hub.registry.memory.overview import MemoryOverview
 from hub.registry.memory.packets import MemoryPackets
 from hub.registry.memory.peers import MemoryPeers
+from hub.registry.memory.relayers import MemoryRelayers
 from hub.registry.memory.state import State, stepping_clock
 
 if TYPE_CHECKING:
     from hub.ports.certificates import Certificates
     from hub.ports.clients import Clients
     from hub.ports.clock import Clock
+    from hub.ports.forwarding import Forwarding
     from hub.ports.lanes import Lanes
     from hub.ports.leases import Leases
     from hub.ports.overview import Overview
     from hub.ports.packets import Exceptions, Outcomes, Packets
     from hub.ports.peers import Peers
     from hub.ports.registry import Audit, Changes
+    from hub.ports.relayers import Relayers
 
 
 class MemoryRegistry:
@@ -51,3 +55,5 @@ class MemoryRegistry:
         self.audit: Audit = MemoryAudit(self.state)
         self.certificates: Certificates = MemoryCertificates(self.state)
         self.overview: Overview = MemoryOverview(self.state)
+        self.relayers: Relayers = MemoryRelayers(self.state)
+        self.forwarding: Forwarding = MemoryForwarding(self.state)

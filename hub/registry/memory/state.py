@@ -29,8 +29,10 @@ if TYPE_CHECKING:
         StoredProof,
         TimeoutBatch,
     )
+    from hub.core.relayer import Relayer
     from hub.ports.caller import Caller
     from hub.ports.clients import Evidence
+    from hub.ports.forwarding import ForwardedAnswer, ForwardKind
     from hub.ports.lanes import Opening
     from hub.ports.leases import Fence
     from hub.registry.memory.changes import MemoryChanges
@@ -59,6 +61,19 @@ class LeaseRow:
     owner: str | None = None
     attached: bool = False
     expires_at: Timestamp = Timestamp(0)
+
+
+@dataclass(slots=True)
+class ForwardedRow:
+    """A request to a session that another process owns."""
+
+    peer: PeerId
+    kind: ForwardKind
+    content: bytes
+    expires_at: Timestamp
+    epoch: int = 0
+    """Of the lease under which it was taken; 0 before."""
+    answer: ForwardedAnswer | None = None
 
 
 @dataclass(slots=True)
@@ -161,6 +176,8 @@ class State:
     openings: dict[int, tuple[Opening, str]] = field(default_factory=dict)
     """Each with its author."""
     proofs: dict[int, ProofRow] = field(default_factory=dict)
+    relayers: dict[str, Relayer] = field(default_factory=dict)
+    forwarded: dict[int, ForwardedRow] = field(default_factory=dict)
     requests: dict[tuple[str, str], Request] = field(default_factory=dict)
     audit_events: list[AuditEvent] = field(default_factory=list)
 

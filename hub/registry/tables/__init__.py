@@ -8,7 +8,7 @@ only many rows show is an invariant (invariants.py).
 
 from __future__ import annotations
 
-from hub.registry.tables import audit, certificates, clients, lanes, packets, peers
+from hub.registry.tables import audit, certificates, clients, lanes, packets, peers, relayers
 from hub.registry.tables.columns import metadata
 
 PARTITIONED = ("packets", "proofs", "outcomes")
@@ -23,4 +23,5 @@ __all__ = [
     "metadata",
     "packets",
     "peers",
+    "relayers",
 ]

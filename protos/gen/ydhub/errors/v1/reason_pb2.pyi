@@ -142,6 +142,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No proof of this kind is stored for the packet."""
     REASON_EVIDENCE_NOT_FOUND: _Reason.ValueType  # 127
     """No evidence has this name."""
+    REASON_RELAYER_NOT_FOUND: _Reason.ValueType  # 128
+    """No relayer has ever run under this name."""
     REASON_PEER_EXISTS: _Reason.ValueType  # 140
     """A peer of this name exists with other contents."""
     REASON_LANE_EXISTS: _Reason.ValueType  # 141
@@ -327,6 +329,8 @@ REASON_PROOF_NOT_FOUND: Reason.ValueType  # 126
 """No proof of this kind is stored for the packet."""
 REASON_EVIDENCE_NOT_FOUND: Reason.ValueType  # 127
 """No evidence has this name."""
+REASON_RELAYER_NOT_FOUND: Reason.ValueType  # 128
+"""No relayer has ever run under this name."""
 REASON_PEER_EXISTS: Reason.ValueType  # 140
 """A peer of this name exists with other contents."""
 REASON_LANE_EXISTS: Reason.ValueType  # 141
