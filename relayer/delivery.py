@@ -26,7 +26,8 @@ from hub.wire.frames import MAX_FRAME_BYTES
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_packet
 from relayer.failpoints import Failpoint, hit
-from relayer.parts import Part, carry_parts
+from relayer.merging import merged, within
+from relayer.parts import Part, carry_parts, planned
 from relayer.passing import MOST, find_gone, next_to_receive
 from relayer.reports import read_report
 from relayer.reproof import fresh_batch
@@ -70,7 +71,9 @@ class Delivery:
         packets = await self._board.registry.packets.read(self._lane_id, items)
         hit(Failpoint.DELIVERY_PLANNED)
         session = self._board.session(self._desk.key.destination_peer)
-        plans = self._plans(packets, gone, again=send.possible_duplicate)
+        again = send.possible_duplicate
+        parts = await self._together(packets, again=again)
+        plans = map(planned, parts) if parts else self._plans(packets, gone, again=again)
         executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT, goes_on)
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
@@ -125,6 +128,16 @@ class Delivery:
             _log.info("order_unknown", lane=key.name, reason=error.reason, detail=str(error))
             return 0
 
+    async def _together(self, packets: Sequence[StoredPacket], *, again: bool) -> list[Part]:
+        """Few parts of packets of very many proofs, in whatever order; none where they are few."""
+        if self._desk.view.lane.order is not Order.UNORDERED:
+            return []
+
+        async def afresh(some: list[StoredPacket]) -> Part:
+            return await self._part(some, again=again, afresh=True)
+
+        return await merged(packets, _size, afresh)
+
     def _plans(
         self, packets: Sequence[StoredPacket], gone: Gone | None, *, again: bool
     ) -> Iterator[Awaitable[Part]]:
@@ -148,7 +161,7 @@ class Delivery:
         Where that fails, the first ones go by themselves.
         """
         if len(groups) > 1:
-            packets = _within(MAX_FRAME_BYTES, chain.from_iterable(groups))
+            packets = within(MAX_FRAME_BYTES, chain.from_iterable(groups), _size)
             try:
                 return await self._part(packets, again=again, afresh=True)
             except HubError as error:
@@ -238,15 +251,8 @@ def _by_proof(packets: Iterable[StoredPacket]) -> list[list[StoredPacket]]:
     return [list(group) for _, group in groupby(packets, key=attrgetter("proof_id"))]
 
 
-def _within(limit: int, packets: Iterable[StoredPacket]) -> list[StoredPacket]:
-    """The first of *packets* that have not more than *limit* bytes; at least one."""
-    found: list[StoredPacket] = []
-    for packet in packets:
-        limit -= len(packet.content)
-        if found and limit < 0:
-            break
-        found.append(packet)
-    return found
+def _size(packet: StoredPacket) -> int:
+    return len(packet.content)
 
 
 async def stored_proof(registry: Registry, proof_id: int) -> StoredProof:

@@ -286,6 +286,42 @@ def leaf_of(packet: Packet) -> tuple[bytes, bytes]:
     return commitment_key(packet.source_client, packet.sequence), commit_packet(packet)
 
 
+class TestManyFrames:
+    """Packets of more frames than may go on one by one."""
+
+    @pytest.fixture(autouse=True)
+    def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("relayer.merging.MAX_PROOFS", 2)
+
+    async def test_they_are_proven_afresh_together(self, wired: Station) -> None:
+        for count in (2, 1, 2):
+            await accepted(wired, count)
+        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4, 5, again=True), goes_on)
+        assert reported.executed == RangeSet.span(1, 6)
+        [execution] = wired.right.executions
+        assert received(execution) == [1, 2, 3, 4, 5]
+        assert execution.possible_duplicate
+        assert [len(request.proofs.keys) for request in wired.left.requests] == [5]
+
+    async def test_few_go_on_as_they_came(self, wired: Station) -> None:
+        for count in (2, 1):
+            await accepted(wired, count)
+        reported = await (await delivery(wired)).carry(send(1, 2, 3), goes_on)
+        assert reported.executed == RangeSet.span(1, 4)
+        assert [received(one) for one in wired.right.executions] == [[1, 2], [3]]
+        assert wired.left.requests == []
+
+    async def test_where_they_cannot_be_proven_afresh_they_go_on_as_they_came(
+        self, wired: Station
+    ) -> None:
+        for count in (1, 1, 2):
+            await accepted(wired, count)
+        wired.left.answers = lambda _: pb.Answer(refusal=pb.Refusal(reason="HEADER_NOT_FOUND"))
+        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4), goes_on)
+        assert reported.executed == RangeSet.span(1, 5)
+        assert [received(one) for one in wired.right.executions] == [[1], [2], [3, 4]]
+
+
 class TestInOrder:
     """Towards a gateway that keeps no order itself, one execution at a time is in flight."""
 
