@@ -16,10 +16,10 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
 .PHONY: help demo test check postgres15 chains vectors bench bench-chains dev fuzz fuzz-full faults fmt lint types contracts \
-	protos migrations metrics docs generate lock clean
+	protos migrations metrics dashboard-picture docs generate lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.ready ## three cities exchange proven packets under faults, about 60 s
 	$(BIN)/ydhub dev demo
@@ -80,11 +80,14 @@ migrations: .venv/.ready ## the migrations lead to the schema that the code decl
 metrics: .venv/.ready ## write the page of metrics and the dashboards anew
 	$(BIN)/python -m deploy.generate
 
+dashboard-picture: .venv/.ready ## draw the overview dashboard from a network under load, about 5 min
+	.ci/debian prometheus && $(BIN)/python -m deploy.grafana.picture
+
 docs: .venv/.ready ## every command and file that the documents name works; alert rules do what they say
 	.ci/debian prometheus && $(call suite,docs)
 
 lock: .venv/.ready ## resolve the dependencies anew, keeping pins that still fit
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra cosmos --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra cosmos --extra otel --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 clean: ## remove the environment and everything generated beside it
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -58,6 +58,11 @@ def _percentile(label: str, histogram: str) -> str:
     return f"histogram_quantile(0.99, sum by ({label}, le) ({rate}))"
 
 
+def _since(moment: str) -> str:
+    """How long ago *moment* was when the registry was read."""
+    return f"ydhub_census_timestamp_seconds - on (instance) group_right () {moment}"
+
+
 _ACCEPTED: Final = _panel(
     "Packets accepted a second",
     Unit.PER_SECOND,
@@ -72,10 +77,10 @@ _BACKLOG: Final = _panel("Backlog", Unit.NUMBER, ("ydhub_lane_backlog_packets", 
 _AGE: Final = _panel(
     "Age of the oldest packet without outcome",
     Unit.SECONDS,
-    ("time() - ydhub_lane_oldest_timestamp_seconds", "{{lane}}"),
+    (_since("ydhub_lane_oldest_timestamp_seconds"), "{{lane}}"),
 )
 _LAG: Final = _panel(
-    "Header lag", Unit.SECONDS, ("time() - ydhub_header_timestamp_seconds", "{{peer}}")
+    "Header lag", Unit.SECONDS, (_since("ydhub_header_timestamp_seconds"), "{{peer}}")
 )
 _ATTACHED: Final = _panel("Adapters attached", Unit.YES, ("ydhub_peer_attached", "{{peer}}"))
 _EXPIRY: Final = _panel(

@@ -15,8 +15,9 @@ _TOP: Final = """\
 Written by `make metrics` from [hub/core/metrics.py](../../hub/core/metrics.py); do not edit.
 
 The hub server and each relayer serve theirs at `http://127.0.0.1:{metrics_port}/metrics`, on the
-loopback alone. What the hub tells of peers and lanes is read from the registry every 15 seconds, so
-it is right after any restart; counters of a process begin with it.
+loopback alone. What the hub tells of peers and lanes is read from the registry every 5 seconds, or
+less often where reading takes long, so it is right after any restart. Counters of a process begin
+with it.
 
 | metric | kind | unit | labels | of | meaning | when it looks wrong |
 |---|---|---|---|---|---|---|

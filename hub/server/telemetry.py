@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from hub.ports.clock import Clock
     from hub.ports.registry import Registry
 
-CENSUS_EVERY: Final = Duration(15 * SECOND)
+CENSUS_EVERY: Final = Duration(5 * SECOND)
+SHARE: Final = 9
+"""A census that takes long is followed by a rest that many times as long."""
 
 _log = structlog.get_logger()
 
@@ -51,10 +53,12 @@ class HubTelemetry:
 
     async def _count(self, registry: Registry, clock: Clock) -> None:
         while True:
+            began = clock.monotonic()
             try:
                 self.exposition.census(await census.take(registry, clock.now()))
             except HubError as error:
                 _log.warning("census_failed", reason=error.reason, detail=str(error))
             except Exception:  # noqa: BLE001 - a bug costs one census; its age tells
                 _log.exception("census_broke")
-            await clock.sleep(CENSUS_EVERY)
+            took = clock.monotonic() - began
+            await clock.sleep(Duration(max(CENSUS_EVERY, SHARE * took)))

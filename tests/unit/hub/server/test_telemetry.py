@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ from hub.core.errors import RegistryUnreachable
 from hub.core.time import SECOND, Duration
 from hub.exchange.vitals import BEAT, BEATS
 from hub.registry.memory import MemoryRegistry
-from hub.server.telemetry import CENSUS_EVERY, HubTelemetry
+from hub.server.telemetry import CENSUS_EVERY, SHARE, HubTelemetry
 from tests.harness.certificates import Certificates
 from tests.harness.clock import ManualClock, settle
 from tests.harness.registry import opened
@@ -49,6 +50,26 @@ async def test_it_looks_again_and_again(telemetry: HubTelemetry) -> None:
     await clock.advance(Duration(BEATS * BEAT))
     assert sample("ydhub_database_up") == 1
     assert (sample("ydhub_certificate_expires_timestamp_seconds") or 0) > 0
+    running.cancel()
+
+
+async def test_a_census_that_takes_long_is_taken_less_often(
+    telemetry: HubTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, clock = MemoryRegistry(), ManualClock()
+    taken: list[int] = []
+
+    async def slowly() -> Sequence[Lease]:
+        await clock.sleep(CENSUS_EVERY)
+        taken.append(clock.monotonic())
+        return []
+
+    monkeypatch.setattr(registry.leases, "all", slowly)
+    running = asyncio.ensure_future(telemetry.run(registry, clock))
+    await settle()
+    for _ in range(2 * (1 + SHARE)):
+        await clock.advance(CENSUS_EVERY)
+    assert [after - before for before, after in pairwise(taken)] == [(1 + SHARE) * CENSUS_EVERY]
     running.cancel()
 
 
