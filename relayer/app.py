@@ -109,11 +109,13 @@ class RelayerApp:
             port = self._server.add_secure_port(listen, credentials)
         except RuntimeError as error:
             raise FieldInvalid(field="listen", problem=f"{listen} cannot be bound") from error
+        await self.gateway.revocations.refresh()
         await self._server.start()
         self._serve_metrics()
         loop = asyncio.get_running_loop()
         self._background += [
             loop.create_task(self._follow_changes()),
+            loop.create_task(self.gateway.revocations.run(self.board.clock)),
             loop.create_task(self._open_lanes()),
         ]
         _log.info("relayer_started", name=self._config.name, listen=listen, port=port)
@@ -166,6 +168,8 @@ class RelayerApp:
                     await owner.retries_asked(int(change.key))
             case Topic.LANES:
                 await self._lanes_changed(owners, change.key)
+            case Topic.CERTIFICATES:
+                pass  # the gateway's revocations follow these
             case Topic.PEERS:
                 # A freeze also tells of each lane that it stops.
                 await self._peer_changed(parse_peer_id(change.key))

@@ -31,8 +31,9 @@ from hub.core.errors import (
 )
 from hub.core.peer import PeerState
 from hub.core.time import MILLISECOND, SECOND, Duration
-from hub.wire.identity.spiffe import caller
+from hub.exchange.revocations import Revocations
 from hub.wire.status import to_status
+from relayer.callers import Callers
 from relayer.deadline import within
 from relayer.owner import LEASE, PeerOwner
 from relayer.session import Session
@@ -93,7 +94,8 @@ class RelayGateway(service.RelayServiceServicer):
         """Those whose adapter is welcomed."""
         self._board = board
         self._telemetry = telemetry
-        self._trust_domain = trust_domain
+        self.revocations = Revocations(board.registry)
+        self._callers = Callers(self.revocations, trust_domain)
         self._newest: dict[PeerId, Session] = {}
         """By peer the session that dialled last, welcomed or waiting."""
         self._locks: dict[PeerId, asyncio.Lock] = {}
@@ -109,7 +111,7 @@ class RelayGateway(service.RelayServiceServicer):
     ) -> None:
         """One adapter's session, from its hello to its end."""
         try:
-            peer = caller(context, self._trust_domain).peer()
+            peer = self._callers.admit(context)
         except HubError as error:
             await _end(context, error)
         self._streams[peer] += 1
@@ -184,11 +186,13 @@ class RelayGateway(service.RelayServiceServicer):
         if before is not None:
             before.end(AdapterOffline(peer=peer))
         self._newest[peer] = session
+        self._callers.attend(session, context)
         self._is_empty.clear()
         try:
             async with self._locks.setdefault(peer, asyncio.Lock()):
                 await self._own(session, frames, context)
         finally:
+            self._callers.leave(session)
             if self._newest.get(peer) is session:
                 del self._newest[peer]
             if not self._newest:

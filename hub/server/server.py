@@ -15,6 +15,7 @@ from ydhub.packet.v1 import packet_service_pb2, packet_service_pb2_grpc
 from ydhub.peer.v1 import peer_service_pb2, peer_service_pb2_grpc
 
 from hub.core.errors import FieldInvalid
+from hub.exchange.revocations import Revocations
 from hub.server.authority import check_table
 from hub.server.health import Health
 from hub.server.interceptors import all_of
@@ -53,12 +54,14 @@ class HubServer:
         check_table(SERVICES)
         names = [service.full_name for service in SERVICES]
         self.health = Health(hub, names)
+        self._hub = hub
+        self._revocations = Revocations(hub.registry)
         self._server = grpc.aio.server(
-            interceptors=all_of(hub),
+            interceptors=all_of(hub, self._revocations),
             options=CHANNEL_OPTIONS,
             maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
         )
-        self._watch: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
         server = self._server
         peer_service_pb2_grpc.add_PeerServiceServicer_to_server(PeerService(hub), server)
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(ClientService(hub), server)
@@ -70,14 +73,22 @@ class HubServer:
             enable_reflection(server, names)
 
     async def start(self, listen: str, credentials: grpc.ServerCredentials) -> int:
-        """Callers can dial *listen*, host:port; the port. Raises ``FieldInvalid``."""
+        """Callers can dial *listen*, host:port; the port.
+
+        Raises ``FieldInvalid``, ``RegistryUnreachable``.
+        """
         try:
             port = self._server.add_secure_port(listen, credentials)
         except RuntimeError as error:
             raise FieldInvalid(field="listen", problem=f"{listen} cannot be bound") from error
+        await self._revocations.refresh()
         await self._server.start()
         await self.health.ask_registry()
-        self._watch = asyncio.get_running_loop().create_task(self.health.watch_registry())
+        loop = asyncio.get_running_loop()
+        self._background = [
+            loop.create_task(self.health.watch_registry()),
+            loop.create_task(self._revocations.run(self._hub.clock)),
+        ]
         _log.info("server_started", listen=listen, port=port)
         return port
 
@@ -85,9 +96,9 @@ class HubServer:
         """Health says no, then no call is taken, then those under way have *drain_s* to end."""
         _log.info("server_drains", notice_s=notice_s, drain_s=drain_s)
         await self.health.drain()
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await asyncio.sleep(notice_s)
         await self._server.stop(drain_s)
         _log.info("server_stopped")

@@ -6,11 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from cryptography import x509
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from ydhub.peer.v1 import peer_service_pb2 as pb
 
 from hub.core.errors import Reason, RecordCorrupt, RegistryUnreachable
+from hub.wire.identity.shown import serial_of
+from tests.harness.exchange import ADMIN
 from tests.harness.hub_server import Served, Stubs, failure, serve
 
 if TYPE_CHECKING:
@@ -195,3 +198,26 @@ async def test_a_call_that_its_caller_gives_up_is_ended(
     found = await failure(admin.peers.GetPeer(GET, timeout=0.3))
     assert found.code == "DEADLINE_EXCEEDED"
     await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_a_revoked_certificate_calls_nothing_and_its_streams_end_at_once(
+    served: Served, exchange: Exchange
+) -> None:
+    file, _, _ = served.certificates.files("/relayers/east-1")
+    serial = serial_of(x509.load_pem_x509_certificate(file.read_bytes()))
+    async with Stubs(served, "/relayers/east-1") as relayer, Stubs(served) as admin:
+        await relayer.peers.GetPeer(GET, timeout=10)
+        watch = health_pb2_grpc.HealthStub(relayer.channel).Watch(
+            health_pb2.HealthCheckRequest(), timeout=60
+        )
+        other = health_pb2_grpc.HealthStub(admin.channel).Watch(
+            health_pb2.HealthCheckRequest(), timeout=60
+        )
+        assert (await watch.read()).status == SERVING
+        assert (await other.read()).status == SERVING
+        await exchange.registry.certificates.revoke_serial(serial, "lost", ADMIN)
+        assert (await failure(watch.read())).reason is Reason.CERTIFICATE_REVOKED
+        refused = await failure(relayer.peers.GetPeer(GET, timeout=10))
+        assert refused.reason is Reason.CERTIFICATE_REVOKED
+        await admin.peers.GetPeer(GET, timeout=10)
+        assert not other.done()

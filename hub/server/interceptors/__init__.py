@@ -12,17 +12,18 @@ from hub.server.interceptors.errors import Errors
 from hub.server.interceptors.request_ids import RequestIds
 
 if TYPE_CHECKING:
+    from hub.exchange.revocations import Revocations
     from hub.server.hub import Hub
     from hub.server.interceptors.around import Around
 
 
-def all_of(hub: Hub) -> list[Around]:
+def all_of(hub: Hub, revocations: Revocations) -> list[Around]:
     """The hub server's interceptors."""
     return [
         RequestIds(hub.clock),
         Errors(),
         Calls(hub),
-        Authentication(hub.trust_domain),
+        Authentication(hub.trust_domain, revocations),
         Authorisation(),
         Deadlines(),
     ]

@@ -1,14 +1,21 @@
-"""Who calls is read from the certificate, and never from a request."""
+"""Who calls is read from the certificate, and never from a request.
+
+A certificate that is revoked while its call is under way ends the call.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from hub.core.errors import CertificateRevoked
 from hub.server.call import IDENTITY
 from hub.server.interceptors.around import Around
+from hub.wire.identity.shown import shown_certificate
 from hub.wire.identity.spiffe import caller
 
 if TYPE_CHECKING:
@@ -16,23 +23,59 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from hub.core.certificate import ShownCertificate
+    from hub.exchange.revocations import Revocations
     from hub.server.interceptors.around import Context
 
 
-class Authentication(Around):
-    """Lets in whoever shows an identity of the trust domain."""
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A call under way."""
 
-    def __init__(self, trust_domain: str) -> None:
+    shown: ShownCertificate
+    task: asyncio.Task[Any] | None
+    ended_by: CertificateRevoked | None = None
+
+
+class Authentication(Around):
+    """Lets in whoever shows an identity of the trust domain, as long as it is not revoked."""
+
+    def __init__(self, trust_domain: str, revocations: Revocations) -> None:
         """Believes *trust_domain* alone."""
         self._trust_domain = trust_domain
+        self._revocations = revocations
+        self._calls: set[_Call] = set()
+        revocations.on_change(self._end_revoked)
 
     @asynccontextmanager
     async def around(
         self, method: str, request: Message | None, context: Context[Any, Any]
     ) -> AsyncIterator[None]:
-        """As said above. Raises ``CredentialsMissing``."""
+        """As said above. Raises ``CredentialsMissing`` or ``CertificateRevoked``."""
         del method, request
         identity = caller(context, self._trust_domain)
+        shown = shown_certificate(context, identity)
+        self._revocations.check(shown)
         IDENTITY.set(identity)
-        with structlog.contextvars.bound_contextvars(caller=str(identity)):
-            yield
+        call = _Call(shown, asyncio.current_task())
+        self._calls.add(call)
+        try:
+            with structlog.contextvars.bound_contextvars(caller=str(identity)):
+                yield
+        except asyncio.CancelledError:
+            if call.ended_by is None:
+                raise
+            if call.task is not None:
+                call.task.uncancel()
+            raise call.ended_by from None
+        finally:
+            self._calls.discard(call)
+
+    def _end_revoked(self) -> None:
+        for call in list(self._calls):
+            try:
+                self._revocations.check(call.shown)
+            except CertificateRevoked as error:
+                call.ended_by = error
+                if call.task is not None:
+                    call.task.cancel()
