@@ -37,7 +37,7 @@ from adapters.simchain.messages import (
     UpdateStep,
 )
 from adapters.simchain.queries import client_view, clients, height_at, prove, prove_batch
-from hub.core.errors import ClientNotFound, FieldInvalid, RecordCorrupt
+from hub.core.errors import ClientNotFound, FieldInvalid, PacketUnsupported, RecordCorrupt
 from hub.core.height import Height
 from hub.core.paths import client_state_key, counterparty_key
 from hub.core.ranges import RangeSet
@@ -193,6 +193,8 @@ class SimchainAdapter:
         messages = tuple(_messages(execution))
         if not messages:
             raise FieldInvalid(field="execution", problem="asks for nothing")
+        if isinstance(execution.action, Receive) and self._node.switches.is_refusing:
+            return self._refuse(execution.action)
         transaction = Transaction(signer=SIGNER, nonce=0, messages=messages)
         result = await self._node.result(transaction)
         trusted = self._trusted_heights(execution.client) if execution.updates else ()
@@ -200,6 +202,13 @@ class SimchainAdapter:
             refused = (Refused(0, result.error),)
             return ExecutionResult(refused=refused, trusted_heights=trusted)
         return _read(result, trusted)
+
+    def _refuse(self, action: Receive) -> ExecutionResult:
+        """Nothing of it, for good: a switch says so."""
+        chain = self._chain.config.chain_id
+        error = PacketUnsupported(chain=chain, problem="its application is not installed")
+        refused = [Refused(packet.sequence, error) for packet in action.packets]
+        return ExecutionResult(refused=tuple(refused))
 
     async def _run(self, message: Message) -> Result:
         """What became of one message. Raises what it was refused for."""

@@ -37,6 +37,7 @@ class Misbehaviour(StrEnum):
     WITHHOLD = "WITHHOLD"
     STALL = "STALL"
     REORDER = "REORDER"
+    REFUSE = "REFUSE"
 
 
 class Forgery(StrEnum):

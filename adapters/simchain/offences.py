@@ -70,7 +70,7 @@ class Offences:
                 return await self._show_packets(self._lane(client), forged=True)
             case Misbehaviour.REPLAY:
                 return await self._show_packets(self._lane(client), forged=False)
-            case Misbehaviour.WITHHOLD | Misbehaviour.STALL | Misbehaviour.REORDER:
+            case _:
                 raise FieldInvalid(field="kind", problem=f"is {kind}, which lasts")
 
     async def _equivocate(self) -> Verdict:

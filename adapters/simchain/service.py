@@ -64,6 +64,7 @@ _KINDS: Final = {
     pb.MisbehaveRequest.KIND_WITHHOLD: Misbehaviour.WITHHOLD,
     pb.MisbehaveRequest.KIND_STALL: Misbehaviour.STALL,
     pb.MisbehaveRequest.KIND_REORDER: Misbehaviour.REORDER,
+    pb.MisbehaveRequest.KIND_REFUSE: Misbehaviour.REFUSE,
 }
 
 _log = structlog.get_logger()

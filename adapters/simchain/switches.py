@@ -1,4 +1,4 @@
-"""What a chain does badly for a while, on demand: it withholds, it stands still, it reorders.
+"""What a chain does badly for a while, on demand: it withholds, stands still, reorders, refuses.
 
 Nothing here is a lie, so nothing has to be refused; whoever relays must end right all the same. The
 switches are the process's own: started again, the chain behaves.
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from adapters.simchain.messages import Transaction
     from hub.core.ids import ClientId
 
-LASTING: Final = frozenset({Misbehaviour.WITHHOLD, Misbehaviour.STALL, Misbehaviour.REORDER})
+LASTING: Final = frozenset(
+    {Misbehaviour.WITHHOLD, Misbehaviour.STALL, Misbehaviour.REORDER, Misbehaviour.REFUSE}
+)
 """The kinds that last a while, instead of being committed once."""
 MAX_DURATION: Final = Duration(600 * SECOND)
 
@@ -54,6 +56,11 @@ class Switches:
     def is_reordering(self) -> bool:
         """Whether transactions are taken, and items shown, the newest first."""
         return self._is_on(Misbehaviour.REORDER, None)
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether packets of others are refused for good."""
+        return self._is_on(Misbehaviour.REFUSE, None)
 
     @property
     def is_withholding(self) -> bool:

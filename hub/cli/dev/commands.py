@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Final
 
@@ -12,19 +13,20 @@ from ydhub.simchain.v1 import simchain_service_pb2 as simchain
 
 from hub.cli.connection import connect
 from hub.cli.dev.demo import Demo
-from hub.cli.dev.layout import POSTGRES, PROCESSES
+from hub.cli.dev.layout import DISPLAY_NAMES, POSTGRES, PROCESSES
 from hub.cli.dev.network import Network
 from hub.cli.exit_codes import ExitCode
 from hub.cli.options import command
 from hub.cli.output import Output, print_json, print_table
 from hub.cli.settings import Given, resolve
 from hub.core.errors import FieldInvalid
+from hub.core.ids import parse_peer_id
 from hub.core.time import MILLISECOND
+from hub.wire import anchor_file
+from hub.wire.anchors import anchor_from_proto
 from hub.wire.duration import parse_duration
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hub.cli.options import Run
 
 FOLLOW_EVERY_S: Final = 0.2
@@ -134,7 +136,7 @@ async def demo(run: Run, *, keep: bool) -> int:
 @click.option("--client", default="", metavar="ID", help="Whose lane, of the chain's own clients.")
 @click.option("--for", "lasts", default="10s", show_default=True, help="How long; 0s ends it.")
 async def misbehave(run: Run, *, peer: str, kind: str, client: str, lasts: str) -> None:
-    """Make an embedded chain break the rules once; or, the last three, for a while."""
+    """Make an embedded chain break the rules once; or, the last four, for a while."""
     settings = run.settings()
     if peer not in settings.chains:
         raise FieldInvalid(field="PEER", problem=f"is none of {', '.join(settings.chains)}")
@@ -148,6 +150,27 @@ async def misbehave(run: Run, *, peer: str, kind: str, client: str, lasts: str) 
         print_json({"reason": answer.reason, "detail": answer.detail})
     else:
         click.echo(f"{answer.reason} {answer.detail}".strip())
+
+
+@command(dev, "anchor")
+@click.argument("peer")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The file to write; YAML."
+)
+async def anchor(run: Run, *, peer: str, out: Path) -> None:
+    """Write down the newest block of an embedded chain, as an operator does from its own node."""
+    settings = run.settings()
+    if peer not in settings.chains:
+        raise FieldInvalid(field="PEER", problem=f"is none of {', '.join(settings.chains)}")
+    async with connect(settings, settings.chains[peer]) as chain:
+        answer = await chain.call(chain.simchain.GetAnchor, simchain.GetAnchorRequest())
+    found = anchor_from_proto(answer.anchor, "anchor")
+    name = parse_peer_id(peer)
+    anchor_file.write(out, found, peer=name, display_name=DISPLAY_NAMES[name])
+    if run.output is Output.JSON:
+        print_json({"file": str(out), "height": str(found.height)})
+    else:
+        click.echo(f"{found.height} {found.header_hash.hex()}")
 
 
 async def _state(network: Network, name: str) -> dict[str, object]:

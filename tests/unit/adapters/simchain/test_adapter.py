@@ -16,6 +16,7 @@ from hub.core.errors import (
     FieldInvalid,
     HeaderNotFound,
     LaneExists,
+    PacketUnsupported,
     ProofNotFound,
     RootMismatch,
     TimeoutElapsed,
@@ -117,6 +118,21 @@ class TestItems:
         await cities.advance()
         newest = height_at(left.chain, left.chain.height - 1)
         assert (await left.adapter.head(newest)).active == frozenset()
+
+    async def test_a_refusing_chain_takes_no_packet_for_good_until_it_is_told_otherwise(
+        self, cities: TwoCities
+    ) -> None:
+        left, right = cities.left, cities.right
+        await cities.send(left, 2)
+        items = await cities.packets(left)
+        right.node.switches.turn_on(Misbehaviour.REFUSE, None, Duration(60 * SECOND))
+        refused = (await cities.receive(left, items)).refused
+        assert [(one.sequence, type(one.error)) for one in refused] == [
+            (1, PacketUnsupported),
+            (2, PacketUnsupported),
+        ]
+        right.node.switches.turn_on(Misbehaviour.REFUSE, None, Duration(0))
+        assert (await cities.receive(left, items)).executed == RangeSet.of([1, 2])
 
     async def test_a_reordering_adapter_shows_the_last_items_and_each_frame_rises(
         self, cities: TwoCities

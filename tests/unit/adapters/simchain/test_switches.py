@@ -28,6 +28,7 @@ def test_everything_is_off_at_first() -> None:
         (Misbehaviour.STALL, "is_stalled"),
         (Misbehaviour.REORDER, "is_reordering"),
         (Misbehaviour.WITHHOLD, "is_withholding"),
+        (Misbehaviour.REFUSE, "is_refusing"),
     ],
 )
 async def test_a_switch_goes_off_by_itself_and_no_other_goes_on(
@@ -36,7 +37,7 @@ async def test_a_switch_goes_off_by_itself_and_no_other_goes_on(
     clock = ManualClock()
     switches = Switches(clock)
     switches.turn_on(kind, None, LONG)
-    names = ("is_stalled", "is_reordering", "is_withholding")
+    names = ("is_stalled", "is_reordering", "is_withholding", "is_refusing")
     assert {name for name in names if getattr(switches, name)} == {state}
     await clock.advance(Duration(LONG - 1))
     assert getattr(switches, state)

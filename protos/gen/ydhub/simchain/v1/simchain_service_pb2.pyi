@@ -333,6 +333,10 @@ class MisbehaveRequest(_message.Message):
         """Make no blocks. Lasts."""
         KIND_REORDER: MisbehaveRequest._Kind.ValueType  # 7
         """Take transactions the newest first, and show the newest items first. Lasts."""
+        KIND_REFUSE: MisbehaveRequest._Kind.ValueType  # 8
+        """Take no packets of others: refuse them for good, as by an application that is not installed.
+        Lasts.
+        """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Kind is a way to break the rules."""
@@ -353,6 +357,10 @@ class MisbehaveRequest(_message.Message):
     """Make no blocks. Lasts."""
     KIND_REORDER: MisbehaveRequest.Kind.ValueType  # 7
     """Take transactions the newest first, and show the newest items first. Lasts."""
+    KIND_REFUSE: MisbehaveRequest.Kind.ValueType  # 8
+    """Take no packets of others: refuse them for good, as by an application that is not installed.
+    Lasts.
+    """
 
     KIND_FIELD_NUMBER: _builtins.int
     CLIENT_FIELD_NUMBER: _builtins.int

@@ -13,7 +13,10 @@ from hub.cli.dev.addresses import Addresses
 from hub.cli.dev.configs import write
 from hub.cli.dev.layout import CHAINS, PROCESSES
 from hub.cli.dev.network import Network
+from hub.wire import anchor_file
+from hub.wire.anchors import anchor_to_proto
 from tests.harness.command_line import run_command
+from tests.harness.registry import anchor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -127,9 +130,11 @@ class Offender:
 
     def __init__(self) -> None:
         self.asked: list[simchain.MisbehaveRequest] = []
-        self.simchain = SimpleNamespace(Misbehave=None)
+        self.simchain = SimpleNamespace(Misbehave=None, GetAnchor=None)
 
-    async def call(self, _: None, request: simchain.MisbehaveRequest) -> simchain.MisbehaveResponse:
+    async def call(self, _: None, request: Any) -> Any:
+        if isinstance(request, simchain.GetAnchorRequest):
+            return simchain.GetAnchorResponse(anchor=anchor_to_proto(anchor("hangzhou-1")))
         self.asked.append(request)
         return simchain.MisbehaveResponse(reason="QUORUM_NOT_REACHED", detail="why")
 
@@ -163,6 +168,17 @@ def test_misbehaviour_is_asked_of_the_chain_and_its_answer_told(
         kinds(kind=kinds.KIND_FORGE_HEADER, duration_ms=10_000),
         kinds(kind=kinds.KIND_WITHHOLD, client="07-tendermint-0", duration_ms=60_000),
     ]
+
+
+def test_the_newest_block_of_a_chain_is_written_down(tmp_path: Path, offender: Offender) -> None:
+    file = tmp_path / "new.yaml"
+    found = run_command("dev", "anchor", "hangzhou", "--out", file, "--dir", tmp_path)
+    expected = anchor("hangzhou-1")
+    assert (found.code, found.out) == (0, f"1-5 {expected.header_hash.hex()}\n")
+    assert anchor_file.read(file) == ("hangzhou", expected)
+    found = run_command("dev", "anchor", "hangzhou", "--out", file, "--dir", tmp_path, "-o", "json")
+    assert found.json == {"file": str(file), "height": "1-5"}
+    assert run_command("dev", "anchor", "wuxi", "--out", file, "--dir", tmp_path).code == 3
 
 
 @pytest.mark.parametrize("words", [("elsewhere", "stall"), ("hangzhou", "stall", "--for", "11m")])
