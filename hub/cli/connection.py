@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
+from ydhub.certificate.v1.certificate_service_pb2_grpc import CertificateServiceStub
 from ydhub.client.v1.client_service_pb2_grpc import ClientServiceStub
 from ydhub.hub.v1.status_service_pb2_grpc import StatusServiceStub
 from ydhub.lane.v1.lane_service_pb2_grpc import LaneServiceStub
@@ -47,6 +48,7 @@ class Connection:
         self._timeout_s = timeout_s
         self.peers = PeerServiceStub(channel)
         self.clients = ClientServiceStub(channel)
+        self.certificates = CertificateServiceStub(channel)
         self.lanes = LaneServiceStub(channel)
         self.packets = PacketServiceStub(channel)
         self.status = StatusServiceStub(channel)

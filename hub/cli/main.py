@@ -21,6 +21,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "lane": ("hub.cli.lanes:lane", "Lanes between two chains, one for each direction."),
     "route": ("hub.cli.routes:route", "Policy: which ports a lane carries."),
     "packet": ("hub.cli.packets:packet", "Packets: send, find, explain."),
+    "cert": ("hub.cli.certificates:cert", "Certificates: inspect, renew, revoke."),
     "proof": ("hub.cli.proofs:proof", "Proof bundles: fetch, and verify offline."),
     "status": ("hub.cli.status:status", "How the hub is."),
     "top": ("hub.cli.top:top", "What every lane does, live."),

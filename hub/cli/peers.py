@@ -9,6 +9,7 @@ import click
 from ydhub.peer.v1 import peer_pb2, peer_service_pb2
 
 from hub.cli.connection import connect
+from hub.cli.enrolment import enrolment
 from hub.cli.options import command
 from hub.cli.output import moment, show_list, show_one, word
 from hub.cli.resources import peer_name
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 @click.group()
 def peer() -> None:
     """City chains that take part."""
+
+
+for _command in enrolment.commands.values():
+    peer.add_command(_command)
 
 
 @command(peer, "register")

@@ -17,17 +17,20 @@ from hub.registry import schema
 from hub.registry.embedded import URL_VARIABLE, EmbeddedPostgres
 from hub.registry.registry import PostgresRegistry
 from hub.server.clock import SystemClock
+from hub.server.enrolment import EnrolmentServer
 from hub.server.health_report import health_to_proto
 from hub.server.hub import Hub
 from hub.server.server import HubServer
 from hub.server.telemetry import HubTelemetry
-from hub.wire.identity.credentials import server_credentials
+from hub.wire.identity.credentials import listener_credentials, server_credentials
+from hub.wire.identity.issuing import IssuingAuthority
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from datetime import date
     from pathlib import Path
 
+    from hub.ports.issuer import Issuer
     from hub.ports.registry import InvariantViolation
     from hub.server.config import ServerConfig
 
@@ -55,6 +58,7 @@ async def serve(config: ServerConfig) -> None:
             clock=SystemClock(),
             trust_domain=config.trust_domain,
             version=version("ydhub"),
+            issuer=_issuer(config),
             heard=telemetry.call,
         )
         stopping = asyncio.Event()
@@ -62,12 +66,38 @@ async def serve(config: ServerConfig) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         server = HubServer(hub, reflection=config.reflection)
-        async with _telling(telemetry, registry, hub, config.metrics_port):
+        async with (
+            _telling(telemetry, registry, hub, config.metrics_port),
+            _enrolling(hub, config),
+        ):
             await server.start(config.listen, credentials)
             await stopping.wait()
             await server.stop(notice_s=config.notice_s, drain_s=config.drain_s)
     finally:
         await registry.close()
+
+
+def _issuer(config: ServerConfig) -> Issuer | None:
+    """Who signs certificates for the hub, if anyone does. Raises ``FieldInvalid``."""
+    files = config.issuer
+    if files is None:
+        return None
+    return IssuingAuthority.open(files.cert_file, files.key_file, files.days)
+
+
+@asynccontextmanager
+async def _enrolling(hub: Hub, config: ServerConfig) -> AsyncIterator[None]:
+    """Cities enrol where the configuration says, if it does. Raises ``FieldInvalid``."""
+    if not config.enrolment_listen:
+        yield
+        return
+    tls = config.tls
+    server = EnrolmentServer(hub)
+    await server.start(config.enrolment_listen, listener_credentials(tls.cert_file, tls.key_file))
+    try:
+        yield
+    finally:
+        await server.stop(config.drain_s)
 
 
 @asynccontextmanager

@@ -43,6 +43,8 @@ class Rule:
     roles: frozenset[Role]
     scope: Scope | None = None
     """Whose things a request is about: a peer must be one of them. None: nobody's in particular."""
+    is_own: bool = False
+    """Whether it is about nothing but the caller's own certificate."""
 
 
 _ANYONE: Final = frozenset({Role.ADMIN, Role.RELAYER, Role.PEER, Role.HUB})
@@ -113,6 +115,10 @@ RULES: Final[dict[str, Rule]] = {
     "/ydhub.hub.v1.StatusService/GetStatus": Rule(_READERS),
     "/ydhub.hub.v1.StatusService/GetActivity": Rule(_READERS),
     "/ydhub.hub.v1.StatusService/GetDatabase": Rule(_READERS),
+    "/ydhub.certificate.v1.CertificateService/InvitePeer": Rule(_ADMINS),
+    "/ydhub.certificate.v1.CertificateService/RenewCertificate": Rule(_ANYONE, is_own=True),
+    "/ydhub.certificate.v1.CertificateService/RevokeCertificate": Rule(_ADMINS),
+    "/ydhub.certificate.v1.CertificateService/ListRevocations": Rule(_READERS),
     "/grpc.health.v1.Health/Check": Rule(_ANYONE),
     "/grpc.health.v1.Health/List": Rule(_ANYONE),
     "/grpc.health.v1.Health/Watch": Rule(_ANYONE),

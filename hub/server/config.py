@@ -21,6 +21,15 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ca_file: str
 
 
+class IssuerFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PEM files of an issuing CA: its certificate, then those above it, and its key."""
+
+    cert_file: str
+    key_file: str
+    days: Annotated[int, msgspec.Meta(ge=1, le=398)] = 30
+    """How long what it signs is valid."""
+
+
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A hub server's configuration."""
 
@@ -39,6 +48,10 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Seconds that calls under way have to end."""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     """Loopback port of the Prometheus metrics; 0 serves none."""
+    issuer: IssuerFiles | None = None
+    """The CA that signs certificates for the hub; None where they come from elsewhere."""
+    enrolment_listen: str = ""
+    """Where cities enrol with an administrator's token, host:port; empty serves none."""
     log_format: Literal["json", "console"] = "json"
 
 

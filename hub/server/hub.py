@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hub.exchange.enrolment import Enrolment
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.core.time import Duration
     from hub.ports.clock import Clock
+    from hub.ports.issuer import Issuer
     from hub.ports.registry import Registry
 
 
@@ -26,5 +29,12 @@ class Hub:
     trust_domain: str
     version: str
     """Of the program."""
+    issuer: Issuer | None = None
+    """Signs certificates; None where they come from elsewhere."""
     heard: Callable[[str, str, Duration], None] = _nobody
     """Called when a call has ended: method, OK or the reason, how long it took (ns)."""
+
+    @property
+    def enrolment(self) -> Enrolment:
+        """How cities get their certificates here."""
+        return Enrolment(registry=self.registry, issuer=self.issuer, trust_domain=self.trust_domain)

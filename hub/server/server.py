@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from ydhub.certificate.v1 import certificate_service_pb2, certificate_service_pb2_grpc
 from ydhub.client.v1 import client_service_pb2, client_service_pb2_grpc
 from ydhub.hub.v1 import status_service_pb2, status_service_pb2_grpc
 from ydhub.lane.v1 import lane_service_pb2, lane_service_pb2_grpc
@@ -21,6 +22,7 @@ from hub.server.health import Health
 from hub.server.interceptors import all_of
 from hub.server.limits import CHANNEL_OPTIONS, MAX_CONCURRENT_RPCS
 from hub.server.reflection import enable_reflection
+from hub.server.services.certificate import CertificateService
 from hub.server.services.client import ClientService
 from hub.server.services.lane import LaneService
 from hub.server.services.packet import PacketService
@@ -39,6 +41,7 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     lane_service_pb2.DESCRIPTOR.services_by_name["LaneService"],
     packet_service_pb2.DESCRIPTOR.services_by_name["PacketService"],
     status_service_pb2.DESCRIPTOR.services_by_name["StatusService"],
+    certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateService"],
     _HEALTH,
 )
 """Every service that the hub server answers."""
@@ -68,6 +71,9 @@ class HubServer:
         lane_service_pb2_grpc.add_LaneServiceServicer_to_server(LaneService(hub), server)
         packet_service_pb2_grpc.add_PacketServiceServicer_to_server(PacketService(hub), server)
         status_service_pb2_grpc.add_StatusServiceServicer_to_server(StatusService(hub), server)
+        certificate_service_pb2_grpc.add_CertificateServiceServicer_to_server(
+            CertificateService(hub), server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         if reflection:
             enable_reflection(server, names)

@@ -52,6 +52,15 @@ class Page:
             raise PageTokenInvalid(token=self.after[:80])
         return lane, int(number)
 
+    def after_number(self) -> int:
+        """The number of the last entry of the page before; 0 for the first page.
+
+        Raises ``PageTokenInvalid``.
+        """
+        if self.after and not _PLACE.fullmatch(self.after):
+            raise PageTokenInvalid(token=self.after[:80])
+        return int(self.after or 0)
+
     def token_after(self, entry: str) -> str:
         """The token of the page that begins after *entry*."""
         content = _checksum(self.scope, entry) + entry.encode()

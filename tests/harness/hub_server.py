@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import grpc
+from ydhub.certificate.v1.certificate_service_pb2_grpc import CertificateServiceStub
 from ydhub.client.v1.client_service_pb2_grpc import ClientServiceStub
 from ydhub.hub.v1.status_service_pb2_grpc import StatusServiceStub
 from ydhub.lane.v1.lane_service_pb2_grpc import LaneServiceStub
@@ -14,10 +15,13 @@ from ydhub.packet.v1.packet_service_pb2_grpc import PacketServiceStub
 from ydhub.peer.v1.peer_service_pb2_grpc import PeerServiceStub
 
 from hub.server.clock import SystemClock
+from hub.server.enrolment import EnrolmentServer
 from hub.server.hub import Hub
 from hub.server.server import HubServer
+from hub.wire.identity.credentials import listener_credentials
 from hub.wire.status import RemoteError, from_rpc_error
 from tests.harness.certificates import TRUST_DOMAIN, Certificates
+from tests.harness.issuer import issuer_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -37,6 +41,11 @@ class Served:
     server: HubServer
     certificates: Certificates
     port: int
+    enrolment_port: int
+
+    @property
+    def enrolment(self) -> str:
+        return f"127.0.0.1:{self.enrolment_port}"
 
     @property
     def address(self) -> str:
@@ -57,6 +66,7 @@ class Stubs:
         self.channel = served.channel(identity)
         self.peers = PeerServiceStub(self.channel)
         self.clients = ClientServiceStub(self.channel)
+        self.certificates = CertificateServiceStub(self.channel)
         self.lanes = LaneServiceStub(self.channel)
         self.packets = PacketServiceStub(self.channel)
         self.status = StatusServiceStub(self.channel)
@@ -70,21 +80,35 @@ class Stubs:
 
 @asynccontextmanager
 async def serve(
-    registry: Registry, directory: Path, *, reflection: bool = False, clock: Clock | None = None
+    registry: Registry,
+    directory: Path,
+    *,
+    reflection: bool = False,
+    clock: Clock | None = None,
+    issues: bool = False,
 ) -> AsyncIterator[Served]:
-    """A hub server over *registry*; its certificates are made in *directory*."""
+    """A hub server over *registry*; its certificates are made in *directory*.
+
+    Where it *issues* certificates, cities enrol beside it.
+    """
     certificates = Certificates.make(directory)
     hub = Hub(
         registry=registry,
         clock=clock or SystemClock(),
         trust_domain=TRUST_DOMAIN,
         version=VERSION,
+        issuer=issuer_of(certificates) if issues else None,
     )
     server = HubServer(hub, reflection=reflection)
     port = await server.start("127.0.0.1:0", certificates.server())
+    enrolment = EnrolmentServer(hub)
+    cert_file, key_file, _ = certificates.files("/hub", serves=True)
+    credentials = listener_credentials(cert_file, key_file)
+    enrolment_port = await enrolment.start("127.0.0.1:0", credentials)
     try:
-        yield Served(server, certificates, port)
+        yield Served(server, certificates, port, enrolment_port)
     finally:
+        await enrolment.stop(0)
         await server.stop(notice_s=0, drain_s=0)
 
 

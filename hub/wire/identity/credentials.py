@@ -37,6 +37,25 @@ def server_credentials(
     )
 
 
+def listener_credentials(cert_file: FilePath, key_file: FilePath) -> grpc.ServerCredentials:
+    """Credentials that show the server's certificate, ask for none, and follow the files.
+
+    Raises ``FieldInvalid``.
+    """
+    files = _PemFiles(cert_file, key_file)
+    return grpc.dynamic_ssl_server_credentials(
+        files.configuration(),
+        files.changed_configuration,  # type: ignore[arg-type]  # None is "unchanged"; untyped there
+        require_client_authentication=False,
+    )
+
+
+def server_trust(ca_file: FilePath) -> grpc.ChannelCredentials:
+    """Credentials that show nothing, and trust servers of the CA alone. Raises ``FieldInvalid``."""
+    [ca] = _PemFiles(ca_file).read()
+    return grpc.ssl_channel_credentials(ca)
+
+
 def channel_credentials(
     cert_file: FilePath, key_file: FilePath, ca_file: FilePath
 ) -> grpc.ChannelCredentials:
@@ -49,21 +68,22 @@ def channel_credentials(
 
 
 class _PemFiles:
-    """A certificate chain, its key, and the CA that other sides are judged by."""
+    """A certificate chain, its key, and the CA that other sides are judged by, if any are."""
 
     def __init__(self, *files: FilePath) -> None:
         self._files = tuple(Path(file) for file in files)
         self._taken: tuple[bytes, ...] = ()
 
-    def read(self) -> tuple[bytes, bytes, bytes]:
-        """Certificate chain, key, CA. Raises ``FieldInvalid``."""
-        certificate, key, ca = [_read(file) for file in self._files]
-        return certificate, key, ca
+    def read(self) -> tuple[bytes, ...]:
+        """What each file holds. Raises ``FieldInvalid``."""
+        return tuple([_read(file) for file in self._files])
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
         """What the files hold now. Raises ``FieldInvalid``."""
-        certificate, key, ca = self._taken = self.read()
-        return grpc.ssl_server_certificate_configuration([(key, certificate)], ca)
+        certificate, key, *ca = self._taken = self.read()
+        return grpc.ssl_server_certificate_configuration(
+            [(key, certificate)], ca[0] if ca else None
+        )
 
     def changed_configuration(self) -> grpc.ServerCertificateConfiguration | None:
         """What the files hold now; None while it is what was taken, or not readable."""
