@@ -26,6 +26,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "status": ("hub.cli.status:status", "How the hub is."),
     "top": ("hub.cli.top:top", "What every lane does, live."),
     "doctor": ("hub.cli.doctor.command:doctor", "Checks, each with its fix."),
+    "support": ("hub.cli.support:support", "Help from afar: one file, without secrets."),
 }
 """By name: where the command is defined, and what it is for."""
 

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hub.cli.redaction import REDACTED, redact, redact_value
+
+CANARY = "canary-7f3a9c1e"
+PEM = f"-----BEGIN EC PRIVATE KEY-----\n{CANARY}\n-----END EC PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"postgresql://ydhub:{CANARY}@db.example:5432/ydhub",
+        f"postgresql://{CANARY}@db.example/ydhub",
+        f"https://hub.example/enrol?token={CANARY}&peer=suzhou",
+        f"password = '{CANARY}'",
+        f'PASSWORD="{CANARY}"',
+        f"db_passwd: {CANARY}",
+        f'{{"enrolment_token": "{CANARY}"}}',
+        f'{{"nested": "{{\\"secret\\": \\"{CANARY}\\"}}"}}',
+        f"client-secret={CANARY}, other=1",
+        f"Authorization: Bearer {CANARY}",
+        f"authorization: basic {CANARY}",
+        f'mnemonic = "{CANARY} {CANARY} {CANARY}"',
+        f"YDHUB_API_KEY={CANARY}",
+        PEM,
+        json.dumps({"event": PEM}),
+        f"cut off -----BEGIN PRIVATE KEY-----\n{CANARY}",
+        f"eyJ{CANARY}abcdef.eyJ{CANARY}abcdef.{CANARY}",
+        f'private_key: "a\\"{CANARY}"',
+    ],
+)
+def test_a_secret_is_taken_out(text: str) -> None:
+    assert CANARY not in redact(text)
+    assert REDACTED in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lanes/hangzhou~07-tendermint-0~suzhou~07-tendermint-0/packets/1",
+        "spiffe://ydhub.local/admins/li",
+        "https://hub.example:7443/metrics",
+        'key_file = "certs/hub.key"',
+        f"header_hash: {'ab' * 32}",
+        '{"page_token": "abc", "next_page_token": "def", "resume_token": "ghi"}',
+        "the packet's sequence is 7; the key of the lane",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_values_are_judged_by_their_names() -> None:
+    found = redact_value(
+        {
+            "tls": {"key": "certs/hub.key", "key_password": CANARY},
+            "tokens": [CANARY, {"deep": f"token={CANARY}"}],
+            "url": f"postgresql://u:{CANARY}@h/d",
+            "secret": "",
+            "count": 7,
+            "password": 1234,
+        }
+    )
+    assert CANARY not in json.dumps(found)
+    assert found["tls"]["key"] == "certs/hub.key"
+    assert (found["secret"], found["count"], found["password"]) == ("", 7, REDACTED)
+    assert found["url"] == f"postgresql://{REDACTED}@h/d"
