@@ -174,6 +174,9 @@ class ScriptedNode(CometNode):
         self._call("status", 0)
         return NodeStatus(CHAIN_ID, self.latest, self.earliest, is_catching_up=False)
 
+    async def lowest(self) -> int:
+        return (await self.status()).earliest
+
     async def above(self, number: int) -> int:
         self._call("above", number)
         while max(self.latest, self.claimed) <= number:

@@ -171,8 +171,8 @@ class BlockFollower:
             )
 
     async def _skip_pruned(self) -> bool:
-        """Whether the next block is gone at the node, and what it keeps is gone on with."""
-        earliest = (await self._node.status()).earliest
+        """Whether the next block is gone at every node, and what is kept is gone on with."""
+        earliest = await self._node.lowest()
         if earliest <= self.latest:
             return False
         _log.error("blocks_pruned", chain_id=self._node.chain_id, first=self.latest, end=earliest)

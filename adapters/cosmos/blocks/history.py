@@ -17,6 +17,7 @@ from adapters.cosmos import queries
 from adapters.cosmos.blocks.events import read_facts
 from adapters.cosmos.blocks.index import BlockCache, Track
 from adapters.cosmos.blocks.search import BlockSearch
+from adapters.sdk.backoff import CHANCES, delay
 from adapters.sdk.chain import Item
 from hub.core.errors import HeaderNotFound, HubError, RecordCorrupt
 from hub.core.lane import Side
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from adapters.cosmos.blocks.events import BlockFacts
     from adapters.cosmos.rpc.node import CometNode
     from adapters.sdk.clock import Clock
+    from hub.core.errors import Reason
     from hub.core.ids import ClientId
 
 PAGE: Final = 1_000
@@ -38,6 +40,8 @@ PATIENCE: Final = Duration(SECOND)
 BELIEVED: Final = Duration(300 * SECOND)
 """How long a list is believed to be whole, and what could not be had to be missing: a node may lag,
 or leave something out, and the next one may do better."""
+DOUBTED: Final = Duration(30 * SECOND)
+"""The same where a node contradicted itself, at most: it may be a lie that is over soon."""
 
 _log = structlog.get_logger()
 
@@ -52,6 +56,22 @@ class _Tracked:
         self.track = Track()
         self.task: asyncio.Task[None] | None = None
         self.believed_until = Timestamp(0)
+        self._contradictions = 0
+        self._is_contradicted = False
+
+    def begin(self, now: Timestamp) -> None:
+        """The chain is asked anew for what stands, and where, at *now* (monotonic ns)."""
+        self._contradictions = self._contradictions + 1 if self._is_contradicted else 0
+        self._is_contradicted = False
+        self.believed_until = Timestamp(now + BELIEVED)
+        self.track.listed = self.track.missing = EMPTY
+
+    def contradicted(self, now: Timestamp) -> None:
+        """The node contradicts itself: it is believed for less, more at each time in a row."""
+        if not self._is_contradicted:
+            self._is_contradicted = True
+            wait = delay(self._contradictions + 1, CHANCES - 1, longest=DOUBTED)
+            self.believed_until = min(self.believed_until, Timestamp(now + wait))
 
 
 class History:
@@ -64,6 +84,8 @@ class History:
         self._cache = BlockCache()
         self._all: dict[tuple[ClientId, Side], _Tracked] = {}
         self._found: set[ClientId] = set()
+        self._again: dict[tuple[ClientId, Side], _Tracked] = {}
+        """Those of whom something is missing: they are active again once it may be had."""
 
     def see(self, facts: BlockFacts) -> frozenset[ClientId]:
         """The next block did *facts*; clients that have something new since the last one."""
@@ -81,7 +103,7 @@ class History:
             one = self._all.get((client, Side.DESTINATION))
             if one is not None:
                 one.track.see_written(facts.height, written)
-        active = facts.active | self._found
+        active = facts.active | self._found | self._due()
         self._found.clear()
         return active
 
@@ -89,6 +111,7 @@ class History:
         """What stands for *client*, or for every one, is asked of the chain again."""
         for key in [key for key in self._all if client in (None, key[0])]:
             one = self._all.pop(key)
+            self._again.pop(key, None)
             if one.task is not None:
                 one.task.cancel()
 
@@ -106,8 +129,8 @@ class History:
         one = self._tracked(client, side)
         now = self._clock.monotonic()
         if now >= one.believed_until:
-            one.believed_until = Timestamp(now + BELIEVED)
-            one.track.listed = one.track.missing = EMPTY
+            self._again.pop((client, side), None)
+            one.begin(now)
         await self._list(one, wanted)
         sought = one.track.sought(wanted, SOUGHT)
         found = await self._contents(one, wanted, limit, at)
@@ -122,6 +145,11 @@ class History:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _due(self) -> set[ClientId]:
+        """Clients of whom something was missing long enough."""
+        now = self._clock.monotonic()
+        return {one.client for one in self._again.values() if now >= one.believed_until}
 
     def _tracked(self, client: ClientId, side: Side) -> _Tracked:
         one = self._all.get((client, side))
@@ -205,27 +233,35 @@ class History:
     async def _locate(self, one: _Tracked, sought: RangeSet, high: int) -> None:
         """Each of *sought* is located, or known to be missing."""
         track = one.track
+        missed: dict[Reason, tuple[HubError, list[int]]] = {}
         try:
             for sequence in sought:
-                if track.is_sought(sequence) and not await self._find(one, sequence, high):
+                if not track.is_sought(sequence):
+                    continue
+                try:
+                    is_there = await self._find(one, sequence, high)
+                except (HeaderNotFound, RecordCorrupt) as error:
+                    missed.setdefault(error.reason, (error, []))[1].append(sequence)
+                    continue
+                # Sequences are sent in order, but acknowledged in any.
+                if not is_there and one.side is Side.SOURCE:
                     break
         except HubError as error:
             _log.warning("search_failed", reason=error.reason, detail=str(error))
+        for why, sequences in missed.values():
+            self._miss(one, RangeSet.of(sequences), why)
         self._found.add(one.client)
 
     async def _find(self, one: _Tracked, sequence: int, high: int) -> bool:
-        """Whether a search for the sequences after *sequence* makes sense."""
+        """Whether *sequence* stands and is located; another node is asked after a contradiction.
+
+        Raises ``HeaderNotFound`` or ``RecordCorrupt``.
+        """
         try:
-            try:
-                is_there = await one.search.find(sequence, high)
-            except RecordCorrupt:
-                self._node.doubt()
-                is_there = await one.search.find(sequence, high)
-        except (HeaderNotFound, RecordCorrupt) as error:
-            self._miss(one, RangeSet.of([sequence]), error)
-            return True
-        # Sequences are sent in order, but acknowledged in any.
-        return is_there or one.side is Side.DESTINATION
+            return await one.search.find(sequence, high)
+        except RecordCorrupt:
+            self._node.doubt()
+            return await one.search.find(sequence, high)
 
     def _miss(self, one: _Tracked, sequences: RangeSet, error: HubError) -> None:
         """*sequences* stand, and nobody can be shown what they are."""
@@ -239,6 +275,9 @@ class History:
             detail=str(error),
         )
         one.track.missing |= sequences
+        if isinstance(error, RecordCorrupt):
+            one.contradicted(self._clock.monotonic())
+        self._again[one.client, one.side] = one
 
 
 def _contents_of(facts: BlockFacts, one: _Tracked) -> dict[int, bytes]:

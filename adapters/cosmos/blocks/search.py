@@ -108,7 +108,7 @@ class BlockSearch:
         Raises ``HeaderNotFound`` where the node does not keep that block any more, and
         ``RecordCorrupt`` where it does not show what its own states say.
         """
-        earliest = max((await self._node.status()).earliest, 1)
+        earliest = max(await self._node.lowest(), 1)
         near = self._near or high - 1
         onset = await find_onset(self._prober(sequence), min(earliest, high), high, near)
         if onset is None:

@@ -102,6 +102,11 @@ class CometNode:
         """Where the preferred node stands."""
         return await self._rpc.first(lambda node: read_status(node, self.chain_id))
 
+    async def lowest(self) -> int:
+        """The lowest height whose block one of the nodes still keeps."""
+        statuses = await self._rpc.every(lambda node: read_status(node, self.chain_id))
+        return min(status.earliest for status in statuses)
+
     async def above(self, number: int) -> int:
         """The newest height, as soon as it is above *number*."""
         polls = 0

@@ -106,6 +106,19 @@ class Rpc:
             return answer
         raise self._worst(errors)
 
+    async def every(self, ask: Callable[[Endpoint], Awaitable[T]]) -> list[T]:
+        """What *ask* makes of each node that answers it well. Raises as ``first`` if none does."""
+        found: list[T] = []
+        errors: list[HubError] = []
+        for endpoint in self._endpoints:
+            try:
+                found.append(await ask(endpoint))
+            except HubError as error:
+                errors.append(error)
+        if not found:
+            raise self._worst(errors)
+        return found
+
     async def admit(self, endpoint: Endpoint) -> None:
         """*endpoint* serves the chain. Raises ``ChainIdMismatch`` or ``ChainUnreachable``."""
         if endpoint.is_admitted:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.cosmos.blocks.events import read_facts
-from adapters.cosmos.blocks.history import BELIEVED, PATIENCE, History
+from adapters.cosmos.blocks.history import BELIEVED, DOUBTED, PATIENCE, History
+from adapters.sdk.backoff import FIRST
 from adapters.sdk.chain import Item
 from hub.core.errors import ChainUnreachable, HeaderNotFound
 from hub.core.lane import Side
 from hub.core.packet import MAX_SEQUENCE
 from hub.core.ranges import RangeSet
+from hub.core.time import Duration
 from tests.harness.clock import ManualClock, settle, until
 from tests.harness.comet_node import (
     ACKNOWLEDGEMENT,
@@ -235,6 +237,50 @@ async def test_a_node_that_hides_what_it_showed_before_is_left_for_another(past:
     assert len(past.node.called("doubt")) == 1
     await past.clock.advance(BELIEVED)
     assert await past.packets() == [1, 2]
+
+
+async def test_what_a_lie_hid_is_asked_for_again_soon_without_new_packets(past: Past) -> None:
+    past.node.produce(*past.node.send(CLIENT, 2))
+    past.node.hidden.add(11)
+    assert await past.packets() == []
+    assert past.see(past.node.produce()) == {CLIENT}  # the search is over
+    assert past.see(past.node.produce()) == set()
+    past.node.hidden.clear()
+    assert await past.packets() == []
+    await past.clock.advance(FIRST)
+    assert past.see(past.node.produce()) == {CLIENT}
+    assert await past.packets() == [1, 2]
+    assert past.see(past.node.produce()) == {CLIENT}
+    assert past.see(past.node.produce()) == set()
+
+
+async def test_a_lie_that_lasts_is_asked_about_less_and_less_often(past: Past) -> None:
+    past.node.produce(*past.node.send(CLIENT, 1))
+    past.node.hidden.add(11)
+    waits: list[int] = []
+    for _ in range(10):
+        assert await past.packets() == []
+        past.see(past.node.produce())
+        waits.append(0)
+        while CLIENT not in past.see(past.node.produce()):
+            await past.clock.advance(FIRST)
+            waits[-1] += FIRST
+    assert waits == [min(FIRST << tries, DOUBTED) for tries in range(10)]
+
+
+async def test_what_is_pruned_is_asked_for_again_after_a_while(past: Past) -> None:
+    past.node.produce(*past.node.send(CLIENT, 1))
+    for _ in range(5):
+        past.node.produce()
+    past.node.earliest = past.node.earliest_state = past.node.latest
+    assert await past.packets() == []
+    past.see(past.node.produce())
+    past.node.earliest = past.node.earliest_state = 1
+    await past.clock.advance(Duration(BELIEVED - 1))
+    assert past.see(past.node.produce()) == set()
+    await past.clock.advance(Duration(1))
+    assert past.see(past.node.produce()) == {CLIENT}
+    assert await past.packets() == [1]
 
 
 async def test_a_node_that_is_down_at_the_list_is_told(past: Past) -> None:

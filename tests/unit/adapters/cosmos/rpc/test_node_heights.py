@@ -92,3 +92,16 @@ async def test_where_no_node_answers_no_height_is_waited_for() -> None:
     async with comet(before=(NOWHERE,)) as node:
         with pytest.raises(ChainUnreachable):
             await node.above(0)
+
+
+async def test_the_lowest_height_is_that_of_the_node_that_keeps_most() -> None:
+    pruned, archive = ScriptedNode(BLOCKS[3:]), ScriptedNode(BLOCKS)
+    async with comet(pruned, archive, before=(NOWHERE,)) as node:
+        assert (await node.status()).earliest == 4
+        assert await node.lowest() == 1
+
+
+async def test_the_lowest_height_is_not_known_where_no_node_answers() -> None:
+    async with comet(before=(NOWHERE,)) as node:
+        with pytest.raises(ChainUnreachable):
+            await node.lowest()
