@@ -150,6 +150,7 @@ class Submitter:
                 if refusal.kind in _PUT_OFF and tries < MAX_TRIES:
                     await self._put_off(signer, refusal.kind)
                 elif refusal.kind is Kind.OUT_OF_GAS and refused and tries < MAX_TRIES:
+                    _log.info("gas_too_low", signer=signer.key.address, limit=refused.gas_limit)
                     self._gas.ran_out(refused.kinds, refused.gas_limit)
                 else:
                     signer.doubt()  # it may be refused for what is believed of the account
@@ -162,13 +163,7 @@ class Submitter:
         result = await asyncio.shield(sent.outcome)
         if not result.code:
             return result
-        subject = replace(
-            self._subject(sent.signer, about),
-            gas_used=result.gas_used,
-            gas_limit=sent.gas_limit,
-            transaction=sent.hash.hex(),
-        )
-        return self._refused(result.codespace, result.code, result.log, subject)
+        return self._failure(sent.signer, sent.hash, sent.gas_limit, result, about)
 
     async def judge(
         self, signer: Signer, messages: Sequence[Message], about: Subject = UNKNOWN
@@ -324,7 +319,8 @@ class Submitter:
     async def _outcome(self, signer: Signer, one: Signed) -> TxResult:
         try:
             result = await self._blocks.outcome(one.hash, one.timeout_height)
-        except TransactionLost:
+        except TransactionLost as error:
+            _log.warning("transaction_lost", reason=error.reason, detail=str(error))
             signer.doubt()
             raise
         finally:
@@ -332,7 +328,10 @@ class Submitter:
             signer.ended(one.hash)
         if not result.code:
             self._gas.learned(one.kinds, result.gas_used)
-        elif result.gas_used >= one.gas_limit:
+            return result
+        why = self._failure(signer, one.hash, one.gas_limit, result, UNKNOWN).error
+        _log.warning("transaction_failed", reason=why.reason, detail=str(why))
+        if result.gas_used >= one.gas_limit:
             self._gas.ran_out(one.kinds, one.gas_limit)
         return result
 
@@ -345,6 +344,18 @@ class Submitter:
             timeout_height=signed.timeout_height,
         )
         return self._refused(answer.codespace, answer.code, answer.log, subject)
+
+    def _failure(
+        self, signer: Signer, tx: bytes, gas_limit: int, result: TxResult, about: Subject
+    ) -> Refusal:
+        """Why the transaction with the hash *tx* did nothing in its block."""
+        subject = replace(
+            self._subject(signer, about),
+            gas_used=result.gas_used,
+            gas_limit=gas_limit,
+            transaction=tx.hex(),
+        )
+        return self._refused(result.codespace, result.code, result.log, subject)
 
     def _refused(self, codespace: str, code: int, log: str, subject: Subject) -> Refusal:
         kind = kind_of(codespace, code)
