@@ -23,6 +23,7 @@ from hub.core.time import SECOND, Duration, Timestamp
 from hub.exchange import vitals
 from hub.ports.registry import Topic
 from hub.registry.registry import PostgresRegistry
+from hub.wire import tracing
 from hub.wire.identity.credentials import server_credentials
 from relayer.gateway import CHANNEL_OPTIONS, RelayGateway
 from relayer.openings import Openings
@@ -93,6 +94,7 @@ class RelayerApp:
         self.board = Switchboard(
             registry, clock or SystemClock(), randomness or SystemRandomness(), pool, config.name
         )
+        self.board.tracing = tracing.start(config.trace_endpoint, "ydhub-relayer", config.name)
         self.board.pool_of = partial(self.telemetry.pool_of, pool)
         self.gateway = RelayGateway(self.board, self.telemetry, config.trust_domain)
         self._server = grpc.aio.server(options=CHANNEL_OPTIONS, maximum_concurrent_rpcs=256)
@@ -133,6 +135,7 @@ class RelayerApp:
             self._metrics.shutdown()
             self._metrics.server_close()
         self.board.pool.shutdown(wait=False, cancel_futures=True)
+        self.board.tracing.close()
         _log.info("relayer_stopped", name=self._config.name)
 
     def _serve_metrics(self) -> None:

@@ -36,6 +36,8 @@ class RelayerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tls: Tls
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """Loopback port of the Prometheus metrics; 0 serves none."""
+    trace_endpoint: str = ""
+    """Where OpenTelemetry traces go, as http://127.0.0.1:4317; empty keeps none."""
     verification_threads: Annotated[int, Meta(ge=1, le=64)] = 2
     """Threads of the verification pool; the signature libraries release the interpreter."""
     log_format: Literal["json", "console"] = "json"

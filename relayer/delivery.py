@@ -8,6 +8,7 @@ Source: design section 5 ("delivers [updates, packets] in order") and section 3 
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
@@ -195,7 +196,8 @@ class Delivery:
         execution.possible_duplicate = again
         execution.receive.CopyFrom(receive)
         sequences = RangeSet.of([packet.sequence for packet in packets])
-        return Part(execution, lambda report: self._read(sequences, report))
+        read = partial(self._read, sequences)
+        return Part(execution, read, sequences=lambda: sequences)
 
     async def _pass_over(self, gone: Gone) -> Part:
         """The execution that shows the gateway what is gone."""

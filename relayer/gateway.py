@@ -182,6 +182,7 @@ class RelayGateway(service.RelayServiceServicer):
         first = await self._hello(frames)
         await self._check(peer, first.hello)
         session = Session(peer, first, self._board.clock)
+        session.tracing = self._board.tracing
         before = self._newest.get(peer)
         if before is not None:
             before.end(AdapterOffline(peer=peer))

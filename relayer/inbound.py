@@ -9,6 +9,7 @@ Source: design section 5; reliability notes section 6, crash points C1 to C4.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
 import structlog
@@ -37,6 +38,7 @@ from hub.wire.frames import (
     decode_frame,
     ranges_to_proto,
 )
+from hub.wire.tracing import Stage
 from relayer.failpoints import Failpoint, hit
 from relayer.steps.flow import Added, Ended, Lapsed
 from relayer.verdicts import broken, verdict
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from hub.core.lane import LaneKey
     from hub.exchange.outcomes import ProvenOutcomes
     from hub.ports.leases import Fence
+    from hub.wire.tracing import Span
     from relayer.headers import HeaderKeeper
     from relayer.session import Session
     from relayer.switchboard import LaneDesk, Switchboard
@@ -149,15 +152,10 @@ class Inbound:
     async def _packets(self, frame: PacketsFrame, shown: pb.AdapterFrame) -> Judgement:
         desk = await self._desk(frame.lane, frame.lane.source_peer)
         packets.check_accepts(desk.view)
-        root = await self._root(frame.proof_height)
-        proven = await self._run(prove_packets, root, frame)
-        hit(Failpoint.PACKETS_VERIFIED)
-        async with desk.accepting:
-            judgement, view = await packets.accept(
-                self._board.registry, self._fence, desk.view, desk.routes, proven
-            )
-            hit(Failpoint.PACKETS_COMMITTED)
-            desk.accepted(view, judgement.accepted)
+        items = partial(RangeSet.of, (packet.sequence for packet in frame.packets))
+        tracing, lane = self._board.tracing, desk.key.name
+        with tracing.stage(Stage.ACCEPT, lane, items, shown.trace) as span:
+            judgement = await self._accept(desk, frame, span)
         await self._keep_conflict(desk, judgement, shown)
         taken = judgement.accepted
         if taken:
@@ -167,14 +165,35 @@ class Inbound:
             self._telemetry.accepted(desk.key, len(taken), len(judgement.denied))
         return judgement
 
+    async def _accept(self, desk: LaneDesk, frame: PacketsFrame, span: Span) -> Judgement:
+        """What became of the packets that *frame* proves, durable."""
+        tracing = self._board.tracing
+        with tracing.part(Stage.VERIFY, span):
+            root = await self._root(frame.proof_height)
+            proven = await self._run(prove_packets, root, frame)
+        hit(Failpoint.PACKETS_VERIFIED)
+        with tracing.part(Stage.STORE, span):
+            async with desk.accepting:
+                judgement, view = await packets.accept(
+                    self._board.registry, self._fence, desk.view, desk.routes, proven
+                )
+                hit(Failpoint.PACKETS_COMMITTED)
+                desk.accepted(view, judgement.accepted)
+        return judgement
+
     async def _acknowledgements(
         self, frame: AcknowledgementsFrame, shown: pb.AdapterFrame
     ) -> Judgement:
         desk = await self._desk(frame.lane, frame.lane.destination_peer)
         outcomes.check_takes_outcomes(desk.view)
-        root = await self._root(frame.proof_height)
-        proven = await self._run(prove_acknowledgements, root, frame)
-        judgement = await self.record_outcomes(desk, proven, shown)
+        tracing, lane = self._board.tracing, desk.key.name
+        items = partial(RangeSet.of, frame.sequences)
+        with tracing.stage(Stage.ACKNOWLEDGE, lane, items, shown.trace) as span:
+            with tracing.part(Stage.VERIFY, span):
+                root = await self._root(frame.proof_height)
+                proven = await self._run(prove_acknowledgements, root, frame)
+            with tracing.part(Stage.STORE, span):
+                judgement = await self.record_outcomes(desk, proven, shown)
         unknown = [s for s, error in judgement.refused if isinstance(error, PacketNotFound)]
         if unknown:
             desk.answered(RangeSet.of(unknown))

@@ -14,6 +14,7 @@ import structlog
 
 from hub.core.errors import HubError
 from hub.core.ranges import EMPTY, RangeSet
+from hub.wire.tracing import Stage
 from relayer.failpoints import Failpoint, hit
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ class Part:
     execution: pb.Execution
     read: Callable[[pb.ExecutionReport], Found]
     """May raise ``Malformed``."""
+    stage: Stage = Stage.DELIVER
+    sequences: Callable[[], RangeSet] = lambda: EMPTY
+    """The packets that it is of."""
 
 
 async def planned(part: Part) -> Part:
@@ -79,8 +83,12 @@ async def carry_parts(
 async def _execute(
     session: Session, part: Part, sent: Failpoint, goes_on: Callable[[], None]
 ) -> Found | HubError:
+    execution, stage = part.execution, part.stage
     try:
-        return part.read(await session.execute(part.execution, lambda: hit(sent)))
+        with session.tracing.stage(stage, execution.lane, part.sequences) as span:
+            if span.context:
+                execution.trace = span.context
+            return part.read(await session.execute(execution, lambda: hit(sent)))
     except HubError as error:
         return error
     finally:

@@ -27,6 +27,7 @@ from hub.core.errors import (
 )
 from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire.frames import item_count
+from hub.wire.tracing import OFF
 from relayer.deadline import within
 from relayer.refusals import read_refusal
 
@@ -97,6 +98,7 @@ class Session:
         """Executions that the adapter takes at once."""
         self._executions = asyncio.Semaphore(self.execution_credits)
         self._is_draining = False
+        self.tracing = OFF
 
     @property
     def load(self) -> dict[str, int]:

@@ -23,6 +23,7 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_acknowledgement
+from hub.wire.tracing import Stage
 from relayer.delivery import exceptions, log_parked, stored_proof
 from relayer.failpoints import Failpoint, hit
 from relayer.merging import merged
@@ -178,7 +179,12 @@ class Settlement:
             outcomes, execution = await self._acknowledge(outcomes, packets, stored)
         execution.possible_duplicate = again
         indexes = {outcome.sequence: outcome.outcome_index for outcome in outcomes}
-        return Part(execution, lambda report: self._read(indexes, report))
+        return Part(
+            execution,
+            lambda report: self._read(indexes, report),
+            Stage.SETTLE,
+            lambda: RangeSet.of(indexes),
+        )
 
     async def _acknowledge(
         self,

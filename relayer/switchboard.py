@@ -14,6 +14,7 @@ from hub.core.errors import AdapterOffline
 from hub.core.lane import LaneSide
 from hub.core.ranges import EMPTY, RangeSet
 from hub.ports.caller import Caller
+from hub.wire.tracing import OFF
 from relayer.headers import HeaderKeeper
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Switchboard:
         self.pool = pool
         self.pool_of: Callable[[PeerId], Executor] = lambda _: pool
         """Where what a peer shows is verified."""
+        self.tracing = OFF
         self.name = name
         self.desks: dict[LaneKey, LaneDesk] = {}
         self.sessions: dict[PeerId, Session] = {}

@@ -88,6 +88,8 @@ class CosmosConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Longest wait for one answer of a node."""
     execution_credits: int = 16
     """Executions of the relayer that may run at once, and so stand in one block."""
+    trace_endpoint: str = ""
+    """Where OpenTelemetry traces go, as http://127.0.0.1:4317; empty keeps none."""
     log_format: str = "json"
     """``json``, or ``console`` for people."""
 

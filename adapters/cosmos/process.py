@@ -25,6 +25,7 @@ from adapters.sdk.clock import SystemClock, SystemRandomness
 from adapters.sdk.directory import lock
 from adapters.sdk.session import City
 from hub.core.errors import FieldInvalid
+from hub.wire import tracing
 
 if TYPE_CHECKING:
     from adapters.cosmos.config import CosmosConfig
@@ -50,6 +51,8 @@ class CosmosProcess:
         chain = CosmosAdapter(node, self._blocks, self._submitter, executor)
         with ExitStack() as opened:
             accepted = _accepted_log(Path(config.directory), opened)
+            traces = tracing.start(config.trace_endpoint, "ydhub-cosmos", config.peer)
+            opened.callback(traces.close)
             self._client = AdapterClient(
                 City(
                     chain=chain,
@@ -59,6 +62,7 @@ class CosmosProcess:
                     randomness=randomness,
                     adapter=ADAPTER,
                     execution_credits=config.execution_credits,
+                    tracing=traces,
                 ),
                 Relayers(
                     addresses=config.relayers,

@@ -15,6 +15,7 @@ from adapters.sdk.failpoints import Failpoint, hit
 from adapters.sdk.wire.decode import execution_from_proto
 from adapters.sdk.wire.encode import refusal_to_proto, report_to_proto
 from hub.core.errors import CreditsSpent, HubError
+from hub.wire.tracing import OFF, Stage
 
 if TYPE_CHECKING:
     from ydhub.relay.v1 import relay_pb2 as pb
@@ -40,6 +41,7 @@ class Executions:
         self._tasks = tasks
         self._credits = credits_granted
         self._running = 0
+        self.tracing = OFF
         self._ended = asyncio.Event()
 
     def begin(self, execution: pb.Execution) -> None:
@@ -72,7 +74,7 @@ class Executions:
         number = execution.execution_id
         try:
             self._check_credits()
-            result = await self._chain.execute(execution_from_proto(execution))
+            result = await self._execute(execution)
         except HubError as error:
             _log.warning(
                 "execution_refused",
@@ -96,6 +98,12 @@ class Executions:
                 detail=str(entry.error),
             )
         return report_to_proto(number, result)
+
+    async def _execute(self, execution: pb.Execution) -> ExecutionResult:
+        asked = execution_from_proto(execution)
+        lane, before = execution.lane, execution.trace
+        with self.tracing.stage(Stage.EXECUTE, lane, lambda: asked.sequences, before):
+            return await self._chain.execute(asked)
 
     def _check_credits(self) -> None:
         if self._running > self._credits:

@@ -27,6 +27,7 @@ from hub.core.lane import Side
 from hub.core.paths import acknowledgement_key, commitment_key
 from hub.core.time import SECOND, Duration, Timestamp
 from hub.wire.frames import MAX_FRAME_BYTES
+from hub.wire.tracing import OFF, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,7 @@ class Pump:
         self._tries = 0
         self._paused_until = Timestamp(0)
         self._is_draining = False
+        self.tracing = OFF
 
     def begin(self, *, client_height: int, anchor_height: int, item_credits: int) -> None:
         """The hub client stands at *client_height*, 0 before the header at *anchor_height*."""
@@ -229,11 +231,14 @@ class Pump:
         frame, sequences = await self._frame(lane, _that_fit(found), at)
         if len(found) == turn.limit or len(sequences) < len(found):
             self._outbox.put_back(lane)
-        await self.show_header(at)
-        await self._stream.send(
-            frame,
-            lambda frame_id: self._outbox.sent(frame_id, lane, sequences, self._clock.monotonic()),
-        )
+        with self.tracing.stage(Stage.SHOW, lane.key.name, lambda: sequences) as span:
+            if span.context:
+                frame.trace = span.context
+            await self.show_header(at)
+            await self._stream.send(
+                frame,
+                lambda number: self._outbox.sent(number, lane, sequences, self._clock.monotonic()),
+            )
         hit(Failpoint.ITEMS_SHOWN)
 
     async def _frame(

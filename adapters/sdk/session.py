@@ -31,6 +31,7 @@ from hub.core.errors import (
 )
 from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire.status import RemoteError
+from hub.wire.tracing import OFF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from hub.core.height import Height
     from hub.core.lane import LaneKey, Side
     from hub.core.ranges import RangeSet
+    from hub.wire.tracing import Tracing
 
 PROTOCOL_VERSIONS: Final = (1,)
 HEARTBEAT: Final = Duration(SECOND)
@@ -68,6 +70,7 @@ class City:
     """The adapter's own name and version, for the relayer's logs."""
     execution_credits: int = 16
     """Executions that may run at once."""
+    tracing: Tracing = OFF
 
 
 class Session:
@@ -81,6 +84,7 @@ class Session:
         self._relayer = ""
         self._recorded = asyncio.Event()
         self.pump = Pump(city.chain, stream, city.clock, city.randomness, self._record)
+        self.pump.tracing = city.tracing
         self._executions: Executions | None = None
         self._requests: Requests | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -142,6 +146,7 @@ class Session:
         city = self._city
         self._tasks = tasks
         self._executions = Executions(city.chain, self._stream, tasks, city.execution_credits)
+        self._executions.tracing = city.tracing
         self._requests = Requests(city.chain, city.anchors, self._stream, self.pump, tasks)
         for work in (
             self._read(self._executions, self._requests),

@@ -80,6 +80,8 @@ class SimchainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     A block of them all, 256 packets each, is made well within the three seconds of a session's
     silence.
     """
+    trace_endpoint: str = ""
+    """Where OpenTelemetry traces go, as http://127.0.0.1:4317; empty keeps none."""
     log_format: str = "json"
     """``json``, or ``console`` for people."""
 

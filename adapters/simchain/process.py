@@ -30,11 +30,13 @@ from adapters.simchain.offences import Offences
 from adapters.simchain.service import Owner, SimchainService
 from hub.core.errors import FieldInvalid
 from hub.light_clients.cometbft.client import CometBftClient
+from hub.wire import tracing
 from hub.wire.identity.credentials import server_credentials
 
 if TYPE_CHECKING:
     from adapters.sdk.clock import Clock, Randomness
     from adapters.simchain.config import SimchainConfig
+    from hub.wire.tracing import Tracing
 
 ADAPTER: Final = "simchain"
 STOP_WITHIN_S: Final = 2
@@ -64,7 +66,9 @@ class SimchainProcess:
             accepted = opened.enter_context(closing(AcceptedLog(directory / "accepted.jsonl")))
             chain = Chain(config.chain, CometBftClient(), blocks)
             self.node = Node(chain, clock)
-            self._client = _client(config, self.node, accepted, clock, randomness)
+            traces = tracing.start(config.trace_endpoint, "ydhub-simchain", config.peer)
+            opened.callback(traces.close)
+            self._client = _client(config, self.node, accepted, clock, randomness, traces=traces)
             owner = Owner(
                 peer=config.peer_id,
                 trust_domain=config.trust_domain,
@@ -143,6 +147,8 @@ def _client(
     accepted: AcceptedLog,
     clock: Clock,
     randomness: Randomness,
+    *,
+    traces: Tracing,
 ) -> AdapterClient:
     city = City(
         chain=SimchainAdapter(node),
@@ -152,6 +158,7 @@ def _client(
         randomness=randomness,
         adapter=ADAPTER,
         execution_credits=config.execution_credits,
+        tracing=traces,
     )
     tls = config.tls
     relayers = Relayers(

@@ -38,8 +38,13 @@ class AdapterFrame(_message.Message):
     REPORT_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     MISBEHAVIOUR_FIELD_NUMBER: _builtins.int
+    TRACE_FIELD_NUMBER: _builtins.int
     frame_id: _builtins.int
     """Rises by one with each frame of a session, from 1; the relayer's verdicts name it."""
+    trace: _builtins.str
+    """Trace context of the span that the frame comes from, as W3C's traceparent; empty where the
+    adapter keeps no traces. It decides nothing.
+    """
     @_builtins.property
     def hello(self) -> Global___Hello:
         """First frame of a session, and only that."""
@@ -94,10 +99,11 @@ class AdapterFrame(_message.Message):
         report: Global___ExecutionReport | None = ...,
         answer: Global___Answer | None = ...,
         misbehaviour: Global___Misbehaviour | None = ...,
+        trace: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["absence", b"absence", "acknowledgements", b"acknowledgements", "answer", b"answer", "body", b"body", "credits", b"credits", "headers", b"headers", "heartbeat", b"heartbeat", "hello", b"hello", "misbehaviour", b"misbehaviour", "packets", b"packets", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["absence", b"absence", "acknowledgements", b"acknowledgements", "answer", b"answer", "body", b"body", "credits", b"credits", "frame_id", b"frame_id", "headers", b"headers", "heartbeat", b"heartbeat", "hello", b"hello", "misbehaviour", b"misbehaviour", "packets", b"packets", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absence", b"absence", "acknowledgements", b"acknowledgements", "answer", b"answer", "body", b"body", "credits", b"credits", "frame_id", b"frame_id", "headers", b"headers", "heartbeat", b"heartbeat", "hello", b"hello", "misbehaviour", b"misbehaviour", "packets", b"packets", "report", b"report", "trace", b"trace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["hello", "heartbeat", "credits", "headers", "packets", "acknowledgements", "absence", "report", "answer", "misbehaviour"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
@@ -903,6 +909,7 @@ class Execution(_message.Message):
     MISBEHAVIOUR_FIELD_NUMBER: _builtins.int
     PASS_OVER_FIELD_NUMBER: _builtins.int
     IN_ORDER_FIELD_NUMBER: _builtins.int
+    TRACE_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.int
     """Names it in the report; unique in a session."""
     lane: _builtins.str
@@ -914,6 +921,10 @@ class Execution(_message.Message):
     in_order: _builtins.bool
     """Whether packets must be received in their order: after one that is refused, unless its timeout
     has passed, nothing is executed.
+    """
+    trace: _builtins.str
+    """Trace context of the span that it comes from, as W3C's traceparent; empty where the relayer
+    keeps no traces. It decides nothing.
     """
     @_builtins.property
     def updates(self) -> _containers.RepeatedCompositeFieldContainer[Global___UpdateStep]:
@@ -953,10 +964,11 @@ class Execution(_message.Message):
         misbehaviour: Global___Misbehaviour | None = ...,
         pass_over: Global___PassOver | None = ...,
         in_order: _builtins.bool = ...,
+        trace: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "action", b"action", "misbehaviour", b"misbehaviour", "pass_over", b"pass_over", "receive", b"receive", "time_out", b"time_out"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "action", b"action", "client", b"client", "execution_id", b"execution_id", "in_order", b"in_order", "lane", b"lane", "misbehaviour", b"misbehaviour", "pass_over", b"pass_over", "possible_duplicate", b"possible_duplicate", "receive", b"receive", "time_out", b"time_out", "updates", b"updates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "action", b"action", "client", b"client", "execution_id", b"execution_id", "in_order", b"in_order", "lane", b"lane", "misbehaviour", b"misbehaviour", "pass_over", b"pass_over", "possible_duplicate", b"possible_duplicate", "receive", b"receive", "time_out", b"time_out", "trace", b"trace", "updates", b"updates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["receive", "acknowledge", "time_out", "misbehaviour", "pass_over"]  # noqa: Y015
     _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
