@@ -18,6 +18,7 @@ ELSEWHERE = {
     "hub/registry": "tests/registry: the memory twin and Postgres under the same assertions",
     "hub/server/services": "tests/rpc: over the wire",
     "hub/server/interceptors": "tests/rpc: around real calls, in test_calls and test_authority",
+    "hub/server/enrolment.py": "tests/rpc/test_certificate_service.py",
     "hub/server/health.py": "tests/rpc/test_calls.py",
     "hub/server/reflection.py": "tests/rpc/test_calls.py",
     "hub/server/server.py": "tests/rpc: every test starts one",

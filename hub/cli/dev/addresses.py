@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hub.core.ids import PeerId
 
 HOST: Final = "127.0.0.1"
-_PROCESSES: Final = {"metrics": "relayer", "hub_metrics": "hub"}
+_PROCESSES: Final = {"metrics": "relayer", "hub_metrics": "hub", "enrolment": "hub"}
 """Whose a listener is that has another name."""
 
 
@@ -30,6 +30,8 @@ class Addresses:
     metrics: str
     """Of the relayer."""
     hub_metrics: str
+    enrolment: str
+    """Where cities enrol at the hub."""
     chains: Mapping[PeerId, str]
 
 
@@ -44,6 +46,7 @@ def read(file: Path) -> Mapping[str, str]:
         "relayer": known.get("relayer", {}).get("address"),
         "metrics": known.get("relayer", {}).get("metrics"),
         "hub_metrics": known.get("hub", {}).get("metrics"),
+        "enrolment": known.get("hub", {}).get("enrolment"),
         **known.get("chains", {}),
     }
     return {name: value for name, value in found.items() if isinstance(value, str)}
@@ -51,7 +54,7 @@ def read(file: Path) -> Mapping[str, str]:
 
 def choose(known: Mapping[str, str], is_running: Callable[[str], bool]) -> Addresses:
     """Known addresses of what runs, or where nobody else listens; a free port for the rest."""
-    names = ("hub", "relayer", "metrics", "hub_metrics", *CHAINS)
+    names = ("hub", "relayer", "metrics", "hub_metrics", "enrolment", *CHAINS)
     found: dict[str, str] = {}
     with ExitStack() as stack:
         for name in names:
@@ -65,6 +68,7 @@ def choose(known: Mapping[str, str], is_running: Callable[[str], bool]) -> Addre
         relayer=found["relayer"],
         metrics=found["metrics"],
         hub_metrics=found["hub_metrics"],
+        enrolment=found["enrolment"],
         chains={peer: found[peer] for peer in CHAINS},
     )
 

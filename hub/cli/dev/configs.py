@@ -56,9 +56,14 @@ def hub_config(layout: Layout, addresses: Addresses, database_url: str) -> dict[
         "database_url": database_url,
         "reflection": True,
         "metrics_port": _port(addresses.hub_metrics),
+        "enrolment_listen": addresses.enrolment,
         "notice_s": 0,
         "drain_s": 5,
         "tls": _tls(layout, HUB),
+        "issuer": {
+            "cert_file": str(layout.ca / "ca.crt"),
+            "key_file": str(layout.ca / "ca.key"),
+        },
     }
 
 
@@ -104,6 +109,7 @@ def dev_file(addresses: Addresses) -> dict[str, object]:
         "hub": {
             "server": addresses.hub,
             "metrics": addresses.hub_metrics,
+            "enrolment": addresses.enrolment,
             "trust_domain": TRUST_DOMAIN,
         },
         "tls": {"cert": "certs/admin.crt", "key": "certs/admin.key", "ca": "ca/ca.crt"},

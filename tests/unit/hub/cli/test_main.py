@@ -20,11 +20,16 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     for name in GROUPS:
         found = ydhub.get_command(click.Context(ydhub), name)
         assert found is not None
-        if isinstance(found, click.Group):
-            for verb, command in found.commands.items():
-                yield f"{name} {verb}", command
-        else:
-            yield name, found
+        yield from commands_of(name, found)
+
+
+def commands_of(words: str, found: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """The commands of a group, or the command itself."""
+    if not isinstance(found, click.Group):
+        yield words, found
+        return
+    for verb, command in found.commands.items():
+        yield from commands_of(f"{words} {verb}", command)
 
 
 def test_every_group_is_what_its_table_says() -> None:

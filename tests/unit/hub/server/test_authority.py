@@ -68,6 +68,6 @@ def test_relayers_read_and_change_nothing() -> None:
     verbs = {
         name.rpartition("/")[2]
         for name, rule in RULES.items()
-        if RELAYER.role in rule.roles and name.startswith("/ydhub.")
+        if RELAYER.role in rule.roles and name.startswith("/ydhub.") and not rule.is_own
     }
     assert all(verb.startswith(("Get", "List", "Explain")) for verb in verbs)

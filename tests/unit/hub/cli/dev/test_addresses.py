@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def all_of(found: Addresses) -> list[str]:
-    own = [found.hub, found.relayer, found.metrics, found.hub_metrics]
+    own = [found.hub, found.relayer, found.metrics, found.hub_metrics, found.enrolment]
     return [*own, *found.chains.values()]
 
 
 def test_every_listener_has_a_port_of_its_own() -> None:
     found = choose({}, lambda _: False)
-    assert len(set(all_of(found))) == 4 + len(CHAINS)
+    assert len(set(all_of(found))) == 5 + len(CHAINS)
     for address in all_of(found):
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", int(address.rpartition(":")[2])))
@@ -29,6 +29,7 @@ def test_addresses_are_kept_where_nobody_else_listens() -> None:
     first = choose({}, lambda _: False)
     known = {"hub": first.hub, "relayer": first.relayer, "metrics": first.metrics}
     known["hub_metrics"] = first.hub_metrics
+    known["enrolment"] = first.enrolment
     known.update({str(peer): address for peer, address in first.chains.items()})
     assert choose(known, lambda _: False) == first
     with socket.socket() as stranger:

@@ -29,6 +29,7 @@ CHOSEN = Addresses(
     relayer="r:1",
     metrics="r:2",
     hub_metrics="h:2",
+    enrolment="h:3",
     chains=dict.fromkeys(CHAINS, "c:1"),
 )
 

@@ -24,6 +24,7 @@ ADDRESSES = Addresses(
     relayer="127.0.0.1:1002",
     metrics="127.0.0.1:1003",
     hub_metrics="127.0.0.1:1004",
+    enrolment="127.0.0.1:1005",
     chains={peer: f"127.0.0.1:200{at}" for at, peer in enumerate(CHAINS)},
 )
 URL = "postgresql+asyncpg://postgres@/ydhub?host=%2Fnet"
