@@ -27,6 +27,7 @@ from hub.wire import tracing
 from hub.wire.identity.credentials import server_credentials
 from relayer.gateway import CHANNEL_OPTIONS, RelayGateway
 from relayer.openings import Openings
+from relayer.presence import Presence
 from relayer.switchboard import Switchboard
 from relayer.telemetry import Telemetry
 
@@ -97,6 +98,7 @@ class RelayerApp:
         self.board.tracing = tracing.start(config.trace_endpoint, "ydhub-relayer", config.name)
         self.board.pool_of = partial(self.telemetry.pool_of, pool)
         self.gateway = RelayGateway(self.board, self.telemetry, config.trust_domain)
+        self.presence = Presence(self.board, self.gateway, config.advertise, version("ydhub"))
         self._server = grpc.aio.server(options=CHANNEL_OPTIONS, maximum_concurrent_rpcs=256)
         self._background: list[asyncio.Task[None]] = []
         self._metrics: WSGIServer | None = None
@@ -119,17 +121,19 @@ class RelayerApp:
             loop.create_task(self._follow_changes()),
             loop.create_task(self.gateway.revocations.run(self.board.clock)),
             loop.create_task(self._open_lanes()),
+            loop.create_task(self.presence.run(f"{listen.rpartition(':')[0]}:{port}")),
         ]
         _log.info("relayer_started", name=self._config.name, listen=listen, port=port)
         return port
 
     async def stop(self) -> None:
         """Sessions are drained, leases given back, nothing runs any more."""
-        await self.gateway.drain(DRAIN_WITHIN)
+        await self.gateway.drain(DRAIN_WITHIN, await self.presence.others())
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.gateway.stop()
+        await self.presence.end()
         await self._server.stop(STOP_WITHIN_S)
         if self._metrics is not None:
             self._metrics.shutdown()
@@ -173,9 +177,22 @@ class RelayerApp:
                 await self._lanes_changed(owners, change.key)
             case Topic.CERTIFICATES:
                 pass  # the gateway's revocations follow these
+            case Topic.RELAYERS | Topic.FORWARDED | Topic.ANSWERED:
+                self._others_changed(change)
             case Topic.PEERS:
                 # A freeze also tells of each lane that it stops.
                 await self._peer_changed(parse_peer_id(change.key))
+
+    def _others_changed(self, change: Change) -> None:
+        """Another process asks something, answers something, or comes, drains or goes."""
+        if change.topic is Topic.RELAYERS:
+            self.presence.told()
+        elif change.topic is Topic.ANSWERED:
+            self.board.forwarder.told(int(change.key))
+        else:
+            owner = self.gateway.owners.get(parse_peer_id(change.key))
+            if owner is not None:
+                owner.forwarded()
 
     async def _peer_changed(self, peer: PeerId) -> None:
         is_frozen = await self.board.refresh(peer)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from hub.core.ids import ClientId, PeerId
     from hub.core.time import Timestamp
     from relayer.headers import HeaderKeeper
+    from relayer.remote import RemoteSession
     from relayer.session import Session
 
 MAX_STEPS: Final = 64
@@ -90,7 +91,7 @@ class Mirror:
 class ChainClients:
     """The clients of one attached chain, by native id."""
 
-    def __init__(self, session: Session, keeper: HeaderKeeper) -> None:
+    def __init__(self, session: Session | RemoteSession, keeper: HeaderKeeper) -> None:
         """Clients behind *session*, proven under the roots of *keeper*'s chain."""
         self._session = session
         self._keeper = keeper

@@ -34,6 +34,8 @@ class RelayerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     trust_domain: str
     """Of the SPIFFE identities that it believes."""
     tls: Tls
+    advertise: str = ""
+    """Where adapters reach it, host:port, as they write it; where it listens if empty."""
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """Loopback port of the Prometheus metrics; 0 serves none."""
     trace_endpoint: str = ""

@@ -39,9 +39,10 @@ from relayer.owner import LEASE, PeerOwner
 from relayer.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Coroutine, Sequence
 
     from hub.core.ids import PeerId
+    from hub.core.relayer import Relayer
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
     from relayer.switchboard import Switchboard
@@ -57,6 +58,8 @@ MAX_STREAMS: Final = 16
 HELLO_WITHIN: Final = Duration(5 * SECOND)
 WRITE_WITHIN: Final = Duration(10 * SECOND)
 """An adapter that does not take a frame for that long has missed every heartbeat, and is gone."""
+LEAVES_WITHIN: Final = Duration(12 * SECOND)
+"""An adapter that drains takes at most ten."""
 LAST_WRITE_WITHIN: Final = Duration(SECOND)
 LEASE_RETRY: Final = Duration(200 * MILLISECOND)
 LEASE_WITHIN: Final = Duration(7 * SECOND)
@@ -102,7 +105,10 @@ class RelayGateway(service.RelayServiceServicer):
         self._streams: Counter[PeerId] = Counter()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
+        self._leaving: dict[Session, asyncio.Task[None]] = {}
+        """Sessions that are told to go, each with what sees to it."""
         self._draining = False
+        self._stopping = False
 
     async def Attach(  # type: ignore[override]  # grpc.aio's other form: writes, yields nothing
         self,
@@ -129,22 +135,48 @@ class RelayGateway(service.RelayServiceServicer):
             if not self._streams[peer]:
                 del self._streams[peer]
 
-    async def drain(self, limit: Duration) -> None:
+    async def drain(self, limit: Duration, others: Sequence[Relayer] = ()) -> None:
         """Every adapter is told to dial another relayer; no session begins any more.
 
-        Returns when all have gone, or *limit* (ns) later.
+        *others* take them in turn. Returns when all have gone, or *limit* (ns) later.
         """
-        self._draining = True
-        for session in self._newest.values():
-            session.drain()
+        self._stopping = True
+        self.take_sessions(False, others)
         try:
             await within(self._board.clock, limit, "drain", self._is_empty.wait())
         except AnswerOverdue:
             _log.warning("drain_overdue", sessions=len(self._newest))
 
+    def take_sessions(self, takes: bool, others: Sequence[Relayer]) -> None:  # noqa: FBT001
+        """Whether sessions begin and stay here; if not, all go to *others* in turn."""
+        self._draining = self._stopping or not takes
+        if not self._draining:
+            return
+        for at, peer in enumerate(list(self._newest)):
+            self.hand_over(peer, others[at % len(others)].address if others else "")
+
+    def hand_over(self, peer: PeerId, prefer: str) -> None:
+        """*peer*'s adapter finishes what is in flight and dials *prefer*, host:port, if it can.
+
+        One that does not go in time is sent away.
+        """
+        session = self._newest.get(peer)
+        if session is None or session in self._leaving:
+            return
+        session.drain(prefer)
+        self._leaving[session] = asyncio.ensure_future(self._see_off(session))
+
+    async def _see_off(self, session: Session) -> None:
+        try:
+            await within(self._board.clock, LEAVES_WITHIN, "drain", session.ended.wait())
+        except AnswerOverdue:
+            session.end(ShuttingDown())
+        finally:
+            del self._leaving[session]
+
     async def stop(self) -> None:
         """Every session has ended and every lease is given back."""
-        self._draining = True
+        self._stopping = self._draining = True
         for session in self._newest.values():
             session.end(ShuttingDown())
         for lock in list(self._locks.values()):

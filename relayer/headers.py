@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
     from hub.ports.registry import Registry
+    from relayer.remote import Forwarder, RemoteSession
     from relayer.session import Session
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class HeaderKeeper:
         self._latest: ConsensusState | None = hub_client.latest
         self._recent = RecentHeaders(registry.clients, hub_client.peer)
         self._refreshing = asyncio.Lock()
+        self.elsewhere: Forwarder | None = None
+        """Asks the process that adds headers, while this one is a reader."""
 
     @property
     def peer(self) -> PeerId:
@@ -189,6 +192,9 @@ class HeaderKeeper:
         known = await self._recent.header(height)
         if known is not None:
             return known
+        if self._writer is None and self.elsewhere is not None:
+            await self.elsewhere.session(self.peer).have_header(height)
+            return await self._stored(height)
         header = await self._fetch(height)
         _check_height(await self.add([header]), height)
         return header
@@ -360,12 +366,24 @@ class HeaderKeeper:
         if self._latest is None or newest.height > self._latest.height:
             self._latest = newest
 
+    async def _stored(self, height: int) -> Header:
+        """The header of *height*, which another process has stored, it says."""
+        found = await self._recent.header(height)
+        if found is None:
+            raise ConsensusStateMissing(client=self.hub_client.name, height=height)
+        return found
+
     async def _fetch(self, height: int) -> Header:
         """What the adapter says is the header of *height*, unread."""
-        if self._writer is None:
+        session: Session | RemoteSession
+        if self._writer is not None:
+            session = self._writer[1]
+        elif self.elsewhere is not None:
+            session = self.elsewhere.session(self.peer)
+        else:
             raise AdapterOffline(peer=self.peer)
         request = pb.Request(headers=pb.HeaderRequest(heights=[height]))
-        headers = headers_from_proto((await self._writer[1].request(request)).headers)
+        headers = headers_from_proto((await session.request(request)).headers)
         if len(headers) != 1:
             raise FrameInvalid(frame="answer", problem=f"has {len(headers)} headers, not one")
         return headers[0]

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hub.ports.lanes import Opening
     from relayer.chain_clients import Mirror
     from relayer.headers import HeaderKeeper
+    from relayer.remote import RemoteSession
     from relayer.session import Session
     from relayer.switchboard import Switchboard
 
@@ -70,15 +71,17 @@ class Openings:
         self._attached = attached
 
     async def run_all(self) -> None:
-        """Every running opening whose two adapters are attached here is taken as far as it goes.
+        """Every running opening from a peer attached here is taken as far as it goes.
 
-        They do not wait for each other: an adapter that is slow to answer holds up its own alone.
+        The other end may be attached to another process, but to one it must be. They do not wait
+        for each other: an adapter that is slow to answer holds up its own alone.
         """
-        here = [
-            opening
-            for opening in await self._board.registry.lanes.running_openings()
-            if {opening.plan.source, opening.plan.destination} <= self._attached
-        ]
+        running = await self._board.registry.lanes.running_openings()
+        ours = [opening for opening in running if opening.plan.source in self._attached]
+        attached = set(self._attached)
+        if any(opening.plan.destination not in attached for opening in ours):
+            attached |= {lease.peer for lease in await self._board.registry.leases.all()}
+        here = [opening for opening in ours if opening.plan.destination in attached]
         async with asyncio.TaskGroup() as tasks:
             for opening in here:
                 tasks.create_task(self._run(opening))
@@ -113,7 +116,7 @@ class Openings:
         ordered = plan.order is Order.ENFORCED
         if ordered:
             for end in (source, destination):
-                _check_enforceable(self._board.session(end.peer))
+                await _check_enforceable(self._board.reach(end.peer))
         await self._note(opening, "creating or adopting clients")
         here = await self._client(opening, source, destination, ordered=ordered)
         there = await self._client(opening, destination, source, ordered=ordered)
@@ -147,7 +150,7 @@ class Openings:
 
     async def _client(self, opening: Opening, end: _End, other: _End, *, ordered: bool) -> Mirror:
         """The client on *end*'s chain that verifies *other*'s: adopted, found again, or new."""
-        clients = self._board.clients_of(end.peer)
+        clients = await self._board.reach_clients(end.peer)
         keeper = await self._board.keeper(other.peer)
         chain_id = keeper.hub_client.anchor.chain_id
         if end.wanted is not None:
@@ -174,7 +177,7 @@ class Openings:
 
         That header is claimed only: the adapter compares it with the anchor, which the hub has not.
         """
-        session = self._board.session(peer)
+        session = self._board.reach(peer)
         answer = await session.request(pb.Request(create_client=create))
         if answer.HasField("anchor_header_needed"):
             height = height_from_proto(answer.anchor_header_needed.height)
@@ -195,9 +198,11 @@ class Openings:
                 counterparty_client=there.client,
                 counterparty_prefix=prefix,
             )
-            session = self._board.session(end.peer)
+            session = self._board.reach(end.peer)
             answer = await session.request(pb.Request(register_counterparty=register))
-            client = await self._board.clients_of(end.peer).take(answer.clients, client.client)
+            client = await (await self._board.reach_clients(end.peer)).take(
+                answer.clients, client.client
+            )
         bound = client.counterparty
         if bound is None or (bound.client, bound.prefix) != (there.client, prefix):
             other_end = bound.client if bound else "none"
@@ -207,7 +212,8 @@ class Openings:
 
     async def _teach(self, end: _End, other: _End, client: Mirror) -> Mirror:
         """*client*, active: one that waits for its anchor's header is given it, and the newest."""
-        clients, keeper = self._board.clients_of(end.peer), await self._board.keeper(other.peer)
+        clients = await self._board.reach_clients(end.peer)
+        keeper = await self._board.keeper(other.peer)
         now = self._board.clock.now()
         if not client.pending_height:
             await _check_trust(client, keeper, now)
@@ -215,7 +221,7 @@ class Openings:
         latest = keeper.latest_verified()
         updates = await clients.updates(client.client, keeper, latest.height.number, now)
         execution = pb.Execution(client=client.client, updates=updates)
-        report = await self._board.session(end.peer).execute(execution)
+        report = await self._board.reach(end.peer).execute(execution)
         clients.forget(client.client)
         if report.refused:
             refusal = read_refusal(report.refused[0])
@@ -235,10 +241,11 @@ class Openings:
         return await next_to_send(self._board, lane.source_peer, lane.source_client)
 
 
-def _check_enforceable(session: Session) -> None:
+async def _check_enforceable(session: Session | RemoteSession) -> None:
     """The chain behind *session* can enforce order. Raises ``FieldInvalid``."""
-    if not session.hello.order_enforceable:
-        chain = f"the gateway on {session.hello.chain_id} of peers/{session.peer}"
+    hello = await session.introduced()
+    if not hello.order_enforceable:
+        chain = f"the gateway on {hello.chain_id} of peers/{session.peer}"
         problem = f"enforced is more than {chain} can do; best-effort is what it offers"
         raise FieldInvalid(field="order", problem=problem)
 

@@ -25,6 +25,7 @@ from relayer.chain_clients import ChainClients
 from relayer.cursors import cursor, in_frames
 from relayer.delivery import Delivery
 from relayer.failpoints import Failpoint, hit
+from relayer.forwarding import ForwardedWork
 from relayer.holes import HoleSweep
 from relayer.inbound import Inbound
 from relayer.refresh import ClientRefresh
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-LEASE: Final = Duration(5 * SECOND)
+LEASE: Final = Duration(4 * SECOND)
 RENEW_EVERY: Final = Duration(SECOND)
 POLL_EVERY: Final = Duration(5 * SECOND)
 """The slow poll behind the hints."""
@@ -79,6 +80,7 @@ class PeerOwner:
         self._lanes: dict[int, LaneDesk] = {}
         self._runners: list[FlowRunner] = []
         self._keeper: HeaderKeeper | None = None
+        self._forwarded: ForwardedWork | None = None
         self._next_routes = 0
         self._is_beginning = False
         self._read: dict[int, LaneView] = {}
@@ -125,6 +127,8 @@ class PeerOwner:
         self._spawn(HoleSweep(self._board, self.fence, self._inbound).run())
         self._spawn(ClientRefresh(self._board, self.fence, self._lanes).run())
         self._spawn(self._accusations.run())
+        self._forwarded = ForwardedWork(self._board, self.session, self.fence, keeper)
+        self._spawn(self._forwarded.run())
 
     async def stop(self) -> None:
         """Nothing of it runs any more; the lease is given back."""
@@ -208,6 +212,11 @@ class PeerOwner:
             _log.info("begin_failed", peer=self.peer, reason=error.reason, detail=str(error))
         finally:
             self._is_beginning = False
+
+    def forwarded(self) -> None:
+        """Another process asks something of the session, by a hint."""
+        if self._forwarded is not None:
+            self._forwarded.told()
 
     def lane(self, lane_id: int) -> LaneDesk | None:
         """The desk of an owned lane."""

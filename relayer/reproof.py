@@ -107,7 +107,7 @@ async def _ask(
     batch: bool,
 ) -> pb.ProofAnswer:
     request = pb.ProofRequest(keys=keys, height=height_to_proto(state.height), batch=batch)
-    answer = await board.session(keeper.peer).request(pb.Request(proofs=request))
+    answer = await board.reach(keeper.peer).request(pb.Request(proofs=request))
     height = height_from_proto(answer.proofs.height)
     if height != state.height:
         raise ConsensusStateMissing(client=keeper.hub_client.name, height=height.number)

@@ -126,10 +126,15 @@ class Session:
             if not report.done():
                 report.set_exception(offline)
 
-    def drain(self) -> None:
-        """The adapter is told to dial another relayer; nothing more is handed to it to execute."""
+    def drain(self, prefer: str = "") -> None:
+        """The adapter is told to dial another relayer; nothing more is handed to it to execute.
+
+        It dials *prefer*, host:port, first, if it knows that address.
+        """
+        if self._is_draining:
+            return
         self._is_draining = True
-        self.send(pb.RelayerFrame(drain=pb.Drain()))
+        self.send(pb.RelayerFrame(drain=pb.Drain(prefer=prefer)))
 
     def send(self, frame: pb.RelayerFrame) -> None:
         """*frame* goes out after those before it."""
@@ -175,12 +180,21 @@ class Session:
         """*verdict* answers *frame*; the frame's credits are free again once it has left."""
         self._put(pb.RelayerFrame(verdict=verdict), _charge_of(frame))
 
+    async def introduced(self) -> pb.Hello:
+        """What the adapter said of itself."""
+        return self.hello
+
     async def request(self, request: pb.Request) -> pb.Answer:
         """The adapter's answer, of a kind that answers what was asked for.
 
         Raises ``AdapterOffline``, ``AnswerOverdue``, ``FrameInvalid``, or ``ChainUnreachable`` with
         the adapter's refusal.
         """
+        kind = str(request.WhichOneof("body"))
+        return read_answer(self.peer, kind, await self.ask(request))
+
+    async def ask(self, request: pb.Request) -> pb.Answer:
+        """The adapter's answer, whatever it is. Raises ``AdapterOffline`` or ``AnswerOverdue``."""
         request.request_id = self._take_id()
         kind = str(request.WhichOneof("body"))
         future: asyncio.Future[pb.Answer] = asyncio.get_running_loop().create_future()
@@ -188,17 +202,9 @@ class Session:
         try:
             self._check_live()
             self.send(pb.RelayerFrame(request=request))
-            answer = await within(self._clock, ANSWER_WITHIN, kind, future)
+            return await within(self._clock, ANSWER_WITHIN, kind, future)
         finally:
             del self._answers[request.request_id]
-        found = answer.WhichOneof("body")
-        if found == "refusal":
-            refusal = read_refusal(answer.refusal)
-            problem = f"{refusal.reason}: {refusal.detail}"
-            raise ChainUnreachable(chain=f"peers/{self.peer}", problem=problem)
-        if found not in _ANSWERS[kind]:
-            raise FrameInvalid(frame="answer", problem=f"holds {found}, asked for {kind}")
-        return answer
 
     async def execute(
         self, execution: pb.Execution, sent: Callable[[], None] | None = None
@@ -265,3 +271,18 @@ class Session:
 
 def _charge_of(frame: pb.AdapterFrame) -> _Charge:
     return _Charge(item_count(frame), 1, frame.ByteSize())
+
+
+def read_answer(peer: PeerId, kind: str, answer: pb.Answer) -> pb.Answer:
+    """*answer*, which is of a kind that answers a request of *kind*.
+
+    Raises ``FrameInvalid``, or ``ChainUnreachable`` with the refusal of *peer*'s adapter.
+    """
+    found = answer.WhichOneof("body")
+    if found == "refusal":
+        refusal = read_refusal(answer.refusal)
+        problem = f"{refusal.reason}: {refusal.detail}"
+        raise ChainUnreachable(chain=f"peers/{peer}", problem=problem)
+    if found not in _ANSWERS[kind]:
+        raise FrameInvalid(frame="answer", problem=f"holds {found}, asked for {kind}")
+    return answer

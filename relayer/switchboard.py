@@ -15,7 +15,9 @@ from hub.core.lane import LaneSide
 from hub.core.ranges import EMPTY, RangeSet
 from hub.ports.caller import Caller
 from hub.wire.tracing import OFF
+from relayer.chain_clients import ChainClients
 from relayer.headers import HeaderKeeper
+from relayer.remote import Forwarder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from hub.core.lane import LaneKey, LaneView, Route
     from hub.ports.clock import Clock, Randomness
     from hub.ports.registry import Registry
-    from relayer.chain_clients import ChainClients
+    from relayer.remote import RemoteSession
     from relayer.runner import FlowRunner
     from relayer.session import Session
 
@@ -113,6 +115,7 @@ class Switchboard:
         self.desks: dict[LaneKey, LaneDesk] = {}
         self.sessions: dict[PeerId, Session] = {}
         self.chain_clients: dict[PeerId, ChainClients] = {}
+        self.forwarder = Forwarder(registry, clock, name)
         self._keepers: dict[PeerId, HeaderKeeper] = {}
 
     def session(self, peer: PeerId) -> Session:
@@ -129,6 +132,17 @@ class Switchboard:
             raise AdapterOffline(peer=peer)
         return clients
 
+    def reach(self, peer: PeerId) -> Session | RemoteSession:
+        """The session of *peer* to ask something of: here, or with another process."""
+        session = self.sessions.get(peer)
+        is_here = session is not None and not session.ended.is_set()
+        return session if session is not None and is_here else self.forwarder.session(peer)
+
+    async def reach_clients(self, peer: PeerId) -> ChainClients:
+        """The clients on *peer*'s chain, wherever its session is. Raises ``ClientNotFound``."""
+        here = self.chain_clients.get(peer)
+        return here or ChainClients(self.reach(peer), await self.keeper(peer))
+
     async def keeper(self, peer: PeerId) -> HeaderKeeper:
         """The keeper of *peer*'s headers. Raises ``ClientNotFound``."""
         keeper = self._keepers.get(peer)
@@ -140,7 +154,17 @@ class Switchboard:
                     self.registry, hub_client, self.clock, self.pool_of(peer), self.caller
                 ),
             )
+            keeper.elsewhere = self.forwarder
         return keeper
+
+    async def refresh_away(self) -> None:
+        """What others store of peers that are attached elsewhere counts here.
+
+        Raises ``HubError``.
+        """
+        for peer, keeper in list(self._keepers.items()):
+            if peer not in self.sessions:
+                await keeper.refresh()
 
     async def refresh(self, peer: PeerId) -> bool:
         """What is known here of *peer*'s client is as the registry holds it; whether it is frozen.

@@ -78,12 +78,16 @@ class AdapterClient:
     async def run(self) -> None:
         """Attaches again and again until it is cancelled."""
         tries = 0
-        for address in cycle(self._relayers.addresses):
+        turns, address = cycle(self._relayers.addresses), ""
+        while True:
+            address = address or next(turns)
             began = self._city.clock.monotonic()
-            await self._attach(address)
+            address = await self._attach(address)
             lasted = self._city.clock.monotonic() - began
             # Two adapters of one peer would else end each other's sessions without a pause.
             tries = 1 if lasted >= LASTING else tries + 1
+            if address and tries == 1:
+                continue
             chance = self._city.randomness.below(CHANCES)
             await self._city.clock.sleep(delay(tries, chance, longest=LONGEST_REDIAL))
 
@@ -111,8 +115,12 @@ class AdapterClient:
             raise AdapterOffline(peer=self._city.chain.chain_id)
         return session.pump
 
-    async def _attach(self, address: str) -> None:
-        """One session with the relayer at *address*, from its dial to its end."""
+    async def _attach(self, address: str) -> str:
+        """One session with the relayer at *address*, from its dial to its end; where to dial next.
+
+        That is empty unless the relayer has named another one of ours.
+        """
+        prefers = ""
         try:
             async with self._relayers.channel(address) as channel:
                 call = relay_service_pb2_grpc.RelayServiceStub(channel).Attach()
@@ -126,8 +134,11 @@ class AdapterClient:
         except Exception:  # noqa: BLE001 - a bug ends one session, and the next one goes on
             _log.exception("session_failed", address=address)
         finally:
+            if self._session is not None and self._session.prefers in self._relayers.addresses:
+                prefers = self._session.prefers
             self._session = None
             await self._flush()
+        return prefers
 
     async def _flush(self) -> None:
         try:

@@ -81,6 +81,8 @@ class Session:
         self.is_welcome = False
         self._city = city
         self._stream = stream
+        self.prefers = ""
+        """Which relayer, host:port, the drained session should be followed by; empty for any."""
         self._relayer = ""
         self._recorded = asyncio.Event()
         self.pump = Pump(city.chain, stream, city.clock, city.randomness, self._record)
@@ -178,6 +180,7 @@ class Session:
                 case "lanes":
                     self._tell(frame.lanes.cursors)
                 case "drain":
+                    self.prefers = frame.drain.prefer
                     self._drain(executions)
                 case "welcome" | None as other:
                     raise FrameInvalid(frame=str(other), problem="is not expected here")

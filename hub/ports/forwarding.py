@@ -65,8 +65,8 @@ class Forwarding(Protocol):
     async def ask(self, peer: PeerId, kind: ForwardKind, content: bytes, asked_by: str) -> int:
         """The request's number; it is gone ``EXPIRES_AFTER`` (ns) later.
 
-        Raises ``AdapterOffline`` where nobody holds the peer's lease, ``LimitExceeded`` where it is
-        too large, ``RateLimited`` where too many wait.
+        Raises ``AdapterOffline`` where nobody else holds the peer's lease, ``LimitExceeded`` where
+        it is too large, ``RateLimited`` where too many wait.
         """
         ...
 
@@ -87,7 +87,7 @@ class Forwarding(Protocol):
     async def read(self, number: int) -> ForwardedAnswer | None:
         """The answer, which is gone thereafter; None while it waits.
 
-        Raises ``AdapterOffline`` where nobody holds the peer's lease now, ``AnswerOverdue`` where
+        Raises ``AdapterOffline`` where nobody else holds the peer's lease, ``AnswerOverdue`` where
         the request has expired.
         """
         ...

@@ -39,6 +39,7 @@ class Leases(Protocol):
     async def acquire(self, peer: PeerId, owner: str, ttl: Duration) -> Fence | None:
         """A new epoch for *owner*, or None while another owner's lease lives (ns).
 
+        A registry that can tell that the other process has died need not wait for its lease's end.
         Taking raises the epoch in the peer's own row of each of its lanes, and ends the
         transactions that the session which the lease before recorded still has open. An owner's own
         living lease is taken anew. Raises ``PeerNotFound``.

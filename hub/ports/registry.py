@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hub.ports.packets import Exceptions, Outcomes, Packets
     from hub.ports.peers import Peers
     from hub.ports.relayers import Relayers
+    from hub.ports.watching import Watching
 
 
 class Topic(StrEnum):
@@ -113,3 +114,4 @@ class Registry(Protocol):
     overview: Overview
     relayers: Relayers
     forwarding: Forwarding
+    watching: Watching

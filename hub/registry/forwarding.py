@@ -39,7 +39,7 @@ _STATE: Final = text(
     SELECT
         EXISTS (
             SELECT FROM leases
-            WHERE peer = :peer AND owner IS NOT NULL AND expires_at > clock_timestamp()
+            WHERE peer = :peer AND owner <> :asked_by AND expires_at > clock_timestamp()
         ) AS is_owned,
         (SELECT count(*) FROM forwarded_requests WHERE peer = :peer) AS waiting
     """
@@ -84,7 +84,7 @@ _WAITS: Final = text(
     """
     SELECT f.peer, EXISTS (
         SELECT FROM leases l
-        WHERE l.peer = f.peer AND l.owner IS NOT NULL AND l.expires_at > clock_timestamp()
+        WHERE l.peer = f.peer AND l.owner <> f.asked_by AND l.expires_at > clock_timestamp()
     ) AS is_owned
     FROM forwarded_requests f
     WHERE f.request_id = :number AND f.expires_at > clock_timestamp()
@@ -107,7 +107,7 @@ class PostgresForwarding:
             raise LimitExceeded(what="bytes of a request", count=len(content), limit=MAX_BYTES)
         async with self._database.transaction() as connection:
             await connection.execute(_EXPIRE)
-            state = (await connection.execute(_STATE, {"peer": peer})).one()
+            state = (await connection.execute(_STATE, {"peer": peer, "asked_by": asked_by})).one()
             if not state.is_owned:
                 raise AdapterOffline(peer=peer)
             if state.waiting >= MAX_WAITING:

@@ -3,7 +3,8 @@
 Taking a lease raises the epoch in the peer's row and in both rows' own sides of its lanes, in one
 transaction: from its commit on, no statement of an earlier owner finds a row to write. Statements
 that run still at that moment are of sessions that the lease names; they are ended first, because
-they hold locks that the taker needs.
+they hold locks that the taker needs. A lease whose session has no connection left at the server is
+over before its time: its process has died.
 """
 
 from __future__ import annotations
@@ -27,11 +28,16 @@ if TYPE_CHECKING:
     from hub.registry.engine import Database
 
 _END_WAIT_MS = 1000
+_NOBODY = "-"
+"""No session has this name."""
 
 _STANDING = text(
     """
     SELECT owner IS NOT NULL AND owner <> :owner AND expires_at > clock_timestamp() AS is_held,
-        session
+        session, session = '' OR EXISTS (
+            SELECT FROM pg_stat_activity
+            WHERE application_name = leases.session AND datname = current_database()
+        ) AS is_alive
     FROM leases WHERE peer = :peer
     """
 )
@@ -50,6 +56,7 @@ _TAKE = text(
         epoch = l.epoch + 1, owner = excluded.owner, session = excluded.session,
         attached = false, expires_at = clock_timestamp() + :ttl
         WHERE l.owner IS NULL OR l.owner = excluded.owner OR l.expires_at <= clock_timestamp()
+            OR l.session = :dead
     RETURNING epoch
     """
 )
@@ -84,7 +91,8 @@ class PostgresLeases:
 
     async def acquire(self, peer: PeerId, owner: str, ttl: Duration) -> Fence | None:
         """As the port says."""
-        if not await self._end_session_before(peer, owner):
+        dead = await self._end_session_before(peer, owner)
+        if dead is None:
             return None
         async with self._database.transaction() as connection:
             # No lane of the peer is opened meanwhile: that locks the peer.
@@ -96,6 +104,7 @@ class PostgresLeases:
                 "owner": owner,
                 "session": self._database.session,
                 "ttl": lasting(ttl),
+                "dead": dead,
             }
             epoch = (await connection.execute(_TAKE, values)).scalar_one_or_none()
             if epoch is None:
@@ -150,18 +159,21 @@ class PostgresLeases:
                 for row in await connection.execute(query)
             ]
 
-    async def _end_session_before(self, peer: PeerId, owner: str) -> bool:
-        """The session that the lease names holds no lock; False while another's lease lives."""
+    async def _end_session_before(self, peer: PeerId, owner: str) -> str | None:
+        """None while another's lease lives; else the session that it names holds no lock.
+
+        That session is returned where it is gone and its lease is not over: the process has died.
+        """
         async with self._database.transaction() as connection:
             standing = await connection.execute(_STANDING, {"peer": peer, "owner": owner})
             lease = standing.one_or_none()
             if lease is None:
-                return True
+                return _NOBODY
             if lease.is_held:
-                return False
+                return None if lease.is_alive else str(lease.session)
             if lease.session not in {"", self._database.session}:
                 await connection.execute(_END_SESSION, {"session": lease.session})
-        return True
+        return _NOBODY
 
 
 async def check_lease(connection: AsyncConnection, fence: Fence) -> None:

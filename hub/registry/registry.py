@@ -25,6 +25,7 @@ from hub.registry.peers import PostgresPeers
 from hub.registry.recent import RecentFacts
 from hub.registry.relayers import PostgresRelayers
 from hub.registry.trail import forget
+from hub.registry.watching import PostgresWatching
 
 if TYPE_CHECKING:
     from datetime import date
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from hub.ports.peers import Peers
     from hub.ports.registry import Audit, Changes
     from hub.ports.relayers import Relayers
+    from hub.ports.watching import Watching
 
 _UPKEEP_SECONDS: Final = 3600
 _UPKEEP_RETRY_SECONDS: Final = 30
@@ -64,6 +66,7 @@ class PostgresRegistry:
         self.audit: Audit = PostgresAudit(database)
         self.certificates: Certificates = PostgresCertificates(database, self._changes)
         self.overview: Overview = PostgresOverview(database)
+        self.watching: Watching = PostgresWatching(database)
         self.relayers: Relayers = PostgresRelayers(database, self._changes)
         self.forwarding: Forwarding = PostgresForwarding(database, self._changes)
         self._upkeep: asyncio.Task[None] | None = None

@@ -10,6 +10,7 @@ import atexit
 import json
 import os
 import signal
+import sys
 import tomllib
 from contextlib import contextmanager
 from functools import cache
@@ -92,6 +93,14 @@ class LiveNetwork:
         assert number is not None, f"{name} does not run"
         os.kill(number, what)
         await self.until(lambda: _true(self.network.number(name) is None), f"the end of {name}")
+
+    async def start_postgres(self) -> None:
+        """The network's own PostgreSQL runs again; nobody's configuration is written anew."""
+        place = str(self.network.layout.postgres)
+        command = (sys.executable, "-m", "hub.server", "postgres", "start", "--dir", place)
+        quiet = asyncio.subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(*command, stdin=quiet, stdout=quiet)
+        assert await process.wait() == 0
 
     async def died(self, name: str, where: str = "") -> int:
         """The exit status of a child that ends by itself; minus the signal where one ended it."""

@@ -58,6 +58,8 @@ async def test_nobody_is_asked_where_nobody_owns_the_peer(registry: Registry) ->
     fence = await owned(registry)
     with pytest.raises(AdapterOffline):
         await registry.forwarding.ask(SUZHOU, ForwardKind.HELLO, b"", WEST)
+    with pytest.raises(AdapterOffline):
+        await registry.forwarding.ask(HANGZHOU, ForwardKind.HELLO, b"", "east-1")
     number = await ask(registry)
     await registry.leases.release(fence)
     with pytest.raises(AdapterOffline):

@@ -13,6 +13,7 @@ from tests.harness.registry import (
     SUZHOU,
     acquire,
     broken,
+    connect,
     open_lanes,
     opened,
     register,
@@ -20,6 +21,7 @@ from tests.harness.registry import (
 
 if TYPE_CHECKING:
     from hub.ports.registry import Registry
+    from tests.harness.postgres import Databases
 
 OVER = Duration(1)
 """A lease that is over as soon as it is looked at (ns)."""
@@ -126,3 +128,17 @@ async def test_a_lane_opened_under_a_lease_can_be_written_at_once(registry: Regi
 async def test_an_unregistered_peer_has_no_lease(registry: Registry) -> None:
     with pytest.raises(PeerNotFound):
         await registry.leases.acquire(HANGZHOU, "east-1", LEASE)
+
+
+async def test_the_lease_of_a_process_that_died_is_taken_before_its_end(
+    databases: Databases,
+) -> None:
+    url = await databases.fresh()
+    async with await connect(url) as east, await connect(url) as west:
+        await register(east, HANGZHOU)
+        fence = await acquire(east, HANGZHOU, "east-1")
+        assert await west.leases.acquire(HANGZHOU, "west-1", LEASE) is None
+        await east.close()
+        taken = await acquire(west, HANGZHOU, "west-1")
+        assert taken.epoch == fence.epoch + 1
+    await databases.drop()

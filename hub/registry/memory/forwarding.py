@@ -42,18 +42,17 @@ class MemoryForwarding:
 
     async def ask(self, peer: PeerId, kind: ForwardKind, content: bytes, asked_by: str) -> int:
         """As the port says."""
-        del asked_by  # for people who look into the table
         if len(content) > MAX_BYTES:
             raise LimitExceeded(what="bytes of a request", count=len(content), limit=MAX_BYTES)
         self._expire()
-        if not self._is_owned(peer):
+        if not self._is_owned(peer, asked_by):
             raise AdapterOffline(peer=peer)
         rows = self._state.forwarded
         if sum(row.peer == peer for row in rows.values()) >= MAX_WAITING:
             raise RateLimited(what=f"requests to peers/{peer}", wait_ms=SECOND // MILLISECOND)
         self._number += 1
         expires_at = Timestamp(self._state.now() + EXPIRES_AFTER)
-        rows[self._number] = ForwardedRow(peer, kind, content, expires_at)
+        rows[self._number] = ForwardedRow(peer, kind, content, asked_by, expires_at)
         self._state.announce(Topic.FORWARDED, peer)
         return self._number
 
@@ -92,7 +91,7 @@ class MemoryForwarding:
             raise AnswerOverdue(what="forwarded request", waited_ms=waited_ms)
         if row.answer is not None:
             del self._state.forwarded[number]
-        elif not self._is_owned(row.peer):
+        elif not self._is_owned(row.peer, row.asked_by):
             raise AdapterOffline(peer=row.peer)
         return row.answer
 
@@ -109,9 +108,11 @@ class MemoryForwarding:
         for number in [number for number, row in rows.items() if row.expires_at <= now]:
             del rows[number]
 
-    def _is_owned(self, peer: PeerId) -> bool:
+    def _is_owned(self, peer: PeerId, asked_by: str) -> bool:
         row = self._state.leases.get(peer)
-        return row is not None and row.owner is not None and row.expires_at > self._state.now()
+        if row is None or row.owner in {None, asked_by}:
+            return False
+        return row.expires_at > self._state.now()
 
 
 def bounded(answer: ForwardedAnswer) -> ForwardedAnswer:

@@ -21,6 +21,7 @@ from hub.registry.memory.packets import MemoryPackets
 from hub.registry.memory.peers import MemoryPeers
 from hub.registry.memory.relayers import MemoryRelayers
 from hub.registry.memory.state import State, stepping_clock
+from hub.registry.memory.watching import MemoryWatching
 
 if TYPE_CHECKING:
     from hub.ports.certificates import Certificates
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from hub.ports.peers import Peers
     from hub.ports.registry import Audit, Changes
     from hub.ports.relayers import Relayers
+    from hub.ports.watching import Watching
 
 
 class MemoryRegistry:
@@ -55,5 +57,6 @@ class MemoryRegistry:
         self.audit: Audit = MemoryAudit(self.state)
         self.certificates: Certificates = MemoryCertificates(self.state)
         self.overview: Overview = MemoryOverview(self.state)
+        self.watching: Watching = MemoryWatching(self.state)
         self.relayers: Relayers = MemoryRelayers(self.state)
         self.forwarding: Forwarding = MemoryForwarding(self.state)

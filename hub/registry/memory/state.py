@@ -70,6 +70,7 @@ class ForwardedRow:
     peer: PeerId
     kind: ForwardKind
     content: bytes
+    asked_by: str
     expires_at: Timestamp
     epoch: int = 0
     """Of the lease under which it was taken; 0 before."""

@@ -128,9 +128,14 @@ class TestCreated:
         opening = await opened(unopened, order=Order.BEST_EFFORT)
         assert opening.state is OpeningState.DONE
 
-    async def test_it_waits_until_both_adapters_are_attached_here(self, unopened: Station) -> None:
+    async def test_it_waits_until_the_source_is_attached_here_and_the_other_end_somewhere(
+        self, unopened: Station
+    ) -> None:
         opening = await unopened.registry.lanes.start_opening(plan(), ADMIN)
+        for fence in unopened.exchange.fences.values():
+            await unopened.registry.leases.release(fence)
         await Openings(unopened.board, {HANGZHOU}).run_all()
+        await Openings(unopened.board, {SUZHOU}).run_all()
         assert unopened.left.requests == []
         assert (await unopened.registry.lanes.opening(opening.number)).step == ""
 
