@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 AGAIN_AFTER: Final = Duration(5 * SECOND)
+LOOK_EVERY: Final = Duration(60 * SECOND)
+"""The slow poll behind the hints."""
 PEERS_AT_ONCE: Final = 500
 
 
@@ -56,13 +58,14 @@ class Accusations:
 
     async def run(self) -> None:
         """Carries whatever there is, and tries again what failed."""
-        await self._find()
-        while True:
-            await self._woken.wait()
-            self._woken.clear()
-            if await self.round():
-                await self._board.clock.sleep(AGAIN_AFTER)
-                self._woken.set()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look())
+            while True:
+                await self._woken.wait()
+                self._woken.clear()
+                if await self.round():
+                    await self._board.clock.sleep(AGAIN_AFTER)
+                    self._woken.set()
 
     async def round(self) -> int:
         """Every accused chain is looked at once; how many are left."""
@@ -97,16 +100,19 @@ class Accusations:
         told = [await self._tell(peer, mirror, kept) for mirror in mirrors]
         return all(told)
 
-    async def _find(self) -> None:
-        """Chains that were frozen before this began are accused too."""
-        after = ""
+    async def _look(self) -> None:
+        """Chains that were frozen before this began, or whose hint was lost, are accused too."""
         while True:
             try:
-                found = await self._board.registry.clients.hub_clients(after, PEERS_AT_ONCE)
+                await self._find()
             except HubError as error:
                 self._note("accusation_failed", self._fence.peer, error)
-                await self._board.clock.sleep(AGAIN_AFTER)
-                continue
+            await self._board.clock.sleep(LOOK_EVERY)
+
+    async def _find(self) -> None:
+        after = ""
+        while True:
+            found = await self._board.registry.clients.hub_clients(after, PEERS_AT_ONCE)
             for client in found:
                 if client.is_frozen:
                     self.accuse(client.peer)

@@ -7,10 +7,10 @@ import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.simchain.misbehave import equivocate
-from hub.core.errors import ConsensusStateDiffers, Reason
-from relayer.accusations import AGAIN_AFTER, Accusations
+from hub.core.errors import ConsensusStateDiffers, Reason, RegistryUnreachable
+from relayer.accusations import AGAIN_AFTER, LOOK_EVERY, Accusations
 from relayer.refresh import ClientRefresh
-from tests.harness.clock import settle
+from tests.harness.clock import settle, until
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 
 if TYPE_CHECKING:
@@ -120,4 +120,25 @@ async def test_it_finds_what_was_frozen_before_and_goes_on_until_it_is_done(
         await show_newest(told)
         await told.clock.advance(AGAIN_AFTER)
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     assert await is_frozen(told)
+
+
+async def test_a_hint_that_was_lost_and_a_registry_that_was_away_are_made_up_for(
+    told: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = told.registry.clients.hub_clients
+
+    async def away(after: str, limit: int) -> object:
+        raise RegistryUnreachable(problem="away")
+
+    monkeypatch.setattr(told.registry.clients, "hub_clients", away)
+    found = Accusations(told.board, told.exchange.fences[SUZHOU])
+    running = asyncio.ensure_future(found.run())
+    await settle()
+    assert told.right.executions == []
+    monkeypatch.setattr(told.registry.clients, "hub_clients", genuine)
+    await told.clock.advance(LOOK_EVERY)
+    await until(lambda: told.right.executions)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
