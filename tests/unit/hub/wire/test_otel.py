@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as pb
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as service
 from opentelemetry.trace import StatusCode
 
 from hub.core.errors import LaneNotFound
 from hub.core.ranges import EMPTY, RangeSet
-from hub.wire.otel import MAX_FRAMES, MAX_LANES, MAX_LINKS
+from hub.wire.otel import MAX_FRAMES, MAX_LANES, MAX_LINKS, exporting
 from hub.wire.tracing import NO_SPAN, Span, Stage
 from tests.harness.spans import Spans, trace_ids
 
@@ -156,3 +160,36 @@ def test_a_failure_is_told_by_its_reason_and_passes_on(
         raise failure
     [span] = spans.ended
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, told)
+
+
+class Collector(service.TraceServiceServicer):
+    """What takes traces, as an operator's own would."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def Export(  # noqa: N802 - the method's name in the contract
+        self, request: pb.ExportTraceServiceRequest, context: object
+    ) -> pb.ExportTraceServiceResponse:
+        self.names += [
+            span.name
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+        return pb.ExportTraceServiceResponse()
+
+
+def test_spans_reach_the_endpoint_at_the_latest_when_the_process_ends() -> None:
+    collector = Collector()
+    server = grpc.server(ThreadPoolExecutor(1))
+    service.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        found = exporting(f"http://127.0.0.1:{port}", "ydhub-relayer", "east-1")
+        run(found, Stage.ACCEPT, LANE, RangeSet.of([1]))
+        found.close()
+    finally:
+        server.stop(None)
+    assert collector.names == ["accept"]
