@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
-.PHONY: help demo test check postgres15 chains vectors bench bench-chains dev fuzz fuzz-full faults fmt lint types contracts \
+.PHONY: help demo test check postgres15 chains vectors bench bench-chains dev fuzz fuzz-full faults ordered fmt lint types contracts \
 	protos migrations metrics dashboard-picture docs generate lock clean
 
 help: ## list the targets
@@ -55,6 +55,9 @@ fuzz-full: .venv/.ready ## 1,000,000 mutations of each kind of untrusted input
 
 faults: .venv/.ready ## kill every process at each of its failpoints, five times over
 	$(BIN)/python -m tests.faults --runs 5
+
+ordered: .venv/.ready ## 10,000 packets on an ordered lane, one in twenty failing, under kills
+	$(BIN)/python -m tests.faults.ordered
 
 fmt: .venv/.ready ## format code and protos
 	$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format . && $(BIN)/buf format -w protos

@@ -26,7 +26,7 @@ from adapters.simchain.events import (
     PacketTimedOut,
 )
 from adapters.simchain.messages import Effect, Outcome
-from adapters.simchain.order import advance, next_receive
+from adapters.simchain.order import advance, next_receive, pass_gone
 from hub.core.commitment import RECEIPT, commit_acknowledgement, commit_packet
 from hub.core.errors import (
     FieldInvalid,
@@ -184,12 +184,28 @@ class Gateway:
             if sequence > expected or (sequence < expected and time < timeout):
                 error = SequenceOutOfOrder(got=sequence, expected=expected)
                 return Outcome(sequence, Effect.REFUSED, error)
-            if sequence == expected and time >= timeout:
-                state.events.append(PacketExpired(packet))
             if sequence == expected:
-                advance(state, end.client)
+                return self._receive_next(state, end, packet, time)
         if time >= timeout:
             return Outcome(sequence, Effect.REFUSED, TimeoutElapsed(timeout=timeout, time=time))
+        return self._take(state, end, packet)
+
+    def _receive_next(self, state: State, end: End, packet: Packet, time: int) -> Outcome:
+        """What became of the next packet of an ordered pair, at *time* (s)."""
+        sequence, timeout = packet.sequence, packet.timeout_timestamp
+        advance(state, end.client)
+        if time >= timeout:
+            state.events.append(PacketExpired(packet))
+            error = TimeoutElapsed(timeout=timeout, time=time)
+            outcome = Outcome(sequence, Effect.REFUSED, error)
+        else:
+            outcome = self._take(state, end, packet)
+        pass_gone(state, end.client)
+        return outcome
+
+    def _take(self, state: State, end: End, packet: Packet) -> Outcome:
+        """The packet is received, and what the applications make of it answered."""
+        sequence = packet.sequence
         state.set(STORE, receipt_key(end.client, sequence), RECEIPT)
         acknowledgement, failure = self._execute(state, packet)
         key = acknowledgement_key(end.client, sequence)

@@ -34,13 +34,18 @@ def next_receive(state: State, client: ClientId) -> int:
 
 
 def advance(state: State, client: ClientId) -> None:
-    """The next sequence is dealt with, and so are those after it that are gone."""
+    """The next sequence is dealt with, and the one after it is the next."""
     following = next_receive(state, client) + 1
-    while state.get(STORE, _gone_key(client, following)) is not None:
-        state.remove(STORE, _gone_key(client, following))
-        state.events.append(SequencePassedOver(client, following))
-        following += 1
     state.set(STORE, next_sequence_receive_key(client), following.to_bytes(8, "big"))
+
+
+def pass_gone(state: State, client: ClientId) -> None:
+    """What is next is not known to be gone: what was is passed over."""
+    while state.get(STORE, _gone_key(client, next_receive(state, client))) is not None:
+        sequence = next_receive(state, client)
+        state.remove(STORE, _gone_key(client, sequence))
+        state.events.append(SequencePassedOver(client, sequence))
+        advance(state, client)
 
 
 def pass_over(
@@ -59,11 +64,8 @@ def pass_over(
     if fresh:
         _verify(clients, state, end, message)
     for sequence in fresh:
-        if sequence == next_receive(state, end.client):
-            state.events.append(SequencePassedOver(end.client, sequence))
-            advance(state, end.client)
-        else:
-            state.set(STORE, _gone_key(end.client, sequence), b"\x01")
+        state.set(STORE, _gone_key(end.client, sequence), b"\x01")
+    pass_gone(state, end.client)
     return tuple(
         [
             Outcome(

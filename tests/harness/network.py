@@ -33,7 +33,7 @@ from hub.cli.dev.ledgers import Books, Findings, judge, read_accepted
 from hub.cli.dev.network import STOP_WITHIN, URL_VARIABLE, Network
 from hub.cli.settings import Given, resolve
 from hub.core.errors import Reason
-from hub.core.lane import LaneKey
+from hub.core.lane import LaneKey, Order
 from hub.core.time import MILLISECOND, Duration
 from hub.wire import anchor_file
 from hub.wire.anchors import anchor_to_proto
@@ -149,10 +149,13 @@ class LiveNetwork:
             listed = await hub.call(hub.peers.ListPeers, peer_service_pb2.ListPeersRequest())
         return {peer.name.removeprefix("peers/") for peer in listed.peers if peer.attached}
 
-    async def ask_for_lanes(self, source: str, to: str) -> str:
+    async def ask_for_lanes(self, source: str, to: str, order: Order = Order.UNORDERED) -> str:
         """The opening's name."""
         request = lane_service_pb2.OpenLaneRequest(
-            source_peer=f"peers/{source}", destination_peer=f"peers/{to}", allow_routes=[ROUTE]
+            source_peer=f"peers/{source}",
+            destination_peer=f"peers/{to}",
+            allow_routes=[ROUTE],
+            order=lane_pb2.Order.Value(f"ORDER_{order}"),
         )
         async with self.hub() as hub:
             return (await hub.call(hub.lanes.OpenLane, request)).opening.name
@@ -269,13 +272,17 @@ class LiveNetwork:
         assert findings.violations == []
         assert findings.sent == sum(self.sent.values())
         assert findings.sent == findings.executed + findings.refunded + findings.waiting
+        await self.sound()
+        assert await self._exceptions() == []
+        return findings
+
+    async def sound(self) -> None:
+        """The registry breaks no invariant, and no log tells of a fault of ours."""
         async with self.hub() as hub:
             status = await hub.call(hub.status.GetStatus, status_service_pb2.GetStatusRequest())
         assert len(status.invariants) >= 14
         assert [one for one in status.invariants if one.violation_count] == []
-        assert await self._exceptions() == []
         assert self.complaints() == []
-        return findings
 
     async def _exceptions(self) -> list[packet_pb2.PacketRecord]:
         """Packets that the hub shows as exceptions, of lanes that are not stopped."""
