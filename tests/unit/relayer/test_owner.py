@@ -217,6 +217,66 @@ class TestLanes:
         assert ("notary", "archive") in (await owned.desk()).routes
 
 
+class TestGovernance:
+    async def test_a_suspension_ends_the_session_and_nothing_else_does(
+        self, owned: Station
+    ) -> None:
+        owner = owned.owners[HANGZHOU]
+        await owner.peer_changed()
+        assert not owner.session.ended.is_set()
+        await owned.registry.peers.suspend(HANGZHOU, "inspection", ADMIN)
+        await owner.peer_changed()
+        assert owner.session.end_cause.reason is Reason.PEER_SUSPENDED
+
+    async def test_a_client_that_starts_again_is_given_its_anchors_header_once(
+        self, owned: Station
+    ) -> None:
+        owner, keeper = owned.owners[HANGZHOU], await owned.keeper(HANGZHOU)
+        await owned.registry.clients.freeze(HANGZHOU, "inspection", None, ADMIN)
+        owned.exchange.grow(2)
+        height = owned.left.chain.height
+        anchor, now = owned.exchange.anchor(HANGZHOU, height), owned.clock.now()
+        await owned.registry.clients.recover(HANGZHOU, anchor, now, "mended", ADMIN)
+        await keeper.refresh()
+        for _ in range(3):
+            await owner.peer_changed()
+        await until(lambda: keeper.latest)
+        asked = [one for one in owned.left.requests if one.WhichOneof("body") == "headers"]
+        assert [list(one.headers.heights) for one in asked] == [[height]]
+
+    async def test_an_adapter_that_has_not_the_anchors_header_is_asked_again(
+        self, owned: Station
+    ) -> None:
+        owner, keeper = owned.owners[HANGZHOU], await owned.keeper(HANGZHOU)
+        await owned.registry.clients.freeze(HANGZHOU, "inspection", None, ADMIN)
+        height = owned.left.chain.height + 2
+        owned.exchange.grow(2)
+        anchor, now = owned.exchange.anchor(HANGZHOU, height), owned.clock.now()
+        await owned.registry.clients.recover(HANGZHOU, anchor, now, "mended", ADMIN)
+        await keeper.refresh()
+        refusal = pb.Refusal(reason=Reason.HEADER_NOT_FOUND, detail="pruned")
+        owned.left.answers = lambda _: pb.Answer(refusal=refusal)
+        await owner.peer_changed()
+        await until(lambda: not owner._is_beginning)
+        assert keeper.waits
+        owned.left.answers = lambda _: None
+        await owner.peer_changed()
+        await until(lambda: keeper.latest)
+
+    async def test_a_lane_that_only_accepts_again_is_told_to_the_source(
+        self, owned: Station
+    ) -> None:
+        owner, lane = owned.owners[HANGZHOU], await owned.desk()
+        lane_id = lane.view.lane.lane_id
+        await owned.registry.lanes.drain(owned.exchange.key, "the last year", ADMIN)
+        await owner.lane_changed(lane_id)
+        before = len(said(owned.left, "lanes"))
+        await owned.registry.lanes.resume(owned.exchange.key, ADMIN)
+        await owner.lane_changed(lane_id)
+        await settle()
+        assert len(said(owned.left, "lanes")) == before + 1
+
+
 class TestPoll:
     async def test_what_no_hint_told_of_is_found(self, owned: Station) -> None:
         """Packets and outcomes of another process, a pause, a route, a freeze."""

@@ -97,6 +97,18 @@ class TestSessions:
             board.board.clients_of(SUZHOU)
 
 
+class TestRefresh:
+    async def test_it_tells_whether_the_client_is_frozen_with_a_keeper_and_without(
+        self, board: Station
+    ) -> None:
+        assert not await board.board.refresh(HANGZHOU)
+        await board.keeper(HANGZHOU)
+        assert not await board.board.refresh(HANGZHOU)
+        for peer in (HANGZHOU, SUZHOU):
+            await board.registry.clients.freeze(peer, "inspection", None, ADMIN)
+            assert await board.board.refresh(peer)
+
+
 class TestKeepers:
     async def test_there_is_one_for_each_peer_also_when_two_ask_at_once(
         self, board: Station

@@ -81,6 +81,14 @@ def test_headers_and_misbehaviour_are_frames_of_their_own() -> None:
     assert submission_to_proto(found).WhichOneof("body") == "misbehaviour"
 
 
+def test_misbehaviour_of_another_chain_names_it_and_may_leave_the_heights_to_the_hub() -> None:
+    other = Misbehaviour(first=HEADER, second=HEADER, peer=PeerId("suzhou"))
+    message = submission_to_proto(other).misbehaviour
+    assert message.peer == "peers/suzhou"
+    assert not message.HasField("first_trusted_height")
+    assert not message.HasField("second_trusted_height")
+
+
 def test_a_report_tells_every_sequence_and_the_last_trusted_heights() -> None:
     result = ExecutionResult(
         executed=RangeSet.span(1, 4),
