@@ -85,6 +85,7 @@ FIXES: Final[dict[Reason, str]] = {
     _R.OUTCOME_DIFFERS: "stop and look: `ydhub client evidence list` has both outcomes",
     _R.CONSENSUS_STATE_DIFFERS: "stop and look: `ydhub client evidence list` has both headers",
     _R.REQUEST_ID_REUSED: "use a request id for one request alone",
+    _R.EXECUTION_DISPROVEN: "ask the city to look at its adapter; then `ydhub packet retry`",
     # LostRace
     _R.ETAG_MISMATCH: "read it again, then change what you have read",
     _R.LEASE_LOST: "nothing to do: another relayer has taken over",

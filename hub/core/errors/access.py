@@ -170,6 +170,19 @@ class ConsensusStateDiffers(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
+class ExecutionDisproven(Conflict):
+    """An adapter reported an outcome executed; its chain proves that it was not."""
+
+    reason: ClassVar[Reason] = Reason.EXECUTION_DISPROVEN
+    template: ClassVar[str] = (
+        "{packet} was reported executed, and its commitment stands at height {height}"
+    )
+
+    packet: str
+    height: int
+
+
+@dataclass(kw_only=True, eq=False)
 class RequestIdReused(Conflict):
     """A request id was used before for another request."""
 

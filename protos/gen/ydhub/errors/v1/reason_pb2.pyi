@@ -156,6 +156,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Another header was verified at this height: misbehaviour."""
     REASON_REQUEST_ID_REUSED: _Reason.ValueType  # 145
     """A request id was used before for another request."""
+    REASON_EXECUTION_DISPROVEN: _Reason.ValueType  # 146
+    """An adapter reported an outcome executed; its chain proves that it was not."""
     REASON_ETAG_MISMATCH: _Reason.ValueType  # 160
     """The resource changed since it was read."""
     REASON_LEASE_LOST: _Reason.ValueType  # 161
@@ -343,6 +345,8 @@ REASON_CONSENSUS_STATE_DIFFERS: Reason.ValueType  # 144
 """Another header was verified at this height: misbehaviour."""
 REASON_REQUEST_ID_REUSED: Reason.ValueType  # 145
 """A request id was used before for another request."""
+REASON_EXECUTION_DISPROVEN: Reason.ValueType  # 146
+"""An adapter reported an outcome executed; its chain proves that it was not."""
 REASON_ETAG_MISMATCH: Reason.ValueType  # 160
 """The resource changed since it was read."""
 REASON_LEASE_LOST: Reason.ValueType  # 161

@@ -28,7 +28,7 @@ from ydhub.lane.v1 import lane_pb2 as ydhub_dot_lane_dot_v1_dot_lane__pb2
 from ydhub.packet.v1 import packet_pb2 as ydhub_dot_packet_dot_v1_dot_packet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ydhub/hub/v1/status_service.proto\x12\x0cydhub.hub.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18ydhub/lane/v1/lane.proto\x1a\x1cydhub/packet/v1/packet.proto\"\x12\n\x10GetStatusRequest\"c\n\rRelayerStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05peers\x18\x02 \x03(\t\x12\x35\n\x11lease_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa2\x02\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x17\n\x0fschema_revision\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x31\n\ninvariants\x18\x04 \x03(\x0b\x32\x1d.ydhub.hub.v1.InvariantStatus\x12-\n\x08relayers\x18\x05 \x03(\x0b\x32\x1b.ydhub.hub.v1.RelayerStatus\x12\x12\n\npeer_count\x18\x06 \x01(\r\x12\x17\n\x0fopen_lane_count\x18\x07 \x01(\r\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x08 \x01(\x04\x12\x13\n\x0b\x65nded_count\x18\t \x01(\x04\x12\x17\n\x0f\x65xception_count\x18\n \x01(\x04\"8\n\x0fInvariantStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0fviolation_count\x18\x02 \x01(\x04\"\x14\n\x12GetActivityRequest\"\x85\x01\n\x0e\x45xceptionCount\x12\x33\n\x04kind\x18\x01 \x01(\x0e\x32%.ydhub.packet.v1.PacketException.Kind\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12/\n\x0boldest_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xca\x03\n\x0cLaneActivity\x12\x0c\n\x04lane\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.ydhub.lane.v1.LaneState\x12\x16\n\x0esource_stopped\x18\x03 \x01(\t\x12\x1b\n\x13\x64\x65stination_stopped\x18\x04 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x05 \x01(\x04\x12\x17\n\x0f\x64\x65livered_count\x18\x06 \x01(\x04\x12\x15\n\routcome_count\x18\x07 \x01(\x04\x12\x17\n\x0f\x63ompleted_count\x18\x08 \x01(\x04\x12\x12\n\nhole_count\x18\t \x01(\x04\x12\x34\n\x10oldest_open_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10oldest_owed_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\nexceptions\x18\x0c \x03(\x0b\x32\x1c.ydhub.hub.v1.ExceptionCount\x12\x13\n\x0bpause_cause\x18\r \x01(\t\x12\x12\n\nopen_count\x18\x0e \x01(\x04\x12\x12\n\nowed_count\x18\x0f \x01(\x04\"j\n\x13GetActivityResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05lanes\x18\x02 \x03(\x0b\x32\x1a.ydhub.hub.v1.LaneActivity\",\n\x12GetDatabaseRequest\x12\x16\n\x0e\x61sk_invariants\x18\x01 \x01(\x08\"B\n\x0f\x44\x61tabaseSetting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x12\n\nis_durable\x18\x03 \x01(\x08\"C\n\x0bTableUpkeep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nlive_count\x18\x02 \x01(\x04\x12\x12\n\ndead_count\x18\x03 \x01(\x04\"p\n\x0bLeaseUpkeep\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x13\n\x0bis_attached\x18\x03 \x01(\x08\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x99\x05\n\x13GetDatabaseResponse\x12,\n\x08hub_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdatabase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fschema_revision\x18\x03 \x01(\t\x12\x17\n\x0fneeded_revision\x18\x04 \x01(\t\x12\x16\n\x0eserver_version\x18\x05 \x01(\t\x12/\n\x08settings\x18\x06 \x03(\x0b\x32\x1d.ydhub.hub.v1.DatabaseSetting\x12\x18\n\x10\x63onnection_count\x18\x07 \x01(\r\x12\x1c\n\x14max_connection_count\x18\x08 \x01(\r\x12\x1c\n\x14partition_days_ahead\x18\t \x01(\r\x12)\n\x06tables\x18\n \x03(\x0b\x32\x19.ydhub.hub.v1.TableUpkeep\x12)\n\x06leases\x18\x0b \x03(\x0b\x32\x19.ydhub.hub.v1.LeaseUpkeep\x12\x35\n\x12oldest_transaction\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x15waiting_session_count\x18\r \x01(\r\x12\x12\n\nsize_bytes\x18\x0e \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\x0f \x01(\x04\x12\x18\n\x10\x64isk_total_bytes\x18\x10 \x01(\x04\x12\x19\n\x11transactions_left\x18\x11 \x01(\x04\x12\x31\n\ninvariants\x18\x12 \x03(\x0b\x32\x1d.ydhub.hub.v1.InvariantStatus\x12\x0f\n\x07version\x18\x13 \x01(\t2\x85\x02\n\rStatusService\x12L\n\tGetStatus\x12\x1e.ydhub.hub.v1.GetStatusRequest\x1a\x1f.ydhub.hub.v1.GetStatusResponse\x12R\n\x0bGetActivity\x12 .ydhub.hub.v1.GetActivityRequest\x1a!.ydhub.hub.v1.GetActivityResponse\x12R\n\x0bGetDatabase\x12 .ydhub.hub.v1.GetDatabaseRequest\x1a!.ydhub.hub.v1.GetDatabaseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ydhub/hub/v1/status_service.proto\x12\x0cydhub.hub.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18ydhub/lane/v1/lane.proto\x1a\x1cydhub/packet/v1/packet.proto\"\x12\n\x10GetStatusRequest\"c\n\rRelayerStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05peers\x18\x02 \x03(\t\x12\x35\n\x11lease_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdd\x02\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x17\n\x0fschema_revision\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x31\n\ninvariants\x18\x04 \x03(\x0b\x32\x1d.ydhub.hub.v1.InvariantStatus\x12-\n\x08relayers\x18\x05 \x03(\x0b\x32\x1b.ydhub.hub.v1.RelayerStatus\x12\x12\n\npeer_count\x18\x06 \x01(\r\x12\x17\n\x0fopen_lane_count\x18\x07 \x01(\r\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x08 \x01(\x04\x12\x13\n\x0b\x65nded_count\x18\t \x01(\x04\x12\x17\n\x0f\x65xception_count\x18\n \x01(\x04\x12\x39\n\x11\x64isproven_reports\x18\x0b \x03(\x0b\x32\x1e.ydhub.hub.v1.DisprovenReports\"8\n\x10\x44isprovenReports\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x16\n\x0ereopened_count\x18\x02 \x01(\x04\"8\n\x0fInvariantStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0fviolation_count\x18\x02 \x01(\x04\"\x14\n\x12GetActivityRequest\"\x85\x01\n\x0e\x45xceptionCount\x12\x33\n\x04kind\x18\x01 \x01(\x0e\x32%.ydhub.packet.v1.PacketException.Kind\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12/\n\x0boldest_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xca\x03\n\x0cLaneActivity\x12\x0c\n\x04lane\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.ydhub.lane.v1.LaneState\x12\x16\n\x0esource_stopped\x18\x03 \x01(\t\x12\x1b\n\x13\x64\x65stination_stopped\x18\x04 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x05 \x01(\x04\x12\x17\n\x0f\x64\x65livered_count\x18\x06 \x01(\x04\x12\x15\n\routcome_count\x18\x07 \x01(\x04\x12\x17\n\x0f\x63ompleted_count\x18\x08 \x01(\x04\x12\x12\n\nhole_count\x18\t \x01(\x04\x12\x34\n\x10oldest_open_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10oldest_owed_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\nexceptions\x18\x0c \x03(\x0b\x32\x1c.ydhub.hub.v1.ExceptionCount\x12\x13\n\x0bpause_cause\x18\r \x01(\t\x12\x12\n\nopen_count\x18\x0e \x01(\x04\x12\x12\n\nowed_count\x18\x0f \x01(\x04\"j\n\x13GetActivityResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05lanes\x18\x02 \x03(\x0b\x32\x1a.ydhub.hub.v1.LaneActivity\",\n\x12GetDatabaseRequest\x12\x16\n\x0e\x61sk_invariants\x18\x01 \x01(\x08\"B\n\x0f\x44\x61tabaseSetting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x12\n\nis_durable\x18\x03 \x01(\x08\"C\n\x0bTableUpkeep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nlive_count\x18\x02 \x01(\x04\x12\x12\n\ndead_count\x18\x03 \x01(\x04\"p\n\x0bLeaseUpkeep\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x13\n\x0bis_attached\x18\x03 \x01(\x08\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x99\x05\n\x13GetDatabaseResponse\x12,\n\x08hub_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdatabase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fschema_revision\x18\x03 \x01(\t\x12\x17\n\x0fneeded_revision\x18\x04 \x01(\t\x12\x16\n\x0eserver_version\x18\x05 \x01(\t\x12/\n\x08settings\x18\x06 \x03(\x0b\x32\x1d.ydhub.hub.v1.DatabaseSetting\x12\x18\n\x10\x63onnection_count\x18\x07 \x01(\r\x12\x1c\n\x14max_connection_count\x18\x08 \x01(\r\x12\x1c\n\x14partition_days_ahead\x18\t \x01(\r\x12)\n\x06tables\x18\n \x03(\x0b\x32\x19.ydhub.hub.v1.TableUpkeep\x12)\n\x06leases\x18\x0b \x03(\x0b\x32\x19.ydhub.hub.v1.LeaseUpkeep\x12\x35\n\x12oldest_transaction\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x15waiting_session_count\x18\r \x01(\r\x12\x12\n\nsize_bytes\x18\x0e \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\x0f \x01(\x04\x12\x18\n\x10\x64isk_total_bytes\x18\x10 \x01(\x04\x12\x19\n\x11transactions_left\x18\x11 \x01(\x04\x12\x31\n\ninvariants\x18\x12 \x03(\x0b\x32\x1d.ydhub.hub.v1.InvariantStatus\x12\x0f\n\x07version\x18\x13 \x01(\t2\x85\x02\n\rStatusService\x12L\n\tGetStatus\x12\x1e.ydhub.hub.v1.GetStatusRequest\x1a\x1f.ydhub.hub.v1.GetStatusResponse\x12R\n\x0bGetActivity\x12 .ydhub.hub.v1.GetActivityRequest\x1a!.ydhub.hub.v1.GetActivityResponse\x12R\n\x0bGetDatabase\x12 .ydhub.hub.v1.GetDatabaseRequest\x1a!.ydhub.hub.v1.GetDatabaseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,27 +40,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELAYERSTATUS']._serialized_start=192
   _globals['_RELAYERSTATUS']._serialized_end=291
   _globals['_GETSTATUSRESPONSE']._serialized_start=294
-  _globals['_GETSTATUSRESPONSE']._serialized_end=584
-  _globals['_INVARIANTSTATUS']._serialized_start=586
-  _globals['_INVARIANTSTATUS']._serialized_end=642
-  _globals['_GETACTIVITYREQUEST']._serialized_start=644
-  _globals['_GETACTIVITYREQUEST']._serialized_end=664
-  _globals['_EXCEPTIONCOUNT']._serialized_start=667
-  _globals['_EXCEPTIONCOUNT']._serialized_end=800
-  _globals['_LANEACTIVITY']._serialized_start=803
-  _globals['_LANEACTIVITY']._serialized_end=1261
-  _globals['_GETACTIVITYRESPONSE']._serialized_start=1263
-  _globals['_GETACTIVITYRESPONSE']._serialized_end=1369
-  _globals['_GETDATABASEREQUEST']._serialized_start=1371
-  _globals['_GETDATABASEREQUEST']._serialized_end=1415
-  _globals['_DATABASESETTING']._serialized_start=1417
-  _globals['_DATABASESETTING']._serialized_end=1483
-  _globals['_TABLEUPKEEP']._serialized_start=1485
-  _globals['_TABLEUPKEEP']._serialized_end=1552
-  _globals['_LEASEUPKEEP']._serialized_start=1554
-  _globals['_LEASEUPKEEP']._serialized_end=1666
-  _globals['_GETDATABASERESPONSE']._serialized_start=1669
-  _globals['_GETDATABASERESPONSE']._serialized_end=2334
-  _globals['_STATUSSERVICE']._serialized_start=2337
-  _globals['_STATUSSERVICE']._serialized_end=2598
+  _globals['_GETSTATUSRESPONSE']._serialized_end=643
+  _globals['_DISPROVENREPORTS']._serialized_start=645
+  _globals['_DISPROVENREPORTS']._serialized_end=701
+  _globals['_INVARIANTSTATUS']._serialized_start=703
+  _globals['_INVARIANTSTATUS']._serialized_end=759
+  _globals['_GETACTIVITYREQUEST']._serialized_start=761
+  _globals['_GETACTIVITYREQUEST']._serialized_end=781
+  _globals['_EXCEPTIONCOUNT']._serialized_start=784
+  _globals['_EXCEPTIONCOUNT']._serialized_end=917
+  _globals['_LANEACTIVITY']._serialized_start=920
+  _globals['_LANEACTIVITY']._serialized_end=1378
+  _globals['_GETACTIVITYRESPONSE']._serialized_start=1380
+  _globals['_GETACTIVITYRESPONSE']._serialized_end=1486
+  _globals['_GETDATABASEREQUEST']._serialized_start=1488
+  _globals['_GETDATABASEREQUEST']._serialized_end=1532
+  _globals['_DATABASESETTING']._serialized_start=1534
+  _globals['_DATABASESETTING']._serialized_end=1600
+  _globals['_TABLEUPKEEP']._serialized_start=1602
+  _globals['_TABLEUPKEEP']._serialized_end=1669
+  _globals['_LEASEUPKEEP']._serialized_start=1671
+  _globals['_LEASEUPKEEP']._serialized_end=1783
+  _globals['_GETDATABASERESPONSE']._serialized_start=1786
+  _globals['_GETDATABASERESPONSE']._serialized_end=2451
+  _globals['_STATUSSERVICE']._serialized_start=2454
+  _globals['_STATUSSERVICE']._serialized_end=2715
 # @@protoc_insertion_point(module_scope)

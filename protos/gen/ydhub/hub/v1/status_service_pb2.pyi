@@ -89,6 +89,7 @@ class GetStatusResponse(_message.Message):
     ACCEPTED_COUNT_FIELD_NUMBER: _builtins.int
     ENDED_COUNT_FIELD_NUMBER: _builtins.int
     EXCEPTION_COUNT_FIELD_NUMBER: _builtins.int
+    DISPROVEN_REPORTS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the program."""
     schema_revision: _builtins.str
@@ -113,6 +114,10 @@ class GetStatusResponse(_message.Message):
     def relayers(self) -> _containers.RepeatedCompositeFieldContainer[Global___RelayerStatus]:
         """Relayers that hold leases now."""
 
+    @_builtins.property
+    def disproven_reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisprovenReports]:
+        """Peers whose adapters reported executed what their chains prove was not."""
+
     def __init__(
         self,
         *,
@@ -126,14 +131,41 @@ class GetStatusResponse(_message.Message):
         accepted_count: _builtins.int = ...,
         ended_count: _builtins.int = ...,
         exception_count: _builtins.int = ...,
+        disproven_reports: _abc.Iterable[Global___DisprovenReports] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "caller", b"caller", "ended_count", b"ended_count", "exception_count", b"exception_count", "invariants", b"invariants", "open_lane_count", b"open_lane_count", "peer_count", b"peer_count", "relayers", b"relayers", "schema_revision", b"schema_revision", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "caller", b"caller", "disproven_reports", b"disproven_reports", "ended_count", b"ended_count", "exception_count", b"exception_count", "invariants", b"invariants", "open_lane_count", b"open_lane_count", "peer_count", b"peer_count", "relayers", b"relayers", "schema_revision", b"schema_revision", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class DisprovenReports(_message.Message):
+    """DisprovenReports is how often an adapter's reports were disproven by its own chain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    REOPENED_COUNT_FIELD_NUMBER: _builtins.int
+    peer: _builtins.str
+    """peers/{peer}."""
+    reopened_count: _builtins.int
+    """Packets that were open again for it."""
+    def __init__(
+        self,
+        *,
+        peer: _builtins.str = ...,
+        reopened_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer", "reopened_count", b"reopened_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisprovenReports: _TypeAlias = DisprovenReports  # noqa: Y015
 
 @_typing.final
 class InvariantStatus(_message.Message):

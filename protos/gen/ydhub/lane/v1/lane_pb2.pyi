@@ -106,6 +106,7 @@ class Lane(_message.Message):
     EXCEPTION_COUNT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REOPENED_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """lanes/{source peer}~{source client}~{destination peer}~{destination client}."""
     source_peer: _builtins.str
@@ -134,6 +135,8 @@ class Lane(_message.Message):
     """Packets of the lane that have an exception."""
     etag: _builtins.str
     """Changes with every change of the lane's state."""
+    reopened_count: _builtins.int
+    """How often a packet of the lane was open again: reported executed, and proven not to be."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -156,10 +159,11 @@ class Lane(_message.Message):
         exception_count: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        reopened_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "completed_count", b"completed_count", "create_time", b"create_time", "destination_client", b"destination_client", "destination_peer", b"destination_peer", "etag", b"etag", "exception_count", b"exception_count", "first_sequence", b"first_sequence", "name", b"name", "order", b"order", "outcome_count", b"outcome_count", "pause_cause", b"pause_cause", "source_client", b"source_client", "source_peer", b"source_peer", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "completed_count", b"completed_count", "create_time", b"create_time", "destination_client", b"destination_client", "destination_peer", b"destination_peer", "etag", b"etag", "exception_count", b"exception_count", "first_sequence", b"first_sequence", "name", b"name", "order", b"order", "outcome_count", b"outcome_count", "pause_cause", b"pause_cause", "reopened_count", b"reopened_count", "source_client", b"source_client", "source_peer", b"source_peer", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
