@@ -34,6 +34,10 @@ def test_next_sequence_send_has_one_slash() -> None:
     assert paths.next_sequence_send_key(CLIENT) == b"nextSequenceSend/07-tendermint-2"
 
 
+def test_next_sequence_receive_is_another_key() -> None:
+    assert paths.next_sequence_receive_key(CLIENT) == b"nextSequenceRecv//07-tendermint-2"
+
+
 def test_the_keys_of_a_client_are_those_of_ics24() -> None:
     assert paths.client_state_key(CLIENT) == b"clients/07-tendermint-2/clientState"
     assert paths.counterparty_key(CLIENT) == b"clients/07-tendermint-2/counterparty"
