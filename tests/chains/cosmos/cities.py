@@ -10,14 +10,12 @@ import asyncio
 import signal
 import sys
 import tomllib
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.cosmos import anchoring
-from adapters.cosmos.tx.keys import write_new_keys
 from hub.cli.dev.configs import write
 from hub.cli.dev.layout import CHAINS, HUB, RELAYER
 from hub.cli.dev.network import STOP_WITHIN, Network
@@ -25,24 +23,19 @@ from hub.core.ids import PeerId, parse_client_id
 from hub.core.lane import LaneKey
 from hub.registry.registry import PostgresRegistry
 from tests.chains.cosmos import ledger
-from tests.chains.cosmos.network import CosmosNetwork
-from tests.chains.cosmos.options import STAKE
+from tests.chains.cosmos.city import HELD, TOKEN, USERS, make_city
+from tests.chains.cosmos.lying_node import LyingNode
 from tests.chains.cosmos.user import CosmosUser
 from tests.harness.command_line import run_command
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from adapters.cosmos.tx.keys import Key
+    from tests.chains.cosmos.city import City
     from tests.chains.cosmos.options import ChainOptions
 
 WEST, EAST = map(str, CHAINS[:2])
 """Peers whose certificates every development network has."""
-TOKEN: Final = "token"
-HELD: Final = 1_000_000_000
-"""Of the token that each user has at the beginning."""
-USERS: Final = 4
-RELAYER_KEYS: Final = 4
 PATIENCE_S: Final = 120
 POLL_S: Final = 0.5
 LAST_LINES, LINE = 12, 600
@@ -52,30 +45,13 @@ ROUTE: Final = "transfer~transfer"
 TRUSTING_PERIOD: Final = "336h"
 
 
-@dataclass(slots=True)
-class City:
-    """One chain, its users, and the keys of its adapter."""
-
-    peer: str
-    chain: CosmosNetwork
-    users: tuple[Key, ...]
-    keys_file: Path
-    node_url: str
-    """Where the adapter dials; a proxy may stand there."""
-
-    @property
-    def chain_id(self) -> str:
-        """The chain's id."""
-        return self.chain.chain_id
-
-
 class Cities:
     """A hub, a relayer, and two Cosmos chains with their adapters."""
 
     def __init__(self, directory: Path, options: Mapping[str, ChainOptions]) -> None:
         """Nothing runs yet. *options* are each peer's chain's, without its balances."""
         self.network = Network(directory / "net", lambda *_: None, chains=())
-        self.cities = {peer: _city(directory, peer, chosen) for peer, chosen in options.items()}
+        self.cities = {peer: make_city(directory, peer, chosen) for peer, chosen in options.items()}
         self.sent: dict[str, int] = dict.fromkeys(options, 0)
 
     @property
@@ -285,29 +261,20 @@ class Cities:
 
 
 @asynccontextmanager
-async def running(options: Mapping[str, ChainOptions]) -> AsyncIterator[Cities]:
-    """Cities of chains with these options; nothing of them is left afterwards."""
+async def running(
+    options: Mapping[str, ChainOptions], *, is_lying: bool = False
+) -> AsyncIterator[Cities]:
+    """Cities of chains with these options; nothing of them is left afterwards.
+
+    *is_lying*: each adapter dials its city's ``proxy``, which may lie.
+    """
     with TemporaryDirectory(prefix="ydhub-cities-") as made:
         cities = Cities(Path(made), options)
-        try:
+        async with AsyncExitStack() as stack:
+            if is_lying:
+                for city in cities.cities.values():
+                    city.proxy = await stack.enter_async_context(LyingNode(city.node_url))
+                    city.node_url = city.proxy.url
+            stack.push_async_callback(cities.down)
             await cities.up()
             yield cities
-        finally:
-            await cities.down()
-
-
-def _city(directory: Path, peer: str, options: ChainOptions) -> City:
-    directory.mkdir(parents=True, exist_ok=True)
-    keys_file = directory / f"{peer}.keys"
-    relayers = write_new_keys(keys_file, RELAYER_KEYS, "cosmos")
-    users = write_new_keys(directory / f"{peer}.users", USERS, "cosmos")
-    balances = {
-        **{key.address: {STAKE: 1_000_000} for key in relayers},
-        **{key.address: {TOKEN: HELD, STAKE: 1_000_000} for key in users},
-    }
-    chain = CosmosNetwork(directory / peer, peer, _with(options, balances))
-    return City(peer=peer, chain=chain, users=users, keys_file=keys_file, node_url=chain.rpc_url())
-
-
-def _with(options: ChainOptions, balances: Mapping[str, Mapping[str, int]]) -> ChainOptions:
-    return replace(options, balances=balances)

@@ -7,6 +7,7 @@ store/rootmulti/store.go (states that are not there).
 from __future__ import annotations
 
 import copy
+import json
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -26,6 +27,7 @@ BY_HEIGHT: Final = frozenset(
 )
 FORGED_APP_HASH: Final = "AB" * 32
 FORGED_TIME: Final = "2020-02-02T02:02:02Z"
+SIMULATION: Final = "app/simulate"
 GARBAGE: Final = b"\x00\xff<html>502"
 
 
@@ -47,6 +49,8 @@ class Lies:
     """So many of the newest blocks have not arrived yet."""
     lowest: int = 0
     """Blocks and states below this height are pruned."""
+    saves_gas: int = 1
+    """Simulations tell a part of the gas that they used: one of so many."""
     drops: bool = False
     """Transactions are taken, with code 0, and forgotten."""
     delay_s: float = 0
@@ -104,6 +108,8 @@ class Lies:
             self._forge(result["header"], {})
         elif method == "abci_query":
             self._alter(result["response"])
+            if question["params"].get("path") == SIMULATION:
+                _save_gas(result["response"], self.saves_gas)
         return told
 
     def _drop(self, question: Json, params: Json) -> Json:
@@ -159,6 +165,15 @@ def _no_state(params: Json, *, is_pruned: bool) -> Json:
 
 def _answer(question: Json, result: Json) -> Json:
     return {"jsonrpc": "2.0", "id": question.get("id"), "result": result}
+
+
+def _save_gas(response: Json, part: int) -> None:
+    if part == 1 or not response.get("value"):
+        return
+    simulated = json.loads(b64decode(response["value"]))
+    used = int(simulated["gas_info"]["gas_used"])
+    simulated["gas_info"]["gas_used"] = str(used // part)
+    response["value"] = b64encode(json.dumps(simulated).encode()).decode()
 
 
 def _flipped(text: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.chains.cosmos.lies import Json
 
 HOST: Final = "127.0.0.1"
+BROADCAST: Final = "broadcast_tx_sync"
 MAX_BODY: Final = 1_000_000
 """Bytes of one POST; as nodes have it."""
 CUT_WITHIN_S: Final = 0.01
@@ -36,6 +37,8 @@ class LyingNode:
         self.lies = Lies()
         self.asked = 0
         """Questions so far."""
+        self.passed_on = 0
+        """Transactions that the real node was given so far."""
         self._target = target
         (self._port,) = free_ports(1)
         self._runner: web.AppRunner | None = None
@@ -56,6 +59,14 @@ class LyingNode:
         """It is gone."""
         await self.down()
         await self._upstream.close()
+
+    def lie(self, **changes: Any) -> None:
+        """From now on its lies are *changes* alone."""
+        self.lies = Lies(**changes)
+
+    def be_honest(self) -> None:
+        """From now on it tells the truth, at once."""
+        self.lies = Lies()
 
     async def up(self) -> None:
         """It takes connections; nothing happens if it did."""
@@ -101,6 +112,7 @@ class LyingNode:
         left = [at for at, answer in enumerate(answers) if answer is None]
         passed = [self.lies.ask(questions[at], newest) for at in left]
         told = await self._forward(passed) if passed else []
+        self.passed_on += sum(one.get("method") == BROADCAST for one in passed)
         for at, answer in zip(left, told, strict=True):
             answers[at] = self.lies.tell(questions[at], answer, newest)
         return [answer for answer in answers if answer is not None]

@@ -29,7 +29,8 @@ from hub.core.paths import (
 from hub.core.time import SECOND
 from tests.chains.cosmos import ledger
 from tests.chains.cosmos.build import SOURCE
-from tests.chains.cosmos.cities import EAST, TOKEN, WEST, Cities, running
+from tests.chains.cosmos.cities import EAST, WEST, Cities, running
+from tests.chains.cosmos.city import TOKEN
 from tests.chains.cosmos.options import ChainOptions
 from tests.chains.cosmos.staking import set_powers
 from tests.vectors.record import FOLDER

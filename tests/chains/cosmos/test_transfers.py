@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from hub.cli.dev.layout import RELAYER
 from tests.chains.cosmos import ledger
-from tests.chains.cosmos.cities import EAST, TOKEN, WEST, Cities, running
+from tests.chains.cosmos.cities import EAST, WEST, Cities, running
+from tests.chains.cosmos.city import TOKEN
 from tests.chains.cosmos.options import ChainOptions
 from tests.chains.cosmos.staking import set_powers
 
