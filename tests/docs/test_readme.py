@@ -85,7 +85,7 @@ def test_every_file_that_the_pages_link_to_exists() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["dev", "peer", "client", "lane", "route", "packet", "proof", "status"],
+    ["dev", "peer", "client", "lane", "route", "packet", "cert", "proof", "status"],
 )
 def test_every_group_has_help(command: str, tmp_path: Path) -> None:
     done = run(f"ydhub {command} --help", tmp_path)
@@ -97,7 +97,7 @@ def test_every_command_of_the_runbooks_is_one(tmp_path: Path) -> None:
     named: set[str] = set()
     for page in ROOT.glob("deploy/runbooks/*.md"):
         text = page.read_text(encoding="utf-8")
-        named.update(re.findall(r"\bydhub ([a-z]+ [a-z]+)\b", text))
+        named.update(re.findall(r"\bydhub ([a-z]+ [a-z]+(?:-[a-z]+)*)\b", text))
     assert len(named) > 5
     for command in sorted(named):
         done = run(f"ydhub {command} --help", tmp_path)

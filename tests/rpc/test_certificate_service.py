@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -43,6 +43,10 @@ def stranger(served: Served) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(served.enrolment, trust)
 
 
+def health_stub(channel: grpc.aio.Channel) -> Any:
+    return health_pb2_grpc.HealthStub(channel)
+
+
 async def test_a_city_enrols_with_its_token_and_calls_as_its_peer(
     issuing: Served, tmp_path: Path
 ) -> None:
@@ -67,9 +71,7 @@ async def test_a_city_enrols_with_its_token_and_calls_as_its_peer(
 async def test_where_cities_enrol_nothing_else_answers(issuing: Served) -> None:
     async with stranger(issuing) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=10
-            )
+            await health_stub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 

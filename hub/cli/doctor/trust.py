@@ -26,7 +26,7 @@ def frozen(seen: Examined) -> Verdict:
         if client.status == client_pb2.CLIENT_STATUS_FROZEN
     ]
     if found:
-        fix = "look at `ydhub client evidence PEER`; people decide whether it is recovered"
+        fix = "look at `ydhub client evidence list PEER`; people decide whether it is recovered"
         return failed(few(found), fix)
     return fine(f"none of {len(seen.clients)}")
 
