@@ -7,8 +7,6 @@ import os
 import random
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,6 +23,7 @@ from hub.ports.registry import Topic
 from hub.registry.registry import PostgresRegistry
 from hub.wire import tracing
 from hub.wire.identity.credentials import server_credentials
+from relayer.fair_pool import FairPool
 from relayer.gateway import CHANNEL_OPTIONS, RelayGateway
 from relayer.openings import Openings
 from relayer.presence import Presence
@@ -90,13 +89,13 @@ class RelayerApp:
         """Joined, not started; *clock* and *randomness* are the machine's unless given."""
         self._config = config
         self._registry = registry
-        pool = ThreadPoolExecutor(config.verification_threads, "verify")
         self.telemetry = Telemetry(version("ydhub"))
+        pool = FairPool(config.verification_threads, self.telemetry.verified)
         self.board = Switchboard(
             registry, clock or SystemClock(), randomness or SystemRandomness(), pool, config.name
         )
         self.board.tracing = tracing.start(config.trace_endpoint, "ydhub-relayer", config.name)
-        self.board.pool_of = partial(self.telemetry.pool_of, pool)
+        self.board.pool_of = pool.of
         self.gateway = RelayGateway(self.board, self.telemetry, config.trust_domain)
         self.presence = Presence(self.board, self.gateway, config.advertise, version("ydhub"))
         self._server = grpc.aio.server(options=CHANNEL_OPTIONS, maximum_concurrent_rpcs=256)

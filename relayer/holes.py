@@ -121,7 +121,7 @@ class HoleSweep:
         shown = dict(zip(keys, pairs, strict=True))
         root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
         end, gone = await asyncio.get_running_loop().run_in_executor(
-            self._board.pool, prove_gone, root, client, missing, shown
+            self._board.pool_of(keeper.peer), prove_gone, root, client, missing, shown
         )
         # What was never given out nobody can have carried: it was answered too early, or in a lie.
         desk.unknown -= RangeSet.span(end, missing.end)

@@ -1,7 +1,9 @@
 """Work on one session's proven frames, in order: verify, judge, record, answer.
 
 The verdict goes out only after the registry has committed. A frame that fails changes nothing but a
-counter; what is evidence is kept.
+counter; what is evidence is kept. What is cheap is checked first: sizes and ranges, whether the
+peer must wait, the lane and its state, whether all of it is known already, whether the header of
+the proof is; only then is anything hashed.
 
 Source: design section 5; reliability notes section 6, crash points C1 to C4.
 """
@@ -23,6 +25,7 @@ from hub.core.errors import (
     OutcomeDiffers,
     PacketDiffers,
     PacketNotFound,
+    Reason,
 )
 from hub.core.ids import parse_peer_id
 from hub.core.ranges import RangeSet
@@ -40,6 +43,7 @@ from hub.wire.frames import (
 )
 from hub.wire.tracing import Stage
 from relayer.failpoints import Failpoint, hit
+from relayer.penalties import PACE
 from relayer.steps.flow import Added, Ended, Lapsed
 from relayer.verdicts import broken, verdict
 from relayer.verification import Root, prove_absence, prove_acknowledgements, prove_packets
@@ -62,6 +66,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = structlog.get_logger()
+
+_SLOWED = str(Reason.RATE_LIMITED)
 
 
 class Inbound:
@@ -86,6 +92,8 @@ class Inbound:
             self._telemetry.frame(self._session.peer, kind, answer)
             self._session.answered(frame, answer)
             hit(Failpoint.VERDICT_SENT)
+            if any(not one.sequence and one.reason == _SLOWED for one in answer.refused):
+                await self._board.clock.sleep(PACE)
 
     async def record_outcomes(
         self, desk: LaneDesk, proven: ProvenOutcomes, shown: pb.AdapterFrame
@@ -112,9 +120,12 @@ class Inbound:
         return judgement
 
     async def _answer(self, frame: pb.AdapterFrame, kind: str) -> pb.Verdict:
+        peer, penalties = self._session.peer, self._board.penalties
         try:
+            penalties.check(peer, kind)
             return await self._work(frame)
         except HubError as error:
+            penalties.judged(peer, kind, error)
             _log.warning(
                 "frame_refused",
                 peer=self._session.peer,
@@ -152,6 +163,9 @@ class Inbound:
     async def _packets(self, frame: PacketsFrame, shown: pb.AdapterFrame) -> Judgement:
         desk = await self._desk(frame.lane, frame.lane.source_peer)
         packets.check_accepts(desk.view)
+        before = await packets.repeated(self._board.registry, desk.view, frame)
+        if before is not None:
+            return before
         items = partial(RangeSet.of, (packet.sequence for packet in frame.packets))
         tracing, lane = self._board.tracing, desk.key.name
         with tracing.stage(Stage.ACCEPT, lane, items, shown.trace) as span:
@@ -186,6 +200,9 @@ class Inbound:
     ) -> Judgement:
         desk = await self._desk(frame.lane, frame.lane.destination_peer)
         outcomes.check_takes_outcomes(desk.view)
+        before = await outcomes.repeated(self._board.registry, desk.view, frame)
+        if before is not None:
+            return before
         tracing, lane = self._board.tracing, desk.key.name
         items = partial(RangeSet.of, frame.sequences)
         with tracing.stage(Stage.ACKNOWLEDGE, lane, items, shown.trace) as span:

@@ -258,11 +258,11 @@ class PeerOwner:
         if lane.key.destination_peer == self.peer:
             flow = self._ordered(lane) if lane.order is not Order.UNORDERED else self._wide()
             carrier: Carrier = Delivery(self._board, desk, self.fence)
-            desk.delivery = self._run(flow, carrier, f"{lane.key}>")
+            desk.delivery = self._run(flow, carrier, f"{lane.key}>", lane.key.source_peer)
         else:
             flow = self._wide()
             carrier = Settlement(self._board, desk, self.fence)
-            desk.settlement = self._run(flow, carrier, f"{lane.key}<")
+            desk.settlement = self._run(flow, carrier, f"{lane.key}<", lane.key.destination_peer)
         return True
 
     def _ordered(self, lane: Lane) -> Flow:
@@ -272,11 +272,13 @@ class PeerOwner:
         """A flow that fills, if it has so much, all that the chain takes at once."""
         return Flow(full_window=self.session.execution_credits)
 
-    def _run(self, flow: Flow, carrier: Carrier, name: str) -> FlowRunner:
+    def _run(self, flow: Flow, carrier: Carrier, name: str, other: PeerId) -> FlowRunner:
+        """The flow runs; it has its share of the turns of its way and of the peer *other*."""
         clock, chance = self._board.clock, self._board.randomness
-        runner = FlowRunner(flow, carrier, self._turns, clock, chance, name=name)
-        runner.on_fault = self._fault
         way = DELIVERY if name.endswith(">") else SETTLEMENT
+        shares = (way, other)
+        runner = FlowRunner(flow, carrier, self._turns, clock, chance, name=name, shares=shares)
+        runner.on_fault = self._fault
         runner.on_attempt = partial(self._telemetry.attempt, name[:-1], way)
         self._runners.append(runner)
         runner.start()

@@ -54,7 +54,7 @@ async def find_gone(board: Switchboard, lane: LaneKey, lapsed: RangeSet) -> Gone
     shown = dict(zip(keys, pairs, strict=True))
     root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
     end, gone = await asyncio.get_running_loop().run_in_executor(
-        board.pool, prove_gone, root, client, lapsed, shown
+        board.pool_of(keeper.peer), prove_gone, root, client, lapsed, shown
     )
     proofs = {sequence: shown[commitment_key(client, sequence)][1] for sequence in gone}
     message = pb.PassOver(

@@ -120,7 +120,12 @@ async def _batch(
     answer = await ask(board, keeper, state, [key for key, _ in leaves], batch=True)
     content, prefix = answer.proofs[0], keeper.hub_client.anchor.prefix
     await asyncio.get_running_loop().run_in_executor(
-        board.pool, keeper.light_client.verify_batch, state.root, prefix, leaves, content
+        board.pool_of(keeper.peer),
+        keeper.light_client.verify_batch,
+        state.root,
+        prefix,
+        leaves,
+        content,
     )
     return FreshBatch(state.height, content, leaves)
 

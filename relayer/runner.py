@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from hub.core.ranges import RangeSet
     from hub.ports.clock import Clock, Randomness
+    from relayer.steps.shares import Path
     from relayer.turns import Turns
 
 _log = structlog.get_logger()
@@ -93,14 +94,19 @@ class FlowRunner:
         randomness: Randomness,
         *,
         name: str,
+        shares: Path = (),
     ) -> None:
-        """A runner of *flow*, not started; its attempts wait for their *turns* at its chain."""
+        """A runner of *flow*, not started; its attempts wait for their *turns* at its chain.
+
+        *shares* are the names above its own, each of which has a share of the turns.
+        """
         self.flow = flow
         self._carrier = carrier
         self._turns = turns
         self._clock = clock
         self._randomness = randomness
         self._name = name
+        self._path = (*shares, name)
         self._woken = asyncio.Event()
         self._records: asyncio.Queue[Done | Park | Wait] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,7 +162,7 @@ class FlowRunner:
 
     async def _attempt(self, send: Send) -> None:
         """The attempt, once it is its turn; not if it is no longer wanted then."""
-        async with self._turns.turn(self._name):
+        async with self._turns.turn(*self._path, items=len(send.items)):
             attempt = next((a for a in self.flow.in_flight if a.number == send.number), None)
             if attempt is None or not attempt.items or self.flow.is_stopped:
                 self._end(Withdrawn(send.number))

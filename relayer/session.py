@@ -29,6 +29,7 @@ from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire.frames import item_count
 from hub.wire.tracing import OFF
 from relayer.deadline import within
+from relayer.intake import Intake
 from relayer.refusals import read_refusal
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ class Session:
         """A session of *peer* whose *first* frame was its hello."""
         self.peer = peer
         self.hello = first.hello
-        self.work: asyncio.Queue[pb.AdapterFrame] = asyncio.Queue()
-        """Frames that a verdict answers, in order; bounded by the credits."""
+        self.work = Intake()
+        """Frames that a verdict answers; bounded by the credits."""
         self.ended = asyncio.Event()
         self.end_cause: HubError = AdapterOffline(peer=peer)
         self._clock = clock

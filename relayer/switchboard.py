@@ -17,6 +17,7 @@ from hub.ports.caller import Caller
 from hub.wire.tracing import OFF
 from relayer.chain_clients import ChainClients
 from relayer.headers import HeaderKeeper
+from relayer.penalties import Penalties
 from relayer.remote import Forwarder
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Switchboard:
         self.pool = pool
         self.pool_of: Callable[[PeerId], Executor] = lambda _: pool
         """Where what a peer shows is verified."""
+        self.penalties = Penalties(clock)
         self.tracing = OFF
         self.name = name
         self.desks: dict[LaneKey, LaneDesk] = {}

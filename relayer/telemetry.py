@@ -6,9 +6,7 @@ Labels are bounded: peers, lanes and reasons; never sequences.
 from __future__ import annotations
 
 import inspect
-import time
-from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from hub.core import errors
 from hub.core.errors import VerificationFailed
@@ -17,20 +15,15 @@ from hub.core.time import SECOND
 from hub.wire.exposition import Exposition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from concurrent.futures import Future
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from prometheus_client import Counter
     from ydhub.relay.v1 import relay_pb2 as pb
 
     from hub.core.census import Vitals
     from hub.core.lane import LaneKey
     from hub.core.time import Duration
     from relayer.session import Session
-
-T = TypeVar("T")
-P = ParamSpec("P")
 
 DELIVERY: Final = "delivery"
 SETTLEMENT: Final = "settlement"
@@ -111,9 +104,10 @@ class Telemetry:
         """The lease of *peer* was lost, or could not be got."""
         self._leases_lost.labels(peer).inc()
 
-    def pool_of(self, pool: Executor, peer: str) -> Executor:
-        """*pool*, where the CPU time of what runs counts as verification for *peer*."""
-        return _MeteredPool(pool, self._cpu.labels(peer))
+    def verified(self, peer: str, took: int) -> None:
+        """Something that *peer* has shown took *took* (ns) of CPU time, true or not."""
+        if peer:
+            self._cpu.labels(peer).inc(took / SECOND)
 
     def look(self, sessions: Iterable[Session], cert_file: Path, vitals: Vitals) -> None:
         """The process is as *vitals* say, and these are the *sessions* that are attached."""
@@ -128,25 +122,3 @@ class Telemetry:
             for gauge in self._session_gauges.values():
                 gauge.remove(gone)
         self._shown = present
-
-
-class _MeteredPool(Executor):
-    """A pool that counts the CPU time of what it runs."""
-
-    def __init__(self, pool: Executor, seconds: Counter) -> None:
-        self._pool = pool
-        self._seconds = seconds
-
-    def submit(
-        self, function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs
-    ) -> Future[T]:
-        """As an executor does."""
-
-        def run() -> T:
-            began = time.thread_time_ns()
-            try:
-                return function(*arguments, **named)
-            finally:
-                self._seconds.inc((time.thread_time_ns() - began) / SECOND)
-
-        return self._pool.submit(run)

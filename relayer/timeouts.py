@@ -177,7 +177,11 @@ class TimeoutSweep:
                 proof=proof,
             )
             proven = await asyncio.get_running_loop().run_in_executor(
-                self._board.pool, prove_absence, root, frame, packet.timeout_timestamp
+                self._board.pool_of(keeper.peer),
+                prove_absence,
+                root,
+                frame,
+                packet.timeout_timestamp,
             )
             hit(Failpoint.ABSENCE_PROVEN)
             judgement = await self._inbound.record_outcomes(desk, proven, absence_to_proto(frame))

@@ -1,22 +1,29 @@
-"""Whose attempt is next, where many lanes share one chain: fair, whatever waits in each of them.
+"""Turns at one chain, which takes so many attempts at once as its adapter has granted.
 
-A chain takes so many attempts at once as its adapter has granted. The lane with the fewest under
-way goes first, and among those the one that has waited longest; so a lane with a long backlog fills
-what others leave, and yields as soon as they come.
+What ends packets and what brings new ones share them evenly, and so do the peers at the lanes'
+other ends, and each peer's lanes (steps/fewest.py). A large attempt counts as several small ones.
 
-Source: design section 5 (fairness; backpressure by credits, never by buffering without bound).
+Source: design section 5; reliability notes section 6 (fairness).
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections import Counter, deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+from relayer.steps.fewest import Fewest, Taken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from relayer.steps.shares import Path
+
+ITEM_QUANTUM: Final = 64
+"""Items that add one to the weight of an attempt."""
+
+_Turn = asyncio.Future[Any]
+"""What an attempt waits for: its ``Taken``, which names this in turn."""
 
 
 class Turns:
@@ -25,63 +32,37 @@ class Turns:
     def __init__(self, limit: int) -> None:
         """At most *limit* attempts are under way at once."""
         self._free = limit
-        self._running: Counter[str] = Counter()
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        self._line: list[tuple[int, int, str]] = []
-        """(attempts under way, place, lane), a heap. An entry may be too low or of no use, but
-        every lane that waits has one that is not too high."""
-        self._places = 0
+        self._line: Fewest[_Turn] = Fewest()
 
     @asynccontextmanager
-    async def turn(self, lane: str) -> AsyncIterator[None]:
-        """An attempt of *lane*, as soon as it is its turn."""
-        await self._begin(lane)
+    async def turn(self, *path: str, items: int = 1) -> AsyncIterator[None]:
+        """An attempt with *items* under *path* (way, peer and lane), when it is its turn."""
+        taken = await self._begin(path, items)
         try:
             yield
         finally:
-            self._end(lane)
+            self._end(taken)
 
-    async def _begin(self, lane: str) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(lane, deque()).append(future)
-        self._stand(lane)
+    async def _begin(self, path: Path, items: int) -> Taken[_Turn]:
+        turn: asyncio.Future[Taken[_Turn]] = asyncio.get_running_loop().create_future()
+        self._line.put(path, turn, 1 + items // ITEM_QUANTUM)
         self._grant()
         try:
-            await future
+            return await turn
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self._end(lane)
+            if turn.done() and not turn.cancelled():
+                self._end(turn.result())
             raise
 
-    def _end(self, lane: str) -> None:
+    def _end(self, taken: Taken[_Turn]) -> None:
         self._free += 1
-        self._running[lane] -= 1
-        if not self._running[lane]:
-            del self._running[lane]
-        if lane in self._waiting:
-            self._stand(lane)
+        self._line.end(taken)
         self._grant()
 
-    def _stand(self, lane: str) -> None:
-        """*lane* has an entry that is not too high."""
-        self._places += 1
-        heapq.heappush(self._line, (self._running[lane], self._places, lane))
-
     def _grant(self) -> None:
-        while self._free and self._line:
-            running, place, lane = heapq.heappop(self._line)
-            waiting = self._waiting.get(lane)
-            if waiting is None:
-                continue
-            if running < self._running[lane]:
-                heapq.heappush(self._line, (self._running[lane], place, lane))
-                continue
-            future = waiting.popleft()
-            if not waiting:
-                del self._waiting[lane]
-            if not future.done():
+        while self._free and (taken := self._line.take()) is not None:
+            if taken.item.done():  # given up meanwhile
+                self._line.end(taken)
+            else:
                 self._free -= 1
-                self._running[lane] += 1
-                future.set_result(None)
-            if waiting:
-                self._stand(lane)
+                taken.item.set_result(taken)

@@ -13,6 +13,7 @@ from hub.core.errors import (
     HubError,
     Malformed,
     NotAllowed,
+    RateLimited,
     Reason,
     SequenceRetired,
     Unsupported,
@@ -61,4 +62,5 @@ def refusal(sequence: int, error: HubError) -> pb.Refusal:
         reason=error.reason,
         detail=str(error)[:MAX_DETAIL],
         retryable=not isinstance(error, _FINAL),
+        wait_ms=error.wait_ms if isinstance(error, RateLimited) else 0,
     )

@@ -280,16 +280,17 @@ class Pump:
             return
         if self._shown > self._confirmed:
             self._shown = self._confirmed
-            self._hold(now)
+            self._hold(now, refusal.wait)
         _log.warning("header_refused", height=height, reason=refusal.reason, detail=refusal.detail)
 
     def _pause(self, error: HubError, now: Timestamp) -> None:
         _log.warning("chain_failed", reason=error.reason, detail=str(error))
         self._hold(now)
 
-    def _hold(self, now: Timestamp) -> None:
+    def _hold(self, now: Timestamp, least: int = 0) -> None:
+        """Nothing is shown for a while, *least* (ns) or longer."""
         self._tries += 1
-        wait = delay(self._tries, self._randomness.below(CHANCES))
+        wait = max(least, delay(self._tries, self._randomness.below(CHANCES)))
         self._paused_until = Timestamp(now + wait)
 
     def _rest_for(self, now: Timestamp) -> Duration | None:

@@ -196,15 +196,27 @@ def _judged(lane: Lane, event: Judged, now: Timestamp) -> tuple[Lane, list[Effec
     left = flight.sequences - accepted
     for refusal, hit in _alike(verdict.refused, left):
         left -= hit
-        due = Timestamp(now + delay(flight.item_tries + 1, event.chance))
-        lane, effect = _refused(lane, hit, refusal, Delayed(hit, due, flight.item_tries + 1))
+        again = _again(hit, refusal, flight.item_tries, event.chance, now)
+        lane, effect = _refused(lane, hit, refusal, again)
         effects.append(effect)
     if left:
-        tries = max(lane.tries, flight.tries + 1)
-        due = Timestamp(now + delay(tries, event.chance))
-        lane, effect = _refused(lane, left, _whole(verdict), Delayed(left, due, tries))
+        tries, refusal = max(lane.tries - 1, flight.tries), _whole(verdict)
+        again = _again(left, refusal, tries, event.chance, now)
+        lane, effect = _refused(lane, left, refusal, again)
         effects.append(effect)
     return lane, effects
+
+
+def _again(
+    sequences: RangeSet, refusal: Refusal, tries: int, chance: int, now: Timestamp
+) -> Delayed:
+    """When *sequences* are shown again after *tries* failed tries and this one.
+
+    Where the relayer says how long to wait that is the time, and it was no failed try.
+    """
+    if refusal.wait:
+        return Delayed(sequences, Timestamp(now + refusal.wait), tries)
+    return Delayed(sequences, Timestamp(now + delay(tries + 1, chance)), tries + 1)
 
 
 def _refused(
@@ -221,13 +233,13 @@ def _refused(
 
 
 def _alike(refused: Sequence[Refusal], left: RangeSet) -> list[tuple[Refusal, RangeSet]]:
-    """Those of *left* that are *refused*, all of one reason together, with the first refusal."""
-    found: dict[tuple[str, bool], tuple[Refusal, set[int]]] = {}
+    """Those of *left* that are *refused*, all of one kind together, with the first refusal."""
+    found: dict[tuple[str, bool, int], tuple[Refusal, set[int]]] = {}
     seen: set[int] = set()
     for refusal in refused:
         if refusal.sequence in left and refusal.sequence not in seen:
             seen.add(refusal.sequence)
-            kind = (refusal.reason, refusal.retryable)
+            kind = (refusal.reason, refusal.retryable, refusal.wait)
             found.setdefault(kind, (refusal, set()))[1].add(refusal.sequence)
     return [(first, RangeSet.of(sequences)) for first, sequences in found.values()]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub.core.ranges import EMPTY, RangeSet
+from hub.core.time import Duration
 
 if TYPE_CHECKING:
     from adapters.sdk.chain import Item
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from hub.core.height import Height
     from hub.core.ids import PeerId
     from hub.core.lane import LaneKey, Side
+
+
+NOTHING: Final = Duration(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Refusal:
     detail: str
     retryable: bool
     """Whether the same item may be accepted later."""
+    wait: Duration = NOTHING
+    """How long not to show it again (ns); 0 where the relayer does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ Source: design section 3 (executed XOR refunded); ICS-04 v2 (acknowledge, time o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hub.core.errors import (
     ClientFrozen,
@@ -33,7 +33,22 @@ if TYPE_CHECKING:
     from hub.ports.leases import Fence
     from hub.ports.registry import Registry
 
+_ANSWER = OutcomeKind.ACKNOWLEDGEMENT
 _TAKING = frozenset({LaneState.OPEN, LaneState.PAUSED, LaneState.DRAINING})
+
+
+class ShownAnswers(Protocol):
+    """Acknowledgements that are claimed."""
+
+    @property
+    def sequences(self) -> tuple[int, ...]:
+        """Rising."""
+        ...
+
+    @property
+    def contents(self) -> tuple[bytes, ...]:
+        """Their canonical bytes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +84,22 @@ async def record(
             continue
         return judgement, view
     raise GateChanged(lane=view.lane.key.name, gate=view.destination.gate)
+
+
+async def repeated(registry: Registry, view: LaneView, shown: ShownAnswers) -> Judgement | None:
+    """The judgement where all answers that are *shown* are recorded already, the same ones.
+
+    No proof is needed for that. None where any of it is new, or differs. Raises
+    ``RegistryUnreachable``.
+    """
+    sequences = RangeSet.of(shown.sequences)
+    if sequences - view.destination.done:
+        return None
+    stored = await registry.outcomes.find(view.lane.lane_id, sequences)
+    known = {one.sequence: one.content for one in stored if one.kind is _ANSWER}
+    if known != dict(zip(shown.sequences, shown.contents, strict=True)):
+        return None
+    return Judgement(already_done=sequences)
 
 
 def check_takes_outcomes(view: LaneView) -> None:

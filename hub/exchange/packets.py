@@ -12,7 +12,7 @@ Source: design section 3, "Identity of a packet" and "Life".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hub.core.errors import (
     BelowFirstSequence,
@@ -57,6 +57,20 @@ class ProvenPackets:
     proof_batch: bytes
 
 
+class ShownPackets(Protocol):
+    """Packets that are claimed, sequences rising."""
+
+    @property
+    def packets(self) -> tuple[Packet, ...]:
+        """Decoded."""
+        ...
+
+    @property
+    def contents(self) -> tuple[bytes, ...]:
+        """Their canonical bytes."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What becomes of the items of one frame."""
@@ -93,6 +107,21 @@ async def accept(
             continue
         return judged.judgement, view
     raise GateChanged(lane=view.lane.key.name, gate=view.source.gate)
+
+
+async def repeated(registry: Registry, view: LaneView, shown: ShownPackets) -> Judgement | None:
+    """The judgement where all that is *shown* is accepted already, with the same contents.
+
+    No proof is needed for that. None where any of it is new, or differs. Raises
+    ``RegistryUnreachable``.
+    """
+    sequences = RangeSet.of([packet.sequence for packet in shown.packets])
+    if sequences - view.source.done:
+        return None
+    stored = await registry.packets.read(view.lane.lane_id, sequences)
+    if tuple([packet.content for packet in stored]) != shown.contents:
+        return None
+    return Judgement(already_done=sequences)
 
 
 def check_accepts(view: LaneView) -> None:

@@ -24,6 +24,7 @@ from hub.core.errors import FrameInvalid, LimitExceeded
 from hub.core.ids import parse_client_id
 from hub.core.lane import LaneKey, Side
 from hub.core.record import SkippedLeaf
+from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire.frames import MAX_ITEMS, ranges_from_proto
 from hub.wire.headers import header_from_proto, height_from_proto
 from hub.wire.packet import decode_acknowledgement, decode_packet
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 
 MAX_UPDATES: Final = 256
+LONGEST_WAIT: Final = Duration(60 * SECOND)
+"""An adapter that is told to wait longer tries again all the same."""
 """Headers before one action: the longest bisection, with room."""
 _DIGEST_BYTES = 32
 
@@ -80,6 +83,7 @@ def verdict_from_proto(verdict: pb.Verdict) -> Verdict:
             reason=refusal.reason,
             detail=refusal.detail,
             retryable=refusal.retryable,
+            wait=Duration(min(refusal.wait_ms * MILLISECOND, LONGEST_WAIT)),
         )
         for refusal in verdict.refused
     ]

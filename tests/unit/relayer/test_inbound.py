@@ -8,6 +8,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.simchain.misbehave import Forgery, equivocate, forge_batch, forge_header, forge_packet
 from hub.core.errors import (
+    FrameInvalid,
     GateChanged,
     LeaseLost,
     Reason,
@@ -15,12 +16,16 @@ from hub.core.errors import (
 )
 from hub.core.ids import ClientId, PeerId
 from hub.core.lane import LaneKey, Side
+from hub.core.packet import Acknowledgement
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import Timestamp
-from hub.wire.packet import encode_packet
+from hub.wire.packet import encode_acknowledgement, encode_packet
+from relayer.penalties import PACE
 from relayer.steps.flow import Added
+from relayer.steps.strikes import FIRST, FREE
+from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, HANGZHOU
-from tests.harness.inbound import Working, numbers, reasons, show_packets
+from tests.harness.inbound import Working, delivered, numbers, reasons, show_packets
 from tests.harness.station import proto_height
 
 
@@ -368,3 +373,61 @@ async def test_frames_and_refusals_are_counted(at_work: Working) -> None:
     assert sample("ydhub_refusals_total", {"peer": "hangzhou", "reason": "FRAME_INVALID"}) == 1
     lane = {"lane": str(board.exchange.key)}
     assert sample("ydhub_packets_accepted_total", lane) == 2
+
+
+class TestFairness:
+    async def test_what_is_known_already_is_answered_without_a_look_at_its_proof(
+        self, at_work: Working
+    ) -> None:
+        left = at_work.board.left
+        packets = at_work.board.exchange.send(2)
+        await show_packets(at_work, packets)
+        at_work.delivery.events.clear()
+        verdict = await left.verdict(packets=left.packets(packets, proof_batch=b"none"))
+        assert numbers(verdict.already_done) == [1, 2]
+        assert at_work.delivery.events == []
+
+    async def test_answers_that_are_known_already_need_no_proof_either(
+        self, at_work: Working
+    ) -> None:
+        right = at_work.board.right
+        packets = await delivered(at_work, 2)
+        await right.show()
+        await right.verdict(acknowledgements=right.acknowledgements(packets))
+        again = right.acknowledgements(packets, proof_batch=b"none")
+        assert numbers((await right.verdict(acknowledgements=again)).already_done) == [1, 2]
+        other = [encode_acknowledgement(Acknowledgement((b"other",)))] * 2
+        false = right.acknowledgements(packets, proof_batch=b"none", acknowledgements=other)
+        [(sequence, _)] = reasons(await right.verdict(acknowledgements=false))
+        assert sequence == 0
+
+    async def test_who_shows_false_proofs_again_and_again_waits_and_nobody_else_does(
+        self, at_work: Working
+    ) -> None:
+        board, left, right = at_work.board, at_work.board.left, at_work.board.right
+        packets = board.exchange.send(2)
+        genuine = left.packets(packets)
+        forged = left.packets(packets, proof_batch=forge_batch(genuine.proof_batch))
+        await left.show()
+        for _ in range(FREE + 1):
+            [(sequence, reason)] = reasons(await left.verdict(packets=forged))
+            assert (sequence, reason != "RATE_LIMITED") == (0, True)
+        slowed = await left.verdict(packets=genuine)
+        assert reasons(slowed) == [(0, "RATE_LIMITED")]
+        assert (slowed.refused[0].retryable, slowed.refused[0].wait_ms) == (True, 250)
+        board.exchange.grow(1)
+        assert not (await right.show()).refused
+        await board.clock.advance(FIRST)
+        assert numbers((await left.verdict(packets=genuine)).accepted) == [1, 2]
+
+    async def test_who_does_not_wait_is_read_more_slowly(self, at_work: Working) -> None:
+        board, left = at_work.board, at_work.board.left
+        forged = pb.PacketBatch(lane=board.exchange.key.name)
+        for _ in range(FREE + 3):
+            board.board.penalties.judged(HANGZHOU, "packets", FrameInvalid(frame="f", problem="p"))
+        first, second = left.say(packets=forged), left.say(packets=forged)
+        await until(lambda: first in left.verdicts)
+        assert second not in left.verdicts
+        await board.clock.advance(PACE)
+        await until(lambda: second in left.verdicts)
+        assert reasons(left.verdicts[second]) == [(0, "RATE_LIMITED")]

@@ -80,11 +80,11 @@ class TestFrames:
             {"misbehaviour": pb.Misbehaviour()},
         ],
     )
-    def test_what_a_verdict_answers_is_worked_on_in_order(self, body: dict[str, Any]) -> None:
+    async def test_what_a_verdict_answers_is_worked_on_in_order(self, body: dict[str, Any]) -> None:
         one = session()
         one.receive(frame(2, **body))
         one.receive(frame(3, **body))
-        assert [one.work.get_nowait().frame_id for _ in range(2)] == [2, 3]
+        assert [(await one.work.get()).frame_id for _ in range(2)] == [2, 3]
 
     def test_heartbeats_credits_and_answers_to_nothing_are_no_work(self) -> None:
         one = session()
@@ -92,7 +92,7 @@ class TestFrames:
         one.receive(frame(3, credits=pb.Credits(count=9)))
         one.receive(frame(4, answer=pb.Answer(request_id=77)))
         one.receive(frame(5, report=pb.ExecutionReport(execution_id=77)))
-        assert one.work.empty()
+        assert not one.work.qsize()
 
 
 class TestCredits:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.time import SECOND, Duration
@@ -88,20 +86,13 @@ def test_lost_leases_are_counted_by_peer() -> None:
     assert value(telemetry, "ydhub_leases_lost_total", **MINE) == 1
 
 
-def test_cpu_time_counts_for_the_peer_also_where_the_work_fails() -> None:
+def test_cpu_time_counts_for_the_peer_and_for_nobody_else() -> None:
     telemetry = Telemetry()
-
-    def fail(size: int) -> None:
-        sum(range(size))
-        raise ValueError
-
-    with ThreadPoolExecutor(1) as pool:
-        metered = telemetry.pool_of(pool, "hangzhou")
-        assert metered.submit(sum, range(200_000), start=1).result() == 19_999_900_001
-        first = value(telemetry, "ydhub_verification_cpu_seconds_total", **MINE) or 0
-        with pytest.raises(ValueError, match=r"^$"):
-            metered.submit(fail, 200_000).result()
-    assert 0 < first < (value(telemetry, "ydhub_verification_cpu_seconds_total", **MINE) or 0)
+    telemetry.verified("hangzhou", 2 * SECOND)
+    telemetry.verified("", SECOND)
+    telemetry.verified("hangzhou", SECOND // 2)
+    assert value(telemetry, "ydhub_verification_cpu_seconds_total", **MINE) == 2.5
+    assert value(telemetry, "ydhub_verification_cpu_seconds_total", peer="") is None
 
 
 def test_sessions_show_their_load_while_they_are_attached(tmp_path: Path) -> None:

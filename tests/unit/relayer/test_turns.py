@@ -50,6 +50,13 @@ class Lanes:
                 if mine in self.running:
                     self.running.remove(mine)
 
+    @property
+    def unserved(self) -> set[str]:
+        """Whose attempts wait for their turn."""
+        alive = Counter(of for of, task in self.tasks if not task.done())
+        alive.subtract(of for of, _ in self.running)
+        return set(+alive)
+
     async def close(self) -> None:
         for _, task in self.tasks:
             task.cancel()
@@ -106,18 +113,16 @@ async def test_one_that_is_given_up_as_its_turn_comes_gives_it_on() -> None:
     turns = Turns(1)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(turns.turn("a"))
-        second = asyncio.ensure_future(turns._begin("b"))
-        third = asyncio.ensure_future(turns._begin("c"))
+        second = asyncio.ensure_future(turns._begin(("b",), 1))
+        third = asyncio.ensure_future(turns._begin(("c",), 1))
         await settle()
-        turns._end("a")
+        await stack.aclose()
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
-        await third
-        turns._running["a"] += 1  # what leaving the stack ends
-        turns._free -= 1
-    turns._end("c")
-    assert (turns._free, dict(turns._running)) == (1, {})
+        turns._end(await third)
+    assert turns._free == 1
+    assert not turns._line
 
 
 async def test_an_attempt_that_fails_gives_its_turn_back() -> None:
@@ -127,7 +132,7 @@ async def test_an_attempt_that_fails_gives_its_turn_back() -> None:
             raise KeyError
     async with asyncio.timeout(1), turns.turn("b"):
         pass
-    assert turns._waiting == {}
+    assert not turns._line
 
 
 @given(
@@ -142,7 +147,7 @@ def test_no_turn_is_lost_and_nobody_has_more_than_a_fair_share(
         lanes = Lanes(turns)
         for step, lane in steps:
             before = Counter(of for of, _ in lanes.running)
-            waiting = set(turns._waiting)
+            waiting = lanes.unserved
             begun = len(lanes.begun)
             if step == "w":
                 await lanes.want(lane)
@@ -154,10 +159,68 @@ def test_no_turn_is_lost_and_nobody_has_more_than_a_fair_share(
                     assert before[new] == min(before[one] for one in waiting)
             elif step == "g" and any(of == lane and not t.done() for of, t in lanes.tasks):
                 await lanes.give_up(lane)
-            unserved = sum(not future.done() for line in turns._waiting.values() for future in line)
             assert turns._free + len(lanes.running) == limit
-            assert not (turns._free and unserved)
+            assert not (turns._free and lanes.unserved)
         await lanes.close()
         assert turns._free == limit
 
     asyncio.run(play())
+
+
+async def test_peers_share_alike_however_many_lanes_they_have() -> None:
+    turns = Turns(4)
+    running: list[tuple[str, ...]] = []
+
+    async def attempt(path: tuple[str, ...]) -> None:
+        async with turns.turn(*path):
+            running.append(path)
+            await settle()
+            await asyncio.sleep(0)
+
+    flood = [("delivery", "hangzhou", f"lane-{at}") for at in range(40)]
+    few = [("delivery", "suzhou", "lane")] * 10
+    await asyncio.gather(*[attempt(path) for path in [*flood, *few]])
+    assert Counter(peer for _, peer, _ in running[4:24])["suzhou"] == 10
+
+
+async def test_what_ends_packets_has_its_turns_beside_new_ones() -> None:
+    turns = Turns(2)
+    begun: list[str] = []
+    end = asyncio.Event()
+
+    async def attempt(kind: str) -> None:
+        async with turns.turn(kind, "suzhou", "lane"):
+            begun.append(kind)
+            await end.wait()
+
+    tasks = [asyncio.ensure_future(attempt("delivery")) for _ in range(9)]
+    await settle()
+    tasks += [asyncio.ensure_future(attempt("settlement")) for _ in range(3)]
+    end.set()
+    await asyncio.gather(*tasks)
+    assert begun[:4].count("settlement") >= 1
+    assert begun[:6].count("settlement") >= 2
+
+
+async def test_a_large_attempt_counts_as_several_small_ones() -> None:
+    turns = Turns(4)
+    begun: list[str] = []
+
+    async def attempt(lane: str, items: int, end: asyncio.Event) -> None:
+        async with turns.turn(lane, items=items):
+            begun.append(lane)
+            await end.wait()
+
+    first, rest = asyncio.Event(), asyncio.Event()
+    large = [asyncio.ensure_future(attempt("large", 256, rest)) for _ in range(3)]
+    blocks = asyncio.ensure_future(attempt("other", 1, first))
+    await settle()
+    more = [asyncio.ensure_future(attempt("large", 256, rest)) for _ in range(3)]
+    small = [asyncio.ensure_future(attempt("small", 1, rest)) for _ in range(9)]
+    await settle()
+    first.set()
+    await settle()
+    assert begun == ["large"] * 3 + ["other", "small"]
+    rest.set()
+    await asyncio.gather(blocks, *large, *more, *small)
+    assert begun.index("small") < begun.index("large", 3)

@@ -17,6 +17,7 @@ from hub.core.errors import (
     PacketDiffers,
     PacketNotFound,
     PacketUnsupported,
+    RateLimited,
     RecordCorrupt,
     RegistryUnreachable,
     RootMismatch,
@@ -86,3 +87,9 @@ def test_a_bug_of_ours_refuses_the_frame_for_now_and_says_nothing_of_itself() ->
     assert [(entry.sequence, entry.reason, entry.retryable) for entry in found.refused] == [
         (0, "INTERNAL", True)
     ]
+
+
+def test_who_must_wait_is_told_how_long() -> None:
+    told = refusal(3, RateLimited(what="route a~b", wait_ms=250))
+    assert (told.retryable, told.wait_ms) == (True, 250)
+    assert refusal(3, LanePaused(lane="lanes/a", cause="c")).wait_ms == 0

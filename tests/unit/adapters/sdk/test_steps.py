@@ -17,11 +17,11 @@ from adapters.sdk.steps import (
     step,
     wanted,
 )
-from adapters.sdk.submission import LaneCursor, Refusal, Verdict
+from adapters.sdk.submission import NOTHING, LaneCursor, Refusal, Verdict
 from hub.core.lane import Side
 from hub.core.packet import MAX_SEQUENCE
 from hub.core.ranges import EMPTY, RangeSet
-from hub.core.time import Timestamp
+from hub.core.time import MILLISECOND, Duration, Timestamp
 from tests.harness.city import CLIENT, OUT
 
 NOW = Timestamp(1_000_000_000_000)
@@ -42,8 +42,10 @@ def sent(lane: Lane, frame_id: int, sequences: RangeSet) -> Lane:
     return lane
 
 
-def refusal(sequence: int = 0, *, retryable: bool = True) -> Refusal:
-    return Refusal(sequence=sequence, reason="LANE_PAUSED", detail="", retryable=retryable)
+def refusal(sequence: int = 0, *, retryable: bool = True, wait: Duration = NOTHING) -> Refusal:
+    return Refusal(
+        sequence=sequence, reason="LANE_PAUSED", detail="", retryable=retryable, wait=wait
+    )
 
 
 def test_a_lane_wants_everything_from_its_first_sequence_that_is_not_done() -> None:
@@ -192,3 +194,28 @@ def test_delays_double_are_jittered_over_their_whole_span_and_end_at_the_longest
     assert delay(1, 0) > 0
     assert [delay(tries, (1 << 16) - 1) for tries in (1, 2, 3)] == [250e6, 500e6, 1000e6]
     assert delay(60, (1 << 16) - 1) == LONGEST
+
+
+def test_an_item_that_must_wait_is_wanted_again_after_exactly_that_time() -> None:
+    lane = sent(lane_of(), 1, span(1, 9))
+    soon, later = Duration(100 * MILLISECOND), Duration(300 * MILLISECOND)
+    refused = [refusal(7, wait=soon), refusal(8, wait=later), refusal(9, wait=later)]
+    verdict = Verdict(frame_id=1, accepted=span(1, 6), refused=tuple(refused))
+    lane, effects = step(lane, Judged(verdict, CHANCE), NOW)
+    waits = [effect.due for effect in effects if isinstance(effect, Wait)]
+    assert waits == [NOW + soon, NOW + later]
+    assert wanted(lane, Timestamp(NOW + soon - 1)) == span(10, MAX_SEQUENCE)
+    assert wanted(lane, Timestamp(NOW + soon)) == span(7, 7) | span(10, MAX_SEQUENCE)
+    assert wanted(lane, Timestamp(NOW + later)) == span(7, MAX_SEQUENCE)
+
+
+def test_that_it_must_wait_is_no_failed_try() -> None:
+    lane, wait = lane_of(), Duration(20_000 * MILLISECOND)
+    for frame_id in (1, 2, 3):
+        lane = sent(lane, frame_id, span(1, 9))
+        verdict = Verdict(frame_id=frame_id, refused=(refusal(wait=wait),))
+        lane, effects = step(lane, Judged(verdict, CHANCE), NOW)
+        assert effects == [Wait(Timestamp(NOW + wait), verdict.refused[0])]
+        assert lane.tries == 0
+        assert wanted(lane, Timestamp(NOW + wait - 1)) == EMPTY
+        assert wanted(lane, Timestamp(NOW + wait)) == span(1, MAX_SEQUENCE)

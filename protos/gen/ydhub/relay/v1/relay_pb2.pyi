@@ -468,6 +468,7 @@ class Refusal(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     RETRYABLE_FIELD_NUMBER: _builtins.int
+    WAIT_MS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The item's sequence; 0 where the whole frame is meant."""
     reason: _builtins.str
@@ -476,6 +477,8 @@ class Refusal(_message.Message):
     """The reason's message."""
     retryable: _builtins.bool
     """Whether the same item may be accepted later."""
+    wait_ms: _builtins.int
+    """Milliseconds to wait before it is shown again; 0 leaves that to the adapter."""
     def __init__(
         self,
         *,
@@ -483,10 +486,11 @@ class Refusal(_message.Message):
         reason: _builtins.str = ...,
         detail: _builtins.str = ...,
         retryable: _builtins.bool = ...,
+        wait_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "reason", b"reason", "retryable", b"retryable", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "reason", b"reason", "retryable", b"retryable", "sequence", b"sequence", "wait_ms", b"wait_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,6 +12,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.sdk.execution import Acknowledge, Freeze, Gone, PassOver, Receive, TimeOut
 from adapters.sdk.wire.decode import (
+    LONGEST_WAIT,
     MAX_UPDATES,
     cursor_from_proto,
     execution_from_proto,
@@ -31,6 +32,7 @@ from hub.core.ids import ClientId
 from hub.core.lane import Side
 from hub.core.ranges import RangeSet
 from hub.core.record import SkippedLeaf
+from hub.core.time import MILLISECOND
 from hub.wire.packet import encode_acknowledgement, encode_packet
 from tests.harness.attached import cursor
 from tests.harness.city import BACK, CLIENT, OUT
@@ -192,13 +194,18 @@ def test_a_verdict_is_read() -> None:
         frame_id=4,
         accepted=[pb.SequenceRange(first=1, last=3)],
         already_done=[pb.SequenceRange(first=5, last=5)],
-        refused=[pb.Refusal(sequence=4, reason="A_NEWER_ONE", detail="why", retryable=True)],
+        refused=[
+            pb.Refusal(sequence=4, reason="A_NEWER_ONE", detail="why", retryable=True, wait_ms=250)
+        ],
     )
     verdict = verdict_from_proto(message)
     assert verdict.frame_id == 4
     assert (verdict.accepted, verdict.already_done) == (RangeSet.span(1, 4), RangeSet.of([5]))
     [refusal] = verdict.refused
     assert (refusal.sequence, refusal.reason, refusal.retryable) == (4, "A_NEWER_ONE", True)
+    assert refusal.wait == 250 * MILLISECOND
+    endless = pb.Verdict(refused=[pb.Refusal(sequence=1, retryable=True, wait_ms=2**64 - 1)])
+    assert verdict_from_proto(endless).refused[0].wait == LONGEST_WAIT
 
 
 @pytest.mark.parametrize(
