@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import defaultdict, deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -29,6 +31,12 @@ MAX_LANES: Final = 1_024
 MAX_FRAMES: Final = 256
 """Of one lane, whose packets' traces are remembered."""
 MAX_LINKS: Final = 32
+MAX_DETAIL: Final = 200
+SEND_WITHIN_S: Final = 2
+"""A collector that is away keeps no process from its end for longer."""
+
+_log = structlog.get_logger()
+
 _CONTEXT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 
@@ -83,8 +91,21 @@ class OpenTelemetry(Tracing):
 
 def exporting(endpoint: str, service: str, instance: str) -> OpenTelemetry:
     """Traces that are sent to *endpoint*, in batches, by a thread of their own."""
-    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"))
+    library = logging.getLogger("opentelemetry")
+    if not library.handlers:
+        library.addHandler(_Told())
+        library.propagate = False
+    is_plain = endpoint.startswith("http://")
+    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=is_plain, timeout=SEND_WITHIN_S)
     return OpenTelemetry(service, instance, BatchSpanProcessor(exporter))
+
+
+class _Told(logging.Handler):
+    """What the library complains of is told as everything is: traces that were not sent."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As a handler does."""
+        _log.warning("traces_failed", detail=record.getMessage()[:MAX_DETAIL])
 
 
 class _Known:

@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as pb
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as service
 from opentelemetry.trace import StatusCode
+from structlog.testing import capture_logs
 
 from hub.core.errors import LaneNotFound
 from hub.core.ranges import EMPTY, RangeSet
@@ -193,3 +194,11 @@ def test_spans_reach_the_endpoint_at_the_latest_when_the_process_ends() -> None:
     finally:
         server.stop(None)
     assert collector.names == ["accept"]
+
+
+def test_traces_that_are_not_sent_are_told_in_the_log_and_keep_no_process_from_its_end() -> None:
+    with capture_logs() as logs:
+        found = exporting("http://127.0.0.1:1", "ydhub-relayer", "east-1")
+        run(found, Stage.ACCEPT, LANE, RangeSet.of([1]))
+        found.close()
+    assert {entry["event"] for entry in logs} == {"traces_failed"}
