@@ -24,6 +24,8 @@ STEADY: Final = Duration(3 * SECOND)
 """A share that is too large for so long (ns) is; adapters that dial anew are no reason."""
 PAUSE: Final = Duration(2 * SECOND)
 """Between two hand-overs (ns), and up to as much again by chance."""
+SETTLED: Final = Duration(3 * SECOND)
+"""A peer that is away for so long (ns) after it was handed over has found another relayer."""
 REST: Final = Duration(600 * SECOND)
 """A peer that came back is not handed over again for so long (ns)."""
 CHANCES: Final = 1 << 16
@@ -39,7 +41,9 @@ class Balance:
     next_at: Timestamp = Timestamp(0)
     """When the next session may go."""
     moved: Mapping[PeerId, Timestamp] = field(default_factory=dict)
-    """When each peer was handed over last."""
+    """When each peer was handed over that has not settled elsewhere."""
+    away: Mapping[PeerId, Timestamp] = field(default_factory=dict)
+    """Since when each of them is not attached here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +66,29 @@ def step(
 
     *target* is what ``room_for`` says.
     """
+    state = _settled(state, attached, now)
     if target is None:
         return replace(state, over_since=None), None
-    if state.over_since is None:
-        state = replace(state, over_since=now)
-    moved = {peer: at for peer, at in state.moved.items() if now < at + REST}
-    candidates = sorted(peer for peer in attached if peer not in moved)
-    is_steady = now >= (state.over_since or now) + STEADY
-    if not is_steady or now < state.next_at or not candidates:
-        return replace(state, moved=moved), None
+    over_since = now if state.over_since is None else state.over_since
+    state = replace(state, over_since=over_since)
+    candidates = sorted(peer for peer in attached if peer not in state.moved)
+    if now < over_since + STEADY or now < state.next_at or not candidates:
+        return state, None
     peer = candidates[0]
     pause = PAUSE + PAUSE * chance // CHANCES
-    after = Balance(state.over_since, Timestamp(now + pause), {**moved, peer: now})
-    return after, Move(peer, target.address)
+    moved = {**state.moved, peer: now}
+    return replace(state, next_at=Timestamp(now + pause), moved=moved), Move(peer, target.address)
+
+
+def _settled(state: Balance, attached: Collection[PeerId], now: Timestamp) -> Balance:
+    """Peers that stay away are forgotten, and those that came back long ago."""
+    away = {peer: state.away.get(peer, now) for peer in state.moved if peer not in attached}
+    moved = {
+        peer: at
+        for peer, at in state.moved.items()
+        if now < at + REST and now < away.get(peer, now) + SETTLED
+    }
+    return replace(state, moved=moved, away={peer: away[peer] for peer in away if peer in moved})
 
 
 def room_for(name: str, relayers: Sequence[Relayer]) -> Relayer | None:

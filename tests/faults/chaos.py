@@ -42,6 +42,8 @@ LOAD: Final = 80
 LAPSING: Final = 4
 """Packets of each load that time out soon."""
 SHORT_S: Final = 3
+AWAY: Final = ("ydhub-relayer: REGISTRY_UNREACHABLE", "ydhub-server: REGISTRY_UNREACHABLE")
+"""What a process says that ends because the database is away when it starts."""
 RELAYERS: Final = (RELAYER, SECOND)
 KINDS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("relayer", RELAYERS),
@@ -84,6 +86,7 @@ async def survive(live: LiveNetwork, kills: int, seed: int, *, tells: bool) -> l
     """What became of each kill; everything that was sent has ended, and is judged."""
     chance = Random(seed)
     found: list[Killed] = []
+    live.may_say = AWAY
     async with pair(live) as relayers:
         await live.attached(*CHAINS)
         for at, (kind, process) in enumerate(plan(kills, chance), 1):
@@ -99,22 +102,31 @@ async def survive(live: LiveNetwork, kills: int, seed: int, *, tells: bool) -> l
 async def _kill(
     live: LiveNetwork, relayers: Pair, kind: str, process: str, chance: Random
 ) -> Killed:
-    in_flight = await _load(live, chance)
+    in_flight = await _load(live, relayers, chance)
     began = wall_clock()
     await live.kill(process)
     await _start(live, relayers, process)
     ended = sum(live.sent.values()) - in_flight
 
     async def another_has_ended() -> bool:
+        _keep_up(live, relayers)
         return await live.completed() > ended
 
     await live.until(another_has_ended, f"a packet that ends after {process} was killed")
     return Killed(kind, process, in_flight, Duration(wall_clock() - began))
 
 
-async def _load(live: LiveNetwork, chance: Random) -> int:
-    """How many packets are in flight now: at least ``IN_FLIGHT``."""
+def _keep_up(live: LiveNetwork, relayers: Pair) -> None:
+    """What has ended by itself runs again: one that starts while the database is away gives up."""
+    for process in (HUB, *RELAYERS):
+        if not live.network.processes.is_running(process):
+            relayers.launch(process)
+
+
+async def _load(live: LiveNetwork, relayers: Pair, chance: Random) -> int:
+    """How many packets are in flight now: at least ``IN_FLIGHT``; everything runs."""
     while True:
+        _keep_up(live, relayers)
         lane = chance.choice(live.lanes)
         await _send(live, lane.source_peer)
         found = sum(live.sent.values()) - await _completed(live)

@@ -9,7 +9,7 @@ import tomllib
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Final
 
-from ydhub.hub.v1 import status_service_pb2
+from ydhub.peer.v1 import peer_service_pb2
 
 from hub.cli.dev import readiness
 from hub.cli.dev.ca import issue, open_authority
@@ -61,11 +61,11 @@ class Pair:
     async def owners(self) -> dict[str, str]:
         """The process that owns each peer's session now."""
         async with self.live.hub() as hub:
-            status = await hub.call(hub.status.GetStatus, status_service_pb2.GetStatusRequest())
+            listed = await hub.call(hub.peers.ListPeers, peer_service_pb2.ListPeersRequest())
         return {
-            peer.removeprefix("peers/"): PROCESS_OF[relayer.name.removeprefix("relayers/")]
-            for relayer in status.relayers
-            for peer in relayer.peers
+            peer.name.removeprefix("peers/"): PROCESS_OF[peer.relayer]
+            for peer in listed.peers
+            if peer.attached
         }
 
     async def shared(self) -> None:
