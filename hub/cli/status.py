@@ -44,6 +44,9 @@ def _lines(found: status_service_pb2.GetStatusResponse) -> Iterator[tuple[str, o
     yield "packets accepted", found.accepted_count
     yield "packets ended", found.ended_count
     yield "exceptions", found.exception_count
+    for liar in found.disproven_reports:
+        name = liar.peer.removeprefix("peers/")
+        yield f"reports of {name}", f"{liar.reopened_count} disproven by its own chain"
     for relayer in found.relayers:
         held = ", ".join(peer.removeprefix("peers/") for peer in relayer.peers)
         yield f"relayer {relayer.name}", f"{held}, until {moment(relayer.lease_expire_time)}"

@@ -43,7 +43,7 @@ class LaneCensus:
     """Whether it accepts packets."""
     accepted_count: int
     ended_count: int
-    """Those whose outcome is executed at their source."""
+    """Those whose outcome was reported executed at their source, as often as it was."""
     open_count: int
     """Those without an outcome."""
     owed_count: int

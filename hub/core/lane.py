@@ -174,6 +174,8 @@ class LaneSide:
     """Source: outcome indexes executed there. Destination: sequences reported delivered."""
     outcome_count: int = 0
     """Destination: outcomes recorded so far, so the next outcome index; 0 at the source."""
+    reopened_count: int = 0
+    """Source: how often an index has left *progress* again, by proof; 0 at the destination."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

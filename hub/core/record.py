@@ -140,6 +140,27 @@ class StoredOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Disproof:
+    """Shows that an outcome, reported executed at the source, was not."""
+
+    outcome_index: int
+    sequence: int
+    height: int
+    """Number of the source's header under whose root the packet's commitment still stands."""
+    proof: bytes
+    """Of that commitment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopening:
+    """A packet that had ended was open again, by a ``Disproof``."""
+
+    height: int
+    reopened_at: Timestamp
+    """By the database's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimeoutBatch:
     """The packets of one accepted frame, waiting for the earliest of their timeouts."""
 

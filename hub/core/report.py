@@ -37,6 +37,8 @@ class HubReport:
     ended_count: int
     """Packets whose outcome is executed at their source."""
     exception_count: int
+    disproven: tuple[tuple[PeerId, int], ...] = ()
+    """(peer, packets open again), where its adapter reported executed what was proven not to be."""
 
 
 @dataclass(frozen=True, slots=True)

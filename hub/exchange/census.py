@@ -74,14 +74,15 @@ async def _lane(registry: Registry, view: LaneView) -> LaneCensus:
         stored = await registry.packets.read(lane_id, RangeSet.of([is_open.first]))
         oldest = stored[0].accepted_at if stored else None
     found = [] if _has_all_ended(view) else await registry.exceptions.of_lane(lane_id)
-    ended = len(view.source.progress)
+    executed = len(view.source.progress)
     return LaneCensus(
         key=view.lane.key,
         is_open=view.accepts,
         accepted_count=len(view.source.done),
-        ended_count=ended,
+        # It never falls: what is open again has ended, and ends once more.
+        ended_count=executed + view.source.reopened_count,
         open_count=len(is_open),
-        owed_count=max(view.destination.outcome_count - ended, 0),
+        owed_count=max(view.destination.outcome_count - executed, 0),
         oldest_at=oldest,
         exceptions=Counter(exception.kind for exception in found),
     )

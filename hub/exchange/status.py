@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
 from hub.core.lane import LaneState
 from hub.core.report import HubReport, RelayerReport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from hub.core.ids import PeerId
     from hub.core.lane import LaneView
@@ -39,7 +39,15 @@ async def report(registry: Registry) -> HubReport:
         accepted_count=sum(len(view.source.done) for view in views.values()),
         ended_count=sum(len(view.source.progress) for view in views.values()),
         exception_count=exceptions,
+        disproven=_disproven(views.values()),
     )
+
+
+def _disproven(views: Iterable[LaneView]) -> tuple[tuple[PeerId, int], ...]:
+    found: Counter[PeerId] = Counter()
+    for view in views:
+        found[view.lane.key.source_peer] += view.source.reopened_count
+    return tuple(sorted((peer, count) for peer, count in found.items() if count))
 
 
 async def _peers(registry: Registry) -> list[PeerId]:

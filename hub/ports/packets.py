@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from hub.core.record import (
         Acceptance,
         Attempt,
+        Disproof,
         ExceptionKind,
         PacketException,
+        Reopening,
         Settlement,
         StoredOutcome,
         StoredPacket,
@@ -93,6 +95,22 @@ class Outcomes(Protocol):
 
         Raises ``LeaseLost``, ``LaneNotFound``, or ``IllegalMove`` for an index without outcome.
         """
+        ...
+
+    async def reopen(
+        self, fence: Fence, lane_id: int, gate: int, found: Sequence[Disproof]
+    ) -> Mapping[int, int]:
+        """What *found* disproves is executed no more, in one transaction, and each proof is kept.
+
+        By outcome index how often it was open again, this time too; one that was not executed is
+        left out. Each packet is an exception of kind RETRY. The source's lease owner writes; *gate*
+        is of its side. Raises ``LeaseLost``, ``LaneNotFound``, ``GateChanged`` when it is another,
+        or ``SequenceRetired``.
+        """
+        ...
+
+    async def reopenings(self, lane_id: int, sequence: int) -> Sequence[Reopening]:
+        """How often and by what the packet was open again, oldest first."""
         ...
 
     async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:

@@ -177,6 +177,11 @@ _TEMPLATES: Final[dict[str, str]] = {
         FROM accepted a JOIN settled s USING (lane_id)
         WHERE upper(a.progress) > s.outcome_count
     """,
+    "reopenings_counted": """
+        SELECT format('lane %s counts %s, has %s', s.lane_id, s.reopened_count, count(r.lane_id))
+        FROM lane_sides s LEFT JOIN reopenings r ON r.lane_id = s.lane_id AND s.side = 'SOURCE'
+        GROUP BY s.lane_id, s.side, s.reopened_count HAVING s.reopened_count <> count(r.lane_id)
+    """,
     "lane_states": """
         {truth}
         SELECT format('lane %s is %s', lane_id, l.state)

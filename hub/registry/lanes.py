@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hub.ports.caller import Caller
 
 _SIDE: Final = """
-SELECT s.epoch, s.gate, s.outcome_count,
+SELECT s.epoch, s.gate, s.outcome_count, s.reopened_count,
     (s.done - coalesce((
         SELECT range_agg(int8range(low, high)) FROM closed_holes h
         WHERE h.lane_id = s.lane_id AND h.side = s.side AND h.kind = 'DONE'), '{}'))::text AS done,
@@ -51,6 +51,7 @@ SELECT l.*,
     d.epoch AS destination_epoch, d.gate AS destination_gate,
     d.outcome_count AS destination_outcome_count, d.done AS destination_done,
     d.progress AS destination_progress, dp.cause AS destination_stopped,
+    s.reopened_count AS source_reopened_count, d.reopened_count AS destination_reopened_count,
     sp.is_away AS source_away, dp.is_away AS destination_away
 FROM lanes l
 JOIN LATERAL ({_SIDE} 'SOURCE') s ON true
@@ -201,4 +202,5 @@ def _side(row: Mapping[str, Any], end: str) -> LaneSide:
         done=from_text(row[f"{end}_done"]),
         progress=from_text(row[f"{end}_progress"]),
         outcome_count=row[f"{end}_outcome_count"],
+        reopened_count=row[f"{end}_reopened_count"],
     )

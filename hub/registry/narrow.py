@@ -52,3 +52,10 @@ class NarrowSet:
             closed |= RangeSet.span(low, high) - lowest - needless
             stored |= RangeSet.span(low, high)
         return NarrowSet(stored, closed)
+
+    def remove(self, gone: RangeSet) -> NarrowSet:
+        """The set without *gone*; where that would make too many ranges, closed holes are it."""
+        stored = self.stored - gone
+        if len(stored.ranges) <= MAX_RANGES:
+            return NarrowSet(stored, self.closed - gone)
+        return NarrowSet(self.stored, self.closed | (gone & self.stored))

@@ -10,6 +10,7 @@ from hub.core.lifecycle import PacketEvent, PacketState
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind, StoredOutcome
 from hub.ports.registry import Change, Topic
+from hub.registry import reopenings
 from hub.registry.facts import FactQuery, check_kept
 from hub.registry.moments import timestamp
 from hub.registry.multirange import to_text
@@ -20,9 +21,9 @@ from hub.registry.partitions import with_partitions
 from hub.registry.statements import COMPLETED, DELIVERED, RECORD, RECORD_LOCKED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from hub.core.record import Settlement
+    from hub.core.record import Disproof, Reopening, Settlement
     from hub.ports.leases import Fence
     from hub.ports.registry import Changes
     from hub.registry.engine import Database
@@ -80,6 +81,18 @@ class PostgresOutcomes:
             arguments = (fence.peer, fence.epoch, lane_id, to_text(indexes))
             if await line.fetchval(COMPLETED, *arguments) is None:
                 await _complete_locked(line, fence, lane_id, indexes)
+
+    async def reopen(
+        self, fence: Fence, lane_id: int, gate: int, found: Sequence[Disproof]
+    ) -> Mapping[int, int]:
+        """As the port says."""
+        async with self._database.line() as line:
+            return await reopenings.reopen(line, fence, lane_id, gate, found)
+
+    async def reopenings(self, lane_id: int, sequence: int) -> Sequence[Reopening]:
+        """As the port says."""
+        async with self._database.line() as line:
+            return await reopenings.of_packet(line, lane_id, sequence)
 
     async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
         """As the port says."""

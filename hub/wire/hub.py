@@ -35,4 +35,8 @@ def report_to_proto(report: HubReport, *, version: str, caller: str) -> pb.GetSt
         accepted_count=report.accepted_count,
         ended_count=report.ended_count,
         exception_count=report.exception_count,
+        disproven_reports=[
+            pb.DisprovenReports(peer=f"peers/{peer}", reopened_count=count)
+            for peer, count in report.disproven
+        ],
     )

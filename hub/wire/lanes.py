@@ -120,6 +120,7 @@ def lane_to_proto(view: LaneView, exceptions: Sequence[PacketException]) -> pb.L
         exception_count=len(exceptions),
         create_time=timestamp_to_proto(lane.created_at),
         etag=str(lane.revision),
+        reopened_count=view.source.reopened_count,
     )
 
 

@@ -1,5 +1,16 @@
 -- Takes revision 0002 back.
 
+DROP TRIGGER row_only_grows ON lane_sides;
+CREATE TRIGGER row_only_grows BEFORE UPDATE ON lane_sides FOR EACH ROW
+    WHEN (
+        NEW.lane_id <> OLD.lane_id OR NEW.side <> OLD.side OR NEW.peer <> OLD.peer
+        OR NEW.epoch < OLD.epoch OR NEW.gate < OLD.gate
+        OR NOT NEW.done @> OLD.done OR NEW.outcome_count < OLD.outcome_count
+    )
+    EXECUTE FUNCTION refuse();
+DROP TABLE reopenings;
+ALTER TABLE lane_sides DROP COLUMN reopened_count;
+
 DROP TABLE forwarded_requests, relayers;
 DROP TABLE attempts;
 ALTER TABLE exceptions DROP COLUMN since;

@@ -19,6 +19,7 @@ def upgrade() -> None:
     run("0002_tables.sql")
     run("0002_governance.sql")
     run("0002_relayers.sql")
+    run("0002_audit.sql")
 
 
 def downgrade() -> None:

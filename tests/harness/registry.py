@@ -26,6 +26,7 @@ from hub.core.lane import LaneKey, Order, Side
 from hub.core.record import (
     Acceptance,
     Denial,
+    Disproof,
     FrameProof,
     NewOutcome,
     NewPacket,
@@ -163,6 +164,11 @@ def settlement(
     return Settlement(
         lane_id=lane_id, gate=gate, outcomes=outcomes, proof=proof(len(outcomes), height)
     )
+
+
+def disproof(index: int, sequence: int, height: int = 9) -> Disproof:
+    """Shows that the outcome *index*, of *sequence*, was not executed."""
+    return Disproof(outcome_index=index, sequence=sequence, height=height, proof=b"still there")
 
 
 def key_of(source: str = "hangzhou", destination: str = "suzhou", number: int = 0) -> LaneKey:

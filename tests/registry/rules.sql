@@ -274,6 +274,15 @@ UPDATE lane_sides SET done = done + '{[100,)}';
 -- ck_lane_sides_outcomes
 UPDATE lane_sides SET outcome_count = 9;
 
+-- ck_lane_sides_reopened
+UPDATE lane_sides SET reopened_count = 1 WHERE side = 'DESTINATION';
+
+-- ck_reopenings_numbers
+INSERT INTO reopenings (lane_id, sequence, outcome_index, height, proof) VALUES (1, 1, 0, 0, 'p');
+
+-- ck_reopenings_proof
+INSERT INTO reopenings (lane_id, sequence, outcome_index, height, proof) VALUES (1, 1, 0, 5, '');
+
 -- ck_closed_holes_span
 INSERT INTO closed_holes VALUES (1, 'SOURCE', 'DONE', 5, 5);
 
@@ -294,6 +303,14 @@ UPDATE lane_sides SET outcome_count = 0 WHERE side = 'DESTINATION';
 
 -- lane_sides: row_only_grows
 UPDATE lane_sides SET peer = 'shanghai';
+
+-- lane_sides: row_only_grows
+UPDATE lane_sides SET progress = '{[0,1)}' WHERE side = 'SOURCE';
+UPDATE lane_sides SET progress = '{}' WHERE side = 'SOURCE';
+
+-- lane_sides: row_only_grows
+UPDATE lane_sides SET reopened_count = 1 WHERE side = 'SOURCE';
+UPDATE lane_sides SET reopened_count = 0 WHERE side = 'SOURCE';
 
 -- lane_sides: stays
 DELETE FROM lane_sides;
@@ -399,6 +416,10 @@ DELETE FROM lanes;
 
 -- lane_openings: ends_once
 UPDATE lane_openings SET state = 'RUNNING';
+
+-- reopenings: append_only
+INSERT INTO reopenings (lane_id, sequence, outcome_index, height, proof) VALUES (1, 1, 0, 5, 'p');
+DELETE FROM reopenings;
 
 -- headers: append_only
 DELETE FROM headers;

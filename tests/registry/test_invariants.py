@@ -81,6 +81,7 @@ PLANTS = {
     "lease_unique": ["UPDATE lane_sides SET epoch = 7 WHERE side = 'SOURCE'"],
     "legal_moves": ["UPDATE lane_sides SET progress = '{[70,71)}' WHERE side = 'DESTINATION'"],
     "completed_has_outcome": ["UPDATE lane_sides SET progress = '{[0,9)}' WHERE side = 'SOURCE'"],
+    "reopenings_counted": ["UPDATE lane_sides SET reopened_count = 1 WHERE side = 'SOURCE'"],
     "lane_states": [
         "ALTER TABLE lanes DROP CONSTRAINT ck_lanes_pause_cause",
         "UPDATE lanes SET pause_cause = 'x'",
@@ -190,6 +191,10 @@ def missing_packet(state: State) -> None:
     del lane_row(state).packets[4]
 
 
+def uncounted_reopening(state: State) -> None:
+    lane_row(state).sides[Side.SOURCE].reopened_count = 1
+
+
 def wrong_count(state: State) -> None:
     lane_row(state).sides[Side.DESTINATION].outcome_count = 9
 
@@ -269,6 +274,7 @@ TWIN_PLANTS: dict[str, Callable[[State], None]] = {
     "proof_of_every_fact": fact_without_proof,
     "executed_xor_refunded": both_effects,
     "refund_only_with_absence": early_refund,
+    "reopenings_counted": uncounted_reopening,
     "sequences_dense": missing_packet,
     "outcomes_dense": wrong_count,
     "ordered_outcomes": out_of_order,

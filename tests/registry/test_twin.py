@@ -27,6 +27,7 @@ from tests.harness.registry import (
     acceptance,
     anchor,
     broken,
+    disproof,
     header,
     key_of,
     opened,
@@ -57,7 +58,10 @@ class History:
 
     async def step(self) -> None:
         """One more thing happens, everywhere the same."""
-        steps = (self.accept, self.settle, self.deliver, self.complete, self.except_, self.forget)
+        steps = (
+            self.accept, self.settle, self.deliver, self.complete, self.reopen, self.except_,
+            self.forget,
+        )  # fmt: skip
         rare = (
             self.pause, self.resume, self.drain, self.acquire, self.move, self.route,
             self.suspend, self.rejoin, self.freeze, self.recover,
@@ -128,6 +132,15 @@ class History:
         await self.ask(
             lambda registry: registry.outcomes.record_completed(fence, self.lane, indexes)
         )
+
+    async def reopen(self) -> None:
+        view = await self.registries[0].lanes.view(self.lane)
+        count = view.destination.outcome_count
+        stored = await self.registries[0].outcomes.read(self.lane, RangeSet.span(0, count))
+        chosen = self.random.sample(stored, min(len(stored), self.random.randint(1, 12)))
+        found = [disproof(one.outcome_index, one.sequence) for one in chosen]
+        gate, fence = self.gate(view.source.gate), self.fence(HANGZHOU)
+        await self.ask(lambda registry: registry.outcomes.reopen(fence, self.lane, gate, found))
 
     async def except_(self) -> None:
         found = [
@@ -206,6 +219,7 @@ class History:
         await self.ask(lambda registry: registry.lanes.routes(None))
         await self.ask(lambda registry: packets_of(registry, self.lane, everything))
         await self.ask(lambda registry: outcomes_of(registry, self.lane, everything))
+        await self.ask(lambda registry: reopenings_of(registry, self.lane, everything))
 
 
 async def answer(asked: Awaitable[Any]) -> Any:
@@ -234,6 +248,11 @@ async def outcomes_of(registry: Registry, lane: int, indexes: RangeSet) -> Any:
     by_sequence = await registry.outcomes.find(lane, RangeSet.span(0, REACH))
     assert sorted(by_sequence, key=lambda outcome: outcome.outcome_index) == list(stored)
     return [(o.outcome_index, o.sequence, o.kind, o.content) for o in stored]
+
+
+async def reopenings_of(registry: Registry, lane: int, sequences: RangeSet) -> Any:
+    found = [await registry.outcomes.reopenings(lane, sequence) for sequence in sequences]
+    return [[one.height for one in noted] for noted in found]
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -188,6 +188,13 @@ def _completed_has_outcome(state: State) -> Iterator[str]:
             yield f"lane {row.lane.lane_id} has {count} outcomes"
 
 
+def _reopenings_counted(state: State) -> Iterator[str]:
+    for row in state.lanes.values():
+        count = row.sides[Side.SOURCE].reopened_count
+        if count != len(row.reopenings):
+            yield f"lane {row.lane.lane_id} counts {count}, has {len(row.reopenings)}"
+
+
 def _proof_of_every_fact(state: State) -> Iterator[str]:
     for row in state.lanes.values():
         facts = [(p.proof_id, p.sequence) for p in row.packets.values()]
@@ -249,6 +256,7 @@ CHECKS: Final[dict[str, Check]] = {
     "proof_of_every_fact": _proof_of_every_fact,
     "ranges_bounded": _ranges_bounded,
     "refund_only_with_absence": _refund_only_with_absence,
+    "reopenings_counted": _reopenings_counted,
     "sequences_dense": _sequences_dense,
     "stopped_sides": _stopped_sides,
 }

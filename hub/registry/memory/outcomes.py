@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from hub.core.errors import GateChanged, IllegalMove, PacketNotFound
 from hub.core.lane import Side
 from hub.core.lifecycle import PacketEvent, PacketState
 from hub.core.ranges import EMPTY, RangeSet
-from hub.core.record import OutcomeKind, StoredOutcome, StoredProof
+from hub.core.record import (
+    ExceptionKind,
+    OutcomeKind,
+    PacketException,
+    Reopening,
+    StoredOutcome,
+    StoredProof,
+)
 from hub.ports.registry import Topic
 from hub.registry.memory.packets import among
 from hub.registry.memory.state import ProofRow
 from hub.registry.narrow import MAX_END
+from hub.registry.reopenings import disproven
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from hub.core.record import Settlement
+    from hub.core.record import Disproof, Settlement
     from hub.core.time import Timestamp
     from hub.ports.leases import Fence
-    from hub.registry.memory.state import State
+    from hub.registry.memory.state import LaneRow, State
 
 
 class MemoryOutcomes:
@@ -65,6 +74,37 @@ class MemoryOutcomes:
             raise IllegalMove(state=PacketState.ACCEPTED, event=PacketEvent.COMPLETE)
         side.progress = side.progress.add(indexes)
 
+    async def reopen(
+        self, fence: Fence, lane_id: int, gate: int, found: Sequence[Disproof]
+    ) -> Mapping[int, int]:
+        """As the port says."""
+        side = self._state.fenced_side(fence, lane_id, Side.SOURCE)
+        row = self._state.lane(lane_id)
+        if side.gate != gate:
+            raise GateChanged(lane=row.lane.key.name, gate=gate)
+        executed = side.progress.truth
+        gone = {
+            one.outcome_index: one
+            for one in found
+            if one.outcome_index in executed and needs_packet(row.outcomes[one.outcome_index].kind)
+        }
+        side.progress = side.progress.remove(RangeSet.of(gone))
+        side.reopened_count += len(gone)
+        times = Counter([one.outcome_index for one, _ in row.reopenings])
+        times.update(gone.keys())
+        for index, one in sorted(gone.items()):
+            self._reopen(row, one, times[index])
+        return {index: times[index] for index in gone}
+
+    async def reopenings(self, lane_id: int, sequence: int) -> Sequence[Reopening]:
+        """As the port says."""
+        noted = self._state.known(lane_id).reopenings
+        return [
+            Reopening(height=one.height, reopened_at=at)
+            for one, at in noted
+            if one.sequence == sequence
+        ]
+
     async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
         """As the port says."""
         outcomes = self._state.known(lane_id).outcomes
@@ -76,6 +116,22 @@ class MemoryOutcomes:
         row = self._state.known(lane_id)
         indexes = [row.outcome_of[sequence] for sequence in among(row.outcome_of, sequences)]
         return [row.outcomes[index] for index in indexes]
+
+    def _reopen(self, row: LaneRow, disproof: Disproof, times: int) -> None:
+        at = self._state.now()
+        row.reopenings.append((disproof, at))
+        error = disproven(row.lane.key.name, disproof)
+        old = row.exceptions.get(disproof.sequence)
+        is_same = old is not None and old.kind is ExceptionKind.RETRY
+        row.exceptions[disproof.sequence] = PacketException(
+            sequence=disproof.sequence,
+            kind=ExceptionKind.RETRY,
+            reason=error.reason,
+            detail=str(error),
+            attempts=times,
+            next_attempt_at=None,
+            since=old.since if old is not None and is_same else at,
+        )
 
     def _judge(self, fence: Fence, part: Settlement, before: RangeSet) -> RangeSet:
         """The sequences of *part*: none has an outcome, or is in *before*. Raises as ``record``."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hub.core.ranges import RangeSet
     from hub.core.record import (
         Attempt,
+        Disproof,
         PacketException,
         StoredOutcome,
         StoredPacket,
@@ -89,6 +90,7 @@ class SideRow:
     done: NarrowSet = field(default_factory=NarrowSet)
     progress: NarrowSet = field(default_factory=NarrowSet)
     outcome_count: int = 0
+    reopened_count: int = 0
 
     def as_side(self) -> LaneSide:
         """The row as the upper floors see it."""
@@ -98,6 +100,7 @@ class SideRow:
             done=self.done.truth,
             progress=self.progress.truth,
             outcome_count=self.outcome_count,
+            reopened_count=self.reopened_count,
         )
 
 
@@ -113,6 +116,7 @@ class LaneFacts:
     """By first sequence."""
     exceptions: dict[int, PacketException] = field(default_factory=dict)
     attempts: list[tuple[RangeSet, Attempt]] = field(default_factory=list)
+    reopenings: list[tuple[Disproof, Timestamp]] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -73,6 +73,7 @@ lane_sides = Table(
     ranges("done"),
     ranges("progress"),
     number("outcome_count", default=0),
+    number("reopened_count", default=0),
     PrimaryKeyConstraint("lane_id", "side"),
     one_of("side", *SIDES),
     check("numbers", "epoch >= 0 AND gate >= 1 AND outcome_count >= 0"),
@@ -83,6 +84,7 @@ lane_sides = Table(
     ),
     check("bounds", "NOT upper_inf(done) AND NOT upper_inf(progress)"),
     check("outcomes", "side = 'DESTINATION' OR outcome_count = 0"),
+    check("reopened", "reopened_count >= 0 AND (side = 'SOURCE' OR reopened_count = 0)"),
     # Updates stay on their page (HOT) only with room on it, and without any further index.
     postgresql_with={"fillfactor": 50},
     comment="The two narrow rows of each lane: what each end's writer has done.",

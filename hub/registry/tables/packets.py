@@ -149,3 +149,19 @@ attempts = Table(
     check("sequences", "NOT isempty(sequences) AND lower(sequences) >= 1"),
     comment="Attempts that failed and retries that were asked for, of the last 30 days.",
 )
+
+reopenings = Table(
+    "reopenings",
+    metadata,
+    Column("reopening_id", BigInteger, Identity(always=True), primary_key=True),
+    lane(),
+    number("sequence"),
+    number("outcome_index"),
+    number("height"),
+    moment("reopened_at"),
+    octets("proof"),
+    Index(None, "lane_id", "sequence"),
+    check("numbers", "sequence >= 1 AND outcome_index >= 0 AND height >= 1"),
+    check("proof", "proof <> ''"),
+    comment="Packets that were open again: reported executed, and proven not to be.",
+)

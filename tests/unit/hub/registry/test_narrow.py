@@ -57,6 +57,33 @@ def test_a_hole_of_any_size_costs_nothing(far: int) -> None:
     assert kept.truth == odd(MAX_RANGES) | RangeSet.of([far])
 
 
+def test_what_is_removed_makes_ranges_up_to_the_limit_then_closed_holes() -> None:
+    whole = NarrowSet().add(RangeSet.span(0, 400))
+    few = whole.remove(odd(MAX_RANGES - 1))
+    assert (len(few.stored.ranges), few.closed) == (MAX_RANGES, EMPTY)
+    many = whole.remove(odd(MAX_RANGES) | RangeSet.of([900]))
+    assert (many.stored, many.closed) == (whole.stored, odd(MAX_RANGES))
+    assert few.truth - RangeSet.of([2 * MAX_RANGES - 1]) == many.truth
+
+
+def test_a_closed_hole_that_is_removed_is_closed_no_more() -> None:
+    kept = NarrowSet().add(odd(MAX_RANGES + 1)).remove(RangeSet.span(1, 12))
+    assert kept.closed & RangeSet.span(1, 12) == EMPTY
+    assert kept.truth == odd(MAX_RANGES + 1) - RangeSet.span(1, 12)
+
+
+@given(BATCHES)
+def test_whatever_comes_and_goes_the_set_is_true_and_narrow(batches: list[set[int]]) -> None:
+    kept, truth = NarrowSet(), set[int]()
+    for at, batch in enumerate(batches):
+        kept = kept.remove(RangeSet.of(batch)) if at % 3 == 2 else kept.add(RangeSet.of(batch))
+        truth = truth - batch if at % 3 == 2 else truth | batch
+        assert len(kept.stored.ranges) <= MAX_RANGES
+        assert set(kept.truth) == truth
+        assert not kept.closed & RangeSet.of(truth)
+        assert kept.closed - kept.stored == EMPTY
+
+
 @given(BATCHES)
 def test_whatever_comes_in_whatever_order_the_set_is_true_and_narrow(
     batches: list[set[int]],
