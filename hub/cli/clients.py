@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 from ydhub.client.v1 import client_pb2, client_service_pb2
+from ydhub.hub.v1 import watch_service_pb2
 
+from hub.cli import watching
 from hub.cli.connection import connect
 from hub.cli.evidence import evidence
 from hub.cli.options import command
@@ -35,13 +37,26 @@ client.add_command(evidence)
 
 @command(client, "list")
 @click.option("--peer", default="", help="Only those of this peer.")
-async def list_(run: Run, *, peer: str) -> None:
+@watching.option
+@watching.resume_option
+async def list_(run: Run, *, peer: str, watch: bool, resume_token: str) -> None:
     """List every light client that the hub knows of."""
+    if watch:
+        parent = peer_name(peer) if peer else ""
+        wanted = watch_service_pb2.WatchClientsRequest(parent=parent, resume_token=resume_token)
+        await watching.follow(
+            run, lambda hub: hub.watches.WatchClients, wanted, "client", _columns()
+        )
+        return
     request = client_service_pb2.ListClientsRequest(parent=peer_name(peer) if peer else "")
     async with connect(run.settings()) as hub:
         pages = [page async for page in hub.all(hub.clients.ListClients, request)]
     clients = [found for page in pages for found in page.clients]
-    columns: dict[str, Callable[[client_pb2.Client], object]] = {
+    show_list(run.output, "clients", clients, _columns())
+
+
+def _columns() -> dict[str, Callable[[client_pb2.Client], object]]:
+    return {
         "CLIENT": lambda found: found.name.removeprefix("peers/"),
         "STATUS": _status,
         "VERIFIES": lambda found: found.chain_id,
@@ -50,7 +65,6 @@ async def list_(run: Run, *, peer: str) -> None:
         "OTHER END": lambda found: found.counterparty_client,
         "CAUSE": lambda found: found.frozen_cause,
     }
-    show_list(run.output, "clients", clients, columns)
 
 
 @command(client, "get")

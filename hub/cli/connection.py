@@ -13,6 +13,7 @@ import grpc
 from ydhub.certificate.v1.certificate_service_pb2_grpc import CertificateServiceStub
 from ydhub.client.v1.client_service_pb2_grpc import ClientServiceStub
 from ydhub.hub.v1.status_service_pb2_grpc import StatusServiceStub
+from ydhub.hub.v1.watch_service_pb2_grpc import WatchServiceStub
 from ydhub.lane.v1.lane_service_pb2_grpc import LaneServiceStub
 from ydhub.packet.v1.packet_service_pb2_grpc import PacketServiceStub
 from ydhub.peer.v1.peer_service_pb2_grpc import PeerServiceStub
@@ -52,6 +53,7 @@ class Connection:
         self.lanes = LaneServiceStub(channel)
         self.packets = PacketServiceStub(channel)
         self.status = StatusServiceStub(channel)
+        self.watches = WatchServiceStub(channel)
         self.simchain = SimchainServiceStub(channel)
 
     async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, T], request: Message) -> T:

@@ -6,8 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 import click
+from ydhub.hub.v1 import watch_service_pb2
 from ydhub.lane.v1 import lane_pb2, lane_service_pb2
 
+from hub.cli import watching
 from hub.cli.connection import connect
 from hub.cli.options import command
 from hub.cli.output import moment, show_list, show_one, word
@@ -90,13 +92,24 @@ async def open_(
 
 @command(lane, "list")
 @click.option("--peer", default="", help="Only lanes with this peer at an end.")
-async def list_(run: Run, *, peer: str) -> None:
+@watching.option
+@watching.resume_option
+async def list_(run: Run, *, peer: str, watch: bool, resume_token: str) -> None:
     """List every lane."""
+    if watch:
+        end = peer_name(peer) if peer else ""
+        wanted = watch_service_pb2.WatchLanesRequest(peer=end, resume_token=resume_token)
+        await watching.follow(run, lambda hub: hub.watches.WatchLanes, wanted, "lane", _columns())
+        return
     request = lane_service_pb2.ListLanesRequest(peer=peer_name(peer) if peer else "")
     async with connect(run.settings()) as hub:
         pages = [page async for page in hub.all(hub.lanes.ListLanes, request)]
     lanes = [found for page in pages for found in page.lanes]
-    columns: dict[str, Callable[[lane_pb2.Lane], object]] = {
+    show_list(run.output, "lanes", lanes, _columns())
+
+
+def _columns() -> dict[str, Callable[[lane_pb2.Lane], object]]:
+    return {
         "LANE": lambda found: found.name.removeprefix("lanes/"),
         "STATE": _state,
         "ORDER": _order,
@@ -105,7 +118,6 @@ async def list_(run: Run, *, peer: str) -> None:
         "COMPLETED": lambda found: found.completed_count,
         "EXCEPTIONS": lambda found: found.exception_count,
     }
-    show_list(run.output, "lanes", lanes, columns)
 
 
 @command(lane, "get")

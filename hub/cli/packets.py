@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 import click
+from ydhub.hub.v1 import watch_service_pb2
 from ydhub.packet.v1 import packet_pb2, packet_service_pb2
 from ydhub.simchain.v1 import simchain_service_pb2
 
+from hub.cli import watching
 from hub.cli.connection import connect
 from hub.cli.options import command
 from hub.cli.output import moment, show_list, show_one, word
@@ -133,8 +135,26 @@ async def send(
 )
 @click.option("--older-than", default="", metavar="DURATION", help="In their exception, or at all.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
-async def list_(run: Run, *, lane: str, state: str | None, older_than: str, limit: int) -> None:
-    """List the packets of LANE in order, or of all lanes."""
+@watching.option
+@watching.resume_option
+async def list_(
+    run: Run,
+    *,
+    lane: str,
+    state: str | None,
+    older_than: str,
+    limit: int,
+    watch: bool,
+    resume_token: str,
+) -> None:
+    """List the packets of LANE in order, or of all lanes.
+
+    With --watch go on: with the packets of LANE, or with those of all lanes that are in a --state
+    of parked, retry, hole or denied.
+    """
+    if watch:
+        await _watch(run, lane, state or "", resume_token)
+        return
     found: list[packet_pb2.PacketRecord] = []
     async with connect(run.settings()) as hub:
         request = packet_service_pb2.ListPacketsRequest(
@@ -149,6 +169,19 @@ async def list_(run: Run, *, lane: str, state: str | None, older_than: str, limi
                 break
     columns = _columns() if lane else {"LANE": _lane, **_columns()}
     show_list(run.output, "packets", found[:limit], columns)
+
+
+async def _watch(run: Run, lane: str, state: str, resume_token: str) -> None:
+    kind = packet_pb2.PacketException.KIND_DENIED if state == "DENIED" else _KINDS.get(state, _NONE)
+    if state and not kind:
+        raise click.UsageError(f"--watch takes no --state {state}, only an exception")
+    async with connect(run.settings()) as hub:
+        parent = await lane_name(hub, lane) if lane else ""
+    request = watch_service_pb2.WatchPacketsRequest(
+        parent=parent, exception=kind, resume_token=resume_token
+    )
+    columns: dict[str, Callable[[packet_pb2.PacketRecord], object]] = {"LANE": _lane, **_columns()}
+    await watching.follow(run, lambda hub: hub.watches.WatchPackets, request, "packet", columns)
 
 
 def _columns() -> dict[str, Callable[[packet_pb2.PacketRecord], object]]:

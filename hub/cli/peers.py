@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from ydhub.hub.v1 import watch_service_pb2
 from ydhub.peer.v1 import peer_pb2, peer_service_pb2
 
+from hub.cli import watching
 from hub.cli.connection import connect
 from hub.cli.enrolment import enrolment
 from hub.cli.options import command
@@ -65,13 +67,23 @@ async def register(run: Run, *, file: Path, dry_run: bool, request_id: str) -> N
 
 
 @command(peer, "list")
-async def list_(run: Run) -> None:
+@watching.option
+@watching.resume_option
+async def list_(run: Run, *, watch: bool, resume_token: str) -> None:
     """List every peer."""
+    if watch:
+        wanted = watch_service_pb2.WatchPeersRequest(resume_token=resume_token)
+        await watching.follow(run, lambda hub: hub.watches.WatchPeers, wanted, "peer", _columns())
+        return
     async with connect(run.settings()) as hub:
         request = peer_service_pb2.ListPeersRequest()
         pages = [page async for page in hub.all(hub.peers.ListPeers, request)]
     peers = [found for page in pages for found in page.peers]
-    columns: dict[str, Callable[[peer_pb2.Peer], object]] = {
+    show_list(run.output, "peers", peers, _columns())
+
+
+def _columns() -> dict[str, Callable[[peer_pb2.Peer], object]]:
+    return {
         "PEER": lambda found: found.name.removeprefix("peers/"),
         "NAME": lambda found: found.display_name,
         "STATE": _state,
@@ -80,7 +92,6 @@ async def list_(run: Run) -> None:
         "RELAYER": lambda found: found.relayer,
         "SINCE": lambda found: moment(found.create_time),
     }
-    show_list(run.output, "peers", peers, columns)
 
 
 @command(peer, "get")

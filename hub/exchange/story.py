@@ -95,10 +95,16 @@ async def page(
 async def among(
     registry: Registry, key: LaneKey, sequences: RangeSet
 ) -> Mapping[int, PacketStanding]:
-    """Where those of *sequences* stand that are accepted. Raises ``LaneNotFound``."""
+    """Where those of *sequences* stand that are accepted, or were settled elsewhere.
+
+    Raises ``LaneNotFound``, ``SequenceRetired``.
+    """
     view = await _view(registry, key)
-    stored = await registry.packets.read(view.lane.lane_id, sequences)
-    return {found.sequence: found for found in await _standings(registry, view, stored)}
+    read = await registry.packets.read(view.lane.lane_id, sequences)
+    stored = {packet.sequence: packet for packet in read}
+    facts = await _facts(registry, view, read, sequences)
+    known = sorted({*stored, *facts.outcomes})
+    return {sequence: facts.standing(sequence, stored.get(sequence)) for sequence in known}
 
 
 async def explain(registry: Registry, key: LaneKey, sequence: int) -> PacketStory:

@@ -119,6 +119,14 @@ RULES: Final[dict[str, Rule]] = {
     "/ydhub.certificate.v1.CertificateService/RenewCertificate": Rule(_ANYONE, is_own=True),
     "/ydhub.certificate.v1.CertificateService/RevokeCertificate": Rule(_ADMINS),
     "/ydhub.certificate.v1.CertificateService/ListRevocations": Rule(_READERS),
+    "/ydhub.hub.v1.WatchService/WatchPeers": Rule(_READERS),
+    "/ydhub.hub.v1.WatchService/WatchClients": Rule(
+        _PEERS_TOO, lambda request: (parse_peer_name(request.parent),) if request.parent else ()
+    ),
+    "/ydhub.hub.v1.WatchService/WatchLanes": Rule(
+        _PEERS_TOO, lambda request: (parse_peer_name(request.peer),) if request.peer else ()
+    ),
+    "/ydhub.hub.v1.WatchService/WatchPackets": Rule(_PEERS_TOO, _parent_lane),
     "/grpc.health.v1.Health/Check": Rule(_ANYONE),
     "/grpc.health.v1.Health/List": Rule(_ANYONE),
     "/grpc.health.v1.Health/Watch": Rule(_ANYONE),

@@ -10,7 +10,12 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ydhub.certificate.v1 import certificate_service_pb2, certificate_service_pb2_grpc
 from ydhub.client.v1 import client_service_pb2, client_service_pb2_grpc
-from ydhub.hub.v1 import status_service_pb2, status_service_pb2_grpc
+from ydhub.hub.v1 import (
+    status_service_pb2,
+    status_service_pb2_grpc,
+    watch_service_pb2,
+    watch_service_pb2_grpc,
+)
 from ydhub.lane.v1 import lane_service_pb2, lane_service_pb2_grpc
 from ydhub.packet.v1 import packet_service_pb2, packet_service_pb2_grpc
 from ydhub.peer.v1 import peer_service_pb2, peer_service_pb2_grpc
@@ -28,6 +33,7 @@ from hub.server.services.lane import LaneService
 from hub.server.services.packet import PacketService
 from hub.server.services.peer import PeerService
 from hub.server.services.status import StatusService
+from hub.server.services.watch import WatchService
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
@@ -41,6 +47,7 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     lane_service_pb2.DESCRIPTOR.services_by_name["LaneService"],
     packet_service_pb2.DESCRIPTOR.services_by_name["PacketService"],
     status_service_pb2.DESCRIPTOR.services_by_name["StatusService"],
+    watch_service_pb2.DESCRIPTOR.services_by_name["WatchService"],
     certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateService"],
     _HEALTH,
 )
@@ -71,6 +78,7 @@ class HubServer:
         lane_service_pb2_grpc.add_LaneServiceServicer_to_server(LaneService(hub), server)
         packet_service_pb2_grpc.add_PacketServiceServicer_to_server(PacketService(hub), server)
         status_service_pb2_grpc.add_StatusServiceServicer_to_server(StatusService(hub), server)
+        watch_service_pb2_grpc.add_WatchServiceServicer_to_server(WatchService(hub), server)
         certificate_service_pb2_grpc.add_CertificateServiceServicer_to_server(
             CertificateService(hub), server
         )

@@ -19,7 +19,7 @@ DEFAULT_SIZE = 50
 MAX_SIZE = 1000
 _PLACE = re.compile(r"[0-9]{1,19}")
 _CHECKSUM_BYTES = 8
-_MAX_TOKEN = 1024
+_MAX_TOKEN = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import grpc
 from ydhub.certificate.v1.certificate_service_pb2_grpc import CertificateServiceStub
 from ydhub.client.v1.client_service_pb2_grpc import ClientServiceStub
 from ydhub.hub.v1.status_service_pb2_grpc import StatusServiceStub
+from ydhub.hub.v1.watch_service_pb2_grpc import WatchServiceStub
 from ydhub.lane.v1.lane_service_pb2_grpc import LaneServiceStub
 from ydhub.packet.v1.packet_service_pb2_grpc import PacketServiceStub
 from ydhub.peer.v1.peer_service_pb2_grpc import PeerServiceStub
@@ -70,6 +71,7 @@ class Stubs:
         self.lanes = LaneServiceStub(self.channel)
         self.packets = PacketServiceStub(self.channel)
         self.status = StatusServiceStub(self.channel)
+        self.watches = WatchServiceStub(self.channel)
 
     async def __aenter__(self) -> Stubs:
         return self

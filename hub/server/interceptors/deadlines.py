@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
     from hub.server.interceptors.around import Context
 
-_STREAMS = ("/grpc.health.v1.Health/Watch",)
+_STREAMS = (
+    "/grpc.health.v1.Health/Watch",
+    "/ydhub.hub.v1.WatchService/WatchPeers",
+    "/ydhub.hub.v1.WatchService/WatchClients",
+    "/ydhub.hub.v1.WatchService/WatchLanes",
+    "/ydhub.hub.v1.WatchService/WatchPackets",
+)
 
 
 class Deadlines(Around):
