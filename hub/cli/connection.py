@@ -17,6 +17,7 @@ from ydhub.hub.v1.watch_service_pb2_grpc import WatchServiceStub
 from ydhub.lane.v1.lane_service_pb2_grpc import LaneServiceStub
 from ydhub.packet.v1.packet_service_pb2_grpc import PacketServiceStub
 from ydhub.peer.v1.peer_service_pb2_grpc import PeerServiceStub
+from ydhub.relayer.v1.relayer_service_pb2_grpc import RelayerServiceStub
 from ydhub.simchain.v1.simchain_service_pb2_grpc import SimchainServiceStub
 
 from hub.core.time import SECOND
@@ -52,6 +53,7 @@ class Connection:
         self.certificates = CertificateServiceStub(channel)
         self.lanes = LaneServiceStub(channel)
         self.packets = PacketServiceStub(channel)
+        self.relayers = RelayerServiceStub(channel)
         self.status = StatusServiceStub(channel)
         self.watches = WatchServiceStub(channel)
         self.simchain = SimchainServiceStub(channel)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GROUPS: dict[str, tuple[str, str]] = {
     "dev": ("hub.cli.dev.commands:dev", "A development network on this machine."),
     "peer": ("hub.cli.peers:peer", "City chains that take part."),
+    "relayer": ("hub.cli.relayers:relayer", "Relayer processes, which carry the packets."),
     "client": ("hub.cli.clients:client", "Light clients: the hub's own, and those on chains."),
     "lane": ("hub.cli.lanes:lane", "Lanes between two chains, one for each direction."),
     "route": ("hub.cli.routes:route", "Policy: which ports a lane carries."),

@@ -13,6 +13,7 @@ from ydhub.lane.v1 import lane_service_pb2
 from hub.core.errors import IdentifierInvalid, LaneNotFound
 from hub.core.ids import parse_client_id, parse_peer_id
 from hub.core.lane import LaneKey
+from hub.wire.names import parse_relayer_name
 
 if TYPE_CHECKING:
     from ydhub.lane.v1 import lane_pb2
@@ -26,6 +27,11 @@ _PACKET_RULE: Final = "LANE/SEQUENCE"
 def peer_name(text: str) -> str:
     """``peers/{peer}`` of *text*. Raises ``IdentifierInvalid``."""
     return f"peers/{parse_peer_id(text.removeprefix('peers/'))}"
+
+
+def relayer_name(text: str) -> str:
+    """``relayers/{relayer}`` of *text*. Raises ``IdentifierInvalid``."""
+    return f"relayers/{parse_relayer_name('relayers/' + text.removeprefix('relayers/'))}"
 
 
 def client_name(text: str) -> str:

@@ -112,6 +112,10 @@ RULES: Final[dict[str, Rule]] = {
         _PEERS_TOO, lambda request: _ends(parse_packet_name(request.name)[0])
     ),
     "/ydhub.packet.v1.PacketService/RetryPackets": Rule(_ADMINS),
+    "/ydhub.relayer.v1.RelayerService/ListRelayers": Rule(_READERS),
+    "/ydhub.relayer.v1.RelayerService/GetRelayer": Rule(_READERS),
+    "/ydhub.relayer.v1.RelayerService/DrainRelayer": Rule(_ADMINS),
+    "/ydhub.relayer.v1.RelayerService/UndrainRelayer": Rule(_ADMINS),
     "/ydhub.hub.v1.StatusService/GetStatus": Rule(_READERS),
     "/ydhub.hub.v1.StatusService/GetActivity": Rule(_READERS),
     "/ydhub.hub.v1.StatusService/GetDatabase": Rule(_READERS),

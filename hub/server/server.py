@@ -19,6 +19,7 @@ from ydhub.hub.v1 import (
 from ydhub.lane.v1 import lane_service_pb2, lane_service_pb2_grpc
 from ydhub.packet.v1 import packet_service_pb2, packet_service_pb2_grpc
 from ydhub.peer.v1 import peer_service_pb2, peer_service_pb2_grpc
+from ydhub.relayer.v1 import relayer_service_pb2, relayer_service_pb2_grpc
 
 from hub.core.errors import FieldInvalid
 from hub.exchange.revocations import Revocations
@@ -32,6 +33,7 @@ from hub.server.services.client import ClientService
 from hub.server.services.lane import LaneService
 from hub.server.services.packet import PacketService
 from hub.server.services.peer import PeerService
+from hub.server.services.relayer import RelayerService
 from hub.server.services.status import StatusService
 from hub.server.services.watch import WatchService
 
@@ -46,6 +48,7 @@ SERVICES: Final[tuple[ServiceDescriptor, ...]] = (
     client_service_pb2.DESCRIPTOR.services_by_name["ClientService"],
     lane_service_pb2.DESCRIPTOR.services_by_name["LaneService"],
     packet_service_pb2.DESCRIPTOR.services_by_name["PacketService"],
+    relayer_service_pb2.DESCRIPTOR.services_by_name["RelayerService"],
     status_service_pb2.DESCRIPTOR.services_by_name["StatusService"],
     watch_service_pb2.DESCRIPTOR.services_by_name["WatchService"],
     certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateService"],
@@ -77,6 +80,7 @@ class HubServer:
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(ClientService(hub), server)
         lane_service_pb2_grpc.add_LaneServiceServicer_to_server(LaneService(hub), server)
         packet_service_pb2_grpc.add_PacketServiceServicer_to_server(PacketService(hub), server)
+        relayer_service_pb2_grpc.add_RelayerServiceServicer_to_server(RelayerService(hub), server)
         status_service_pb2_grpc.add_StatusServiceServicer_to_server(StatusService(hub), server)
         watch_service_pb2_grpc.add_WatchServiceServicer_to_server(WatchService(hub), server)
         certificate_service_pb2_grpc.add_CertificateServiceServicer_to_server(

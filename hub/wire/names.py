@@ -13,12 +13,22 @@ from hub.core.packet import MAX_SEQUENCE
 if TYPE_CHECKING:
     from hub.core.ids import ClientId, PeerId
 
+_RELAYER = re.compile(r"[a-zA-Z0-9._-]{1,40}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 
 
 def parse_peer_name(name: str) -> PeerId:
     """The peer of ``peers/{peer}``. Raises ``IdentifierInvalid``."""
     return parse_peer_id(_after("peers/", name, "peer name", "peers/{peer}"))
+
+
+def parse_relayer_name(name: str) -> str:
+    """The relayer of ``relayers/{relayer}``. Raises ``IdentifierInvalid``."""
+    rule = "relayers/{relayer}, of 1 to 40 letters, digits, dots, dashes and underscores"
+    found = _after("relayers/", name, "relayer name", rule)
+    if _RELAYER.fullmatch(found) is None:
+        raise _bad("relayer name", name, rule)
+    return found
 
 
 def parse_client_name(name: str) -> tuple[PeerId, ClientId | None]:

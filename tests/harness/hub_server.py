@@ -14,6 +14,7 @@ from ydhub.hub.v1.watch_service_pb2_grpc import WatchServiceStub
 from ydhub.lane.v1.lane_service_pb2_grpc import LaneServiceStub
 from ydhub.packet.v1.packet_service_pb2_grpc import PacketServiceStub
 from ydhub.peer.v1.peer_service_pb2_grpc import PeerServiceStub
+from ydhub.relayer.v1.relayer_service_pb2_grpc import RelayerServiceStub
 
 from hub.server.clock import SystemClock
 from hub.server.enrolment import EnrolmentServer
@@ -70,6 +71,7 @@ class Stubs:
         self.certificates = CertificateServiceStub(self.channel)
         self.lanes = LaneServiceStub(self.channel)
         self.packets = PacketServiceStub(self.channel)
+        self.relayers = RelayerServiceStub(self.channel)
         self.status = StatusServiceStub(self.channel)
         self.watches = WatchServiceStub(self.channel)
 
