@@ -100,7 +100,10 @@ class ChainAdapter(Protocol):
 
     @property
     def order_enforceable(self) -> bool:
-        """Whether the chain's gateway can refuse every sequence but the next."""
+        """Whether the chain's gateway can refuse every sequence but the next, and pass over one.
+
+        It keeps that at ``next_sequence_receive_key``, and takes ``PassOver``.
+        """
         ...
 
     @property

@@ -35,7 +35,7 @@ from relayer.steps.flow import (
     wakes_at,
 )
 
-COUNT = 24
+COUNT = 8
 FIRST = 3
 """The lane begins here."""
 EVER = 10**9
@@ -128,7 +128,7 @@ class LaneOrder(RuleBasedStateMachine):
             self.timeouts[item] = self.gateway.now + lives
             (self.denied if kind else self.unfit).add(item)
 
-    @rule(items=st.sets(st.integers(FIRST, FIRST + COUNT - 1), max_size=12))
+    @rule(items=st.sets(st.integers(FIRST, FIRST + COUNT - 1), max_size=6))
     def show(self, items: set[int]) -> None:
         new = items - self.accepted - self.ended
         self.accepted |= new
