@@ -11,8 +11,8 @@ from hub.core.errors import (
     AdapterOffline,
     AnswerOverdue,
     ChainUnreachable,
-    RootMismatch,
     Reason,
+    RootMismatch,
 )
 from hub.core.lane import Order
 from hub.core.paths import commitment_key
