@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
-.PHONY: help demo test check postgres15 chains vectors bench bench-chains dev fuzz fuzz-full faults ordered fmt lint types contracts \
+.PHONY: help demo test check postgres15 chains vectors bench flood bench-chains dev fuzz fuzz-full faults ordered fmt lint types contracts \
 	protos migrations metrics dashboard-picture docs generate lock clean
 
 help: ## list the targets
@@ -43,6 +43,9 @@ vectors: .venv/.ready ## one JSON line for each vector case under DIR
 
 bench: .venv/.ready ## packets a second, latency, CPU a packet, memory
 	$(BIN)/python -m tests.bench
+
+flood: .venv/.ready ## what a city that floods costs another one: p99 before and during
+	$(BIN)/python -m tests.bench.flood
 
 bench-chains: .venv/.ready ## 5,000 packets committed on one live chain, relayed to another and back
 	$(BIN)/python -m tests.chains.cosmos.build && $(BIN)/python -m tests.chains.cosmos.bench

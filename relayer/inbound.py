@@ -28,7 +28,7 @@ from hub.core.errors import (
     Reason,
 )
 from hub.core.ids import parse_peer_id
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
 from hub.exchange import outcomes, packets
 from hub.exchange.packets import Judgement
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.core.client import ConsensusState, Header
+    from hub.core.errors import RateLimited
     from hub.core.height import Height
     from hub.core.ids import PeerId
     from hub.core.lane import LaneKey
@@ -166,6 +167,11 @@ class Inbound:
         before = await packets.repeated(self._board.registry, desk.view, frame)
         if before is not None:
             return before
+        over = self._over(desk, frame)
+        if len(over) == len(frame.packets):
+            now = self._board.clock.monotonic()
+            desk.limiter.note(frame.packets, desk.routes, EMPTY, over, now)
+            return Judgement(refused=tuple(over.items()))
         items = partial(RangeSet.of, (packet.sequence for packet in frame.packets))
         tracing, lane = self._board.tracing, desk.key.name
         with tracing.stage(Stage.ACCEPT, lane, items, shown.trace) as span:
@@ -179,6 +185,12 @@ class Inbound:
             self._telemetry.accepted(desk.key, len(taken), len(judgement.denied))
         return judgement
 
+    def _over(self, desk: LaneDesk, frame: PacketsFrame) -> dict[int, RateLimited]:
+        """The new ones of *frame* that are over the limits of their routes now."""
+        done, now = desk.view.source.done, self._board.clock.monotonic()
+        new = [packet for packet in frame.packets if packet.sequence not in done]
+        return desk.limiter.over(new, desk.routes, now)
+
     async def _accept(self, desk: LaneDesk, frame: PacketsFrame, span: Span) -> Judgement:
         """What became of the packets that *frame* proves, durable."""
         tracing = self._board.tracing
@@ -188,11 +200,14 @@ class Inbound:
         hit(Failpoint.PACKETS_VERIFIED)
         with tracing.part(Stage.STORE, span):
             async with desk.accepting:
+                now = self._board.clock.monotonic()
+                over = self._over(desk, frame)
                 judgement, view = await packets.accept(
-                    self._board.registry, self._fence, desk.view, desk.routes, proven
+                    self._board.registry, self._fence, desk.view, desk.routes, proven, over=over
                 )
                 hit(Failpoint.PACKETS_COMMITTED)
                 desk.accepted(view, judgement.accepted)
+                desk.limiter.note(frame.packets, desk.routes, judgement.accepted, over, now)
         return judgement
 
     async def _acknowledgements(

@@ -17,6 +17,7 @@ from hub.ports.caller import Caller
 from hub.wire.tracing import OFF
 from relayer.chain_clients import ChainClients
 from relayer.headers import HeaderKeeper
+from relayer.limiter import Limiter
 from relayer.penalties import Penalties
 from relayer.remote import Forwarder
 
@@ -46,6 +47,7 @@ class LaneDesk:
         self.routes = routes
         self.accepting = asyncio.Lock()
         """Held from judging packets to noting them."""
+        self.limiter = Limiter()
         self.settling = asyncio.Lock()
         """Held from judging outcomes to noting them."""
         self.delivery: FlowRunner | None = None

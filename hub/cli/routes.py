@@ -12,6 +12,7 @@ from hub.cli.options import command
 from hub.cli.output import show_list, show_one, word
 from hub.cli.resources import lane_name, route_name
 from hub.wire.duration import format_duration, parse_duration
+from hub.wire.rates import format_rate, parse_rate
 from hub.wire.times import duration_from_proto, duration_to_proto
 
 if TYPE_CHECKING:
@@ -68,6 +69,46 @@ async def deny(run: Run, *, lane: str, ports: str, request_id: str) -> None:
     await _set(run, lane, ports, wanted, request_id)
 
 
+@command(route, "limit")
+@click.argument("lane")
+@click.argument("ports", metavar="PORT~PORT")
+@click.option("--rate", default="", metavar="PACKETS/TIME", help="As 100/s, 10/m or 5/250ms.")
+@click.option(
+    "--burst", type=click.IntRange(min=1), help="Packets at once, after a rest; as many as --rate."
+)
+@click.option("--none", "is_none", is_flag=True, help="Take packets as they come.")
+@click.option("--request-id", default="", help="Makes a repeated call one.")
+async def limit(
+    run: Run,
+    *,
+    lane: str,
+    ports: str,
+    rate: str,
+    burst: int | None,
+    is_none: bool,
+    request_id: str,
+) -> None:
+    """Take so many packets of these ports on LANE, from now on.
+
+    A packet over the limit is not accepted yet, and takes no place in the lane: its adapter is told
+    when to show it again.
+    """
+    if is_none == bool(rate) or (is_none and burst):
+        raise click.UsageError("give either --rate, with --burst if you like, or --none")
+    request = lane_service_pb2.LimitRouteRequest(request_id=request_id)
+    if rate:
+        packets, period = parse_rate(rate, "--rate")
+        request.limit.packets = packets
+        request.limit.period.CopyFrom(duration_to_proto(period))
+        request.limit.burst = burst or packets
+    async with connect(run.settings()) as hub:
+        request.name = await route_name(hub, lane, ports)
+        answer = await hub.call(hub.lanes.LimitRoute, request)
+    done = "was limited so before" if answer.already_done else "is limited so, from now on"
+    click.echo(f"{answer.route.name} {done}", err=True)
+    show_one(run.output, answer.route, _lines(answer.route))
+
+
 @command(route, "list")
 @click.argument("lane", default="")
 async def list_(run: Run, *, lane: str) -> None:
@@ -81,7 +122,8 @@ async def list_(run: Run, *, lane: str) -> None:
         "PORTS": lambda entry: _parts(entry)[1],
         "ACTION": _action,
         "MAX PAYLOAD": lambda entry: entry.max_payload_bytes or "",
-        "MAX TIMEOUT": _limit,
+        "MAX TIMEOUT": _max_timeout,
+        "RATE": _rate,
         "CLASS": lambda entry: entry.data_class,
         "PURPOSE": lambda entry: entry.purpose,
     }
@@ -107,9 +149,17 @@ def _action(found: lane_pb2.Route) -> str:
     return word(lane_pb2.Route.Action, found.action, "ACTION_")
 
 
-def _limit(found: lane_pb2.Route) -> str:
+def _max_timeout(found: lane_pb2.Route) -> str:
     limit = duration_from_proto(found.max_timeout, "max_timeout")
     return format_duration(limit) if limit else ""
+
+
+def _rate(found: lane_pb2.Route) -> str:
+    if not found.HasField("limit"):
+        return ""
+    limit = found.limit
+    period = duration_from_proto(limit.period, "limit.period")
+    return f"{format_rate(limit.packets, period)}, {limit.burst} at once"
 
 
 def _lines(found: lane_pb2.Route) -> Iterator[tuple[str, object]]:
@@ -118,4 +168,5 @@ def _lines(found: lane_pb2.Route) -> Iterator[tuple[str, object]]:
     yield "data class", found.data_class
     yield "purpose", found.purpose
     yield "max payload", found.max_payload_bytes or ""
-    yield "max timeout", _limit(found)
+    yield "max timeout", _max_timeout(found)
+    yield "rate", _rate(found)

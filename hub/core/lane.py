@@ -123,6 +123,17 @@ class RouteAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """A token bucket: how many packets a route takes."""
+
+    packets: int
+    """That many in each *period*, evenly."""
+    period: Duration
+    burst: int
+    """That many at once, after a rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """The policy of one pair of ports; a pair without one is denied."""
 
@@ -135,6 +146,8 @@ class Route:
     """Of all payloads of a packet; 0 means the packet's own limit."""
     max_timeout: Duration | None = None
     """Longest timeout after the proven header's time (ns); None means no limit."""
+    limit: RateLimit | None = None
+    """Packets over it are not accepted yet; None takes them as they come."""
 
 
 class Side(StrEnum):

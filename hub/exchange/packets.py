@@ -12,7 +12,7 @@ Source: design section 3, "Identity of a packet" and "Life".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hub.core.errors import (
     BelowFirstSequence,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hub.ports.leases import Fence
     from hub.ports.registry import Registry
 
+_NONE: Final[Mapping[int, HubError]] = {}
 JUDGE_ATTEMPTS = 4
 """A freeze or pause may come between judging and recording, but not for ever."""
 
@@ -89,15 +90,19 @@ async def accept(
     view: LaneView,
     routes: Mapping[tuple[str, str], Route],
     proven: ProvenPackets,
+    *,
+    over: Mapping[int, HubError] = _NONE,
 ) -> tuple[Judgement, LaneView]:
     """What became of each packet, durable now; and the lane as it was judged by.
+
+    Those that are *over* a limit, by sequence, are refused unless they are known already.
 
     Raises as ``check_accepts``; ``LeaseLost``, ``GapTooWide``, ``GateChanged`` when the lane never
     rests, ``RegistryUnreachable``.
     """
     for _ in range(JUDGE_ATTEMPTS):
         check_accepts(view)
-        judged = await _judge(registry, view, routes, proven)
+        judged = await _judge(registry, view, routes, proven, over)
         if judged.acceptance is None:
             return judged.judgement, view
         try:
@@ -171,6 +176,7 @@ async def _judge(
     view: LaneView,
     routes: Mapping[tuple[str, str], Route],
     proven: ProvenPackets,
+    over: Mapping[int, HubError],
 ) -> _Judged:
     sequences = RangeSet.of([packet.sequence for packet in proven.packets])
     again = sequences & view.source.done
@@ -185,6 +191,7 @@ async def _judge(
             client=f"peers/{view.lane.key.source_peer}/client",
             cause=f"the same frame shows another truth for {view.lane.key.name}",
         )
+    known = {**over, **known}
     new: list[NewPacket] = []
     denials: list[Denial] = []
     skipped: list[SkippedLeaf] = []

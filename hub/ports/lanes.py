@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from hub.core.errors import HubError
     from hub.core.ids import ClientId, PeerId
-    from hub.core.lane import Lane, LaneKey, LaneView, Order, Route
+    from hub.core.lane import Lane, LaneKey, LaneView, Order, RateLimit, Route, RouteKey
     from hub.ports.caller import Caller
 
 
@@ -130,9 +130,16 @@ class Lanes(Protocol):
         ...
 
     async def set_route(self, route: Route, by: Caller) -> bool:
-        """The route is as given; whether it was before.
+        """The route is as given, its limit as it was; whether it was so before.
 
         Raises ``LaneNotFound``, ``RequestIdReused``.
+        """
+        ...
+
+    async def limit_route(self, key: RouteKey, limit: RateLimit | None, by: Caller) -> bool:
+        """The route takes so many packets, or as they come; whether it did before.
+
+        Raises ``LaneNotFound``, ``RouteNotFound``, ``RequestIdReused``.
         """
         ...
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.core.errors import LaneNotFound, LaneNotOpen
+from hub.core.errors import LaneNotFound, LaneNotOpen, RouteNotFound
 from hub.core.lane import LaneSide, LaneState, LaneView
 from hub.ports.registry import Change, Topic
+from hub.registry.allowed import words_of
 from hub.registry.gates import hold_peers, raise_lane
 from hub.registry.multirange import from_text
 from hub.registry.openings import Openings
-from hub.registry.records import lane_of, route_of, route_values
+from hub.registry.records import lane_of, limit_values, route_of, route_values
 from hub.registry.tables.lanes import lanes, routes
 from hub.registry.trail import audit, claim
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from hub.core.ids import PeerId
-    from hub.core.lane import Lane, LaneKey, Route
+    from hub.core.lane import Lane, LaneKey, RateLimit, Route, RouteKey
     from hub.ports.caller import Caller
 
 _SIDE: Final = """
@@ -135,6 +136,36 @@ class PostgresLanes(Openings):
                 return True
             detail = str(route.action)
             await audit(connection, by, "route.set", key.name, revision=revision, detail=detail)
+        self._changes.announce(Change(Topic.LANES, str(lane.lane_id)))
+        return False
+
+    async def limit_route(self, key: RouteKey, limit: RateLimit | None, by: Caller) -> bool:
+        """As the port says."""
+        async with self._database.transaction() as connection:
+            lane = await _read(connection, key.lane)
+            ports = (key.source_port, key.destination_port)
+            found = and_(
+                routes.c.lane_id == lane.lane_id,
+                tuple_(routes.c.source_port, routes.c.destination_port) == ports,
+            )
+            if not (await connection.execute(select(routes.c.revision).where(found))).first():
+                raise RouteNotFound(name=key.name)
+            if await claim(connection, by) is not None:
+                return True
+            values = limit_values(limit)
+            changed = or_(*[routes.c[name] != value for name, value in values.items()])
+            revision = (
+                await connection.execute(
+                    update(routes)
+                    .where(found, changed)
+                    .values(**values, revision=routes.c.revision + 1)
+                    .returning(routes.c.revision)
+                )
+            ).scalar_one_or_none()
+            if revision is None:
+                return True
+            detail = words_of(limit)
+            await audit(connection, by, "route.limit", key.name, revision=revision, detail=detail)
         self._changes.announce(Change(Topic.LANES, str(lane.lane_id)))
         return False
 

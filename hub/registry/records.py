@@ -21,11 +21,13 @@ from hub.core.lane import (
     LaneKey,
     LaneState,
     Order,
+    RateLimit,
     Route,
     RouteAction,
     RouteKey,
 )
 from hub.core.peer import Peer, PeerState
+from hub.core.time import Duration
 from hub.ports.lanes import Opening, OpeningPlan, OpeningState
 from hub.registry.moments import timestamp
 
@@ -193,7 +195,24 @@ def route_of(row: Row) -> Route:
         purpose=row.purpose,
         max_payload_bytes=row.max_payload_bytes,
         max_timeout=row.max_timeout,
+        limit=_limit_of(row),
     )
+
+
+def limit_values(limit: RateLimit | None) -> dict[str, int]:
+    """The columns of *limit*."""
+    return {
+        "limit_packets": limit.packets if limit else 0,
+        "limit_period": limit.period if limit else 0,
+        "limit_burst": limit.burst if limit else 0,
+    }
+
+
+def _limit_of(row: Row) -> RateLimit | None:
+    if not row.limit_packets:
+        return None
+    period = Duration(row.limit_period)
+    return RateLimit(packets=row.limit_packets, period=period, burst=row.limit_burst)
 
 
 def plan_values(plan: OpeningPlan) -> dict[str, object]:

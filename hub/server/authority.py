@@ -100,6 +100,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "/ydhub.lane.v1.LaneService/ResumeLane": Rule(_ADMINS),
     "/ydhub.lane.v1.LaneService/SetRoute": Rule(_ADMINS),
+    "/ydhub.lane.v1.LaneService/LimitRoute": Rule(_ADMINS),
     "/ydhub.lane.v1.LaneService/ListRoutes": Rule(_PEERS_TOO, _parent_lane),
     "/ydhub.packet.v1.PacketService/ListPackets": Rule(_PEERS_TOO, _parent_lane),
     "/ydhub.packet.v1.PacketService/GetPacket": Rule(

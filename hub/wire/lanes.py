@@ -9,8 +9,9 @@ from ydhub.lane.v1 import lane_service_pb2 as service
 
 from hub.core.errors import FieldInvalid
 from hub.core.ids import parse_client_id, parse_port_id
-from hub.core.lane import LaneState, Order, Route, RouteAction
+from hub.core.lane import LaneState, Order, RateLimit, Route, RouteAction
 from hub.core.packet import MAX_PAYLOAD_BYTES, MAX_SEQUENCE
+from hub.core.time import MILLISECOND, SECOND
 from hub.ports.lanes import OpeningPlan, OpeningState
 from hub.wire.names import parse_peer_name, parse_route_name
 from hub.wire.times import duration_from_proto, duration_to_proto, timestamp_to_proto
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_ROUTES = 64
 """Routes that one opening allows at most."""
+MAX_RATE = 1_000_000
+"""Packets of a limit, in a period or at once."""
+DAY = 86_400 * SECOND
 MAX_WORDS = 256
 """Characters of a data class or a purpose."""
 
@@ -148,6 +152,26 @@ def route_from_proto(route: pb.Route) -> Route:
     )
 
 
+def limit_from_proto(request: service.LimitRouteRequest) -> RateLimit | None:
+    """The limit of a request; None where it takes it away. Raises ``FieldInvalid``."""
+    if not request.HasField("limit"):
+        return None
+    limit = request.limit
+    period = duration_from_proto(limit.period, "limit.period")
+    if not MILLISECOND <= period <= DAY:
+        raise FieldInvalid(field="limit.period", problem="is not from 1 ms to 1 day")
+    for field, number in (("packets", limit.packets), ("burst", limit.burst)):
+        if not 1 <= number <= MAX_RATE:
+            raise FieldInvalid(field=f"limit.{field}", problem=f"is not from 1 to {MAX_RATE}")
+    return RateLimit(packets=limit.packets, period=period, burst=limit.burst)
+
+
+def limit_to_proto(limit: RateLimit) -> pb.RateLimit:
+    """*limit* as a message."""
+    period = duration_to_proto(limit.period)
+    return pb.RateLimit(packets=limit.packets, period=period, burst=limit.burst)
+
+
 def route_to_proto(route: Route) -> pb.Route:
     """*route* as a message."""
     message = pb.Route(
@@ -159,6 +183,8 @@ def route_to_proto(route: Route) -> pb.Route:
     )
     if route.max_timeout is not None:
         message.max_timeout.CopyFrom(duration_to_proto(route.max_timeout))
+    if route.limit is not None:
+        message.limit.CopyFrom(limit_to_proto(route.limit))
     return message
 
 

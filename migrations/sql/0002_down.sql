@@ -10,6 +10,7 @@ CREATE TRIGGER row_only_grows BEFORE UPDATE ON lane_sides FOR EACH ROW
     EXECUTE FUNCTION refuse();
 DROP TABLE reopenings;
 ALTER TABLE lane_sides DROP COLUMN reopened_count;
+ALTER TABLE routes DROP COLUMN limit_packets, DROP COLUMN limit_period, DROP COLUMN limit_burst;
 
 DROP TABLE forwarded_requests, relayers;
 DROP TABLE attempts;

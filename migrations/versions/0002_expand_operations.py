@@ -20,6 +20,7 @@ def upgrade() -> None:
     run("0002_governance.sql")
     run("0002_relayers.sql")
     run("0002_audit.sql")
+    run("0002_shares.sql")
 
 
 def downgrade() -> None:

@@ -7,6 +7,7 @@ completes. So its own cost is small, and the relayer and its registry are what i
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from ydhub.client.v1 import client_pb2
@@ -54,6 +55,10 @@ class Adapter:
         self._height = 0
         self.failures: list[str] = []
         """What must not happen: refused frames, requests that cannot be answered."""
+        self.is_lying = False
+        """From now on it sends no true packets, and frames are refused as they should be."""
+        self.refused: Counter[str] = Counter()
+        """Its lies, by the reason why they were refused."""
 
     @property
     def peer(self) -> PeerId:
@@ -70,6 +75,11 @@ class Adapter:
     def send(self, frame: Frame) -> None:
         """*frame* leaves the source's chain."""
         self._stream.send_packets(frame.batch, frame.count)
+
+    def send_forged(self, batch: bytes) -> None:
+        """A frame of one packet leaves whose proof is false."""
+        self.is_lying = True
+        self._stream.send_packets(batch, 1)
 
     async def run(self) -> None:
         """Answers, beats and makes blocks until the stream is over."""
@@ -95,6 +105,9 @@ class Adapter:
     def _judged(self, verdict: pb.Verdict) -> None:
         self._stream.answered(verdict.frame_id)
         for refused in verdict.refused:
+            if self.is_lying:
+                self.refused[refused.reason] += 1
+                continue
             self._fail(f"refused {refused.sequence}: {refused.reason}: {refused.detail}")
 
     def _execute(self, execution: pb.Execution) -> None:

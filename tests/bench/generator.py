@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final
+
+from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.time import SECOND, Timestamp
 from tests.bench import clock
@@ -34,6 +37,7 @@ BUILDERS: Final = 2
 """Chains that are built at the same time."""
 _TIMEOUT_AFTER_S: Final = 86_400
 _SLACK_S: Final = 60
+_FORGE_EVERY_S: Final = 0.01
 _SLOWEST: Final = 100
 """Packets a second that a phase must at least make."""
 
@@ -81,6 +85,10 @@ class Ran:
     """When the last proven acknowledgement arrived (monotonic ns)."""
     latencies: Sequence[tuple[int, int]]
     """(nanoseconds, packets)."""
+    by_lane: Sequence[Sequence[tuple[int, int]]]
+    """The same for each lane, in order."""
+    refused: Mapping[str, int]
+    """Frames with false proofs, by the reason of their refusal."""
     resent: int
 
 
@@ -177,7 +185,9 @@ class Generator:
         lanes = [
             asyncio.create_task(self._drive(phase, number, at)) for at in range(len(phase.slots))
         ]
+        forging = asyncio.create_task(self._forge(phase.forged))
         await self._watch(lanes, limit)
+        forging.cancel()
         acknowledged_at = clock.monotonic()
         failures = [text for adapter in self._adapters.values() for text in adapter.failures]
         if failures:
@@ -188,6 +198,8 @@ class Generator:
             latencies=[
                 entry for traffic in self._lanes.values() for entry in traffic.latencies.entries
             ],
+            by_lane=[self._lanes[lane].latencies.entries for lane in self._plan.lanes],
+            refused=self._refused(),
             resent=sum([traffic.resent for traffic in self._lanes.values()]),
         )
 
@@ -223,6 +235,29 @@ class Generator:
             traffic.sent(frame, due_at)
             source.send(frame)
         await self._room(traffic, 0)
+
+    async def _forge(self, rate: int) -> None:
+        """The first lane's source shows a packet that it never sends, with a false proof."""
+        if not rate:
+            return
+        traffic = self._lanes[self._plan.lanes[0]]
+        source, batch = self._adapters[traffic.lane.source_peer], traffic.frames[-1].batch
+        forged = pb.PacketBatch.FromString(batch)
+        forged.proof_batch = forged.proof_batch[:-1] + bytes([forged.proof_batch[-1] ^ 1])
+        content, began, sent = forged.SerializeToString(), clock.monotonic(), 0
+        while True:
+            due = (clock.monotonic() - began) * rate // SECOND
+            while sent < due:
+                source.send_forged(content)
+                sent += 1
+            await asyncio.sleep(_FORGE_EVERY_S)
+
+    def _refused(self) -> Mapping[str, int]:
+        total: Counter[str] = Counter()
+        for adapter in self._adapters.values():
+            total += adapter.refused
+            adapter.refused.clear()
+        return total
 
     async def _room(self, traffic: LaneTraffic, limit: int) -> None:
         """At most *limit* packets of the lane are under way."""

@@ -44,6 +44,8 @@ class Phase:
     """Nanoseconds to wait before a frame where no interval is set."""
     rate: int = 0
     """Packets a second that are offered; 0 in closed loop."""
+    forged: int = 0
+    """Frames a second with a false proof that the source of the first lane sends besides."""
 
     @property
     def packets(self) -> int:

@@ -40,19 +40,19 @@ async def run(options: Options, say: Callable[[str], None]) -> Result:
     busy = os.getloadavg()[0]
     packets = sum([phase.packets for phase in plan.phases])
     say(f"building {packets:,} packets, {options.peers} chains of {options.keys:,} keys")
-    async with _generator(plan) as generator:
+    async with generator_process(plan) as generator:
         built = await generator.built()
         say(f"built in {built.build_ms / 1000:.1f} s; measuring single functions")
         functions = micro.measure(built.root, built.samples)
         async with system(options.relayers, plan, built.anchors) as found:
-            await generator.ask(_attach(plan, found))
+            await generator.ask(attach(plan, found))
             bench = _Bench(plan, found, generator, say)
             phases = await bench.phases()
             await generator.ask(Stop())
             return await bench.result(options, phases, functions, built, busy)
 
 
-class _GeneratorProcess:
+class GeneratorProcess:
     """The generator, and the pipe to it."""
 
     def __init__(self, pipe: Connection, process: SpawnProcess) -> None:
@@ -78,14 +78,14 @@ class _GeneratorProcess:
 
 
 @asynccontextmanager
-async def _generator(plan: Plan) -> AsyncIterator[_GeneratorProcess]:
+async def generator_process(plan: Plan) -> AsyncIterator[GeneratorProcess]:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=generate, args=(theirs, plan))
     process.start()
     theirs.close()  # so that its death is the end of the pipe
     try:
-        yield _GeneratorProcess(ours, process)
+        yield GeneratorProcess(ours, process)
     finally:
         ours.close()
         await asyncio.to_thread(process.join, _END_S)
@@ -94,7 +94,7 @@ async def _generator(plan: Plan) -> AsyncIterator[_GeneratorProcess]:
             process.join()
 
 
-def _attach(plan: Plan, found: System) -> Attach:
+def attach(plan: Plan, found: System) -> Attach:
     """Peers are dealt out to the relayer processes in turn."""
     relayers = found.relayers
     return Attach(
@@ -114,7 +114,7 @@ class _Bench:
 
     plan: Plan
     system: System
-    generator: _GeneratorProcess
+    generator: GeneratorProcess
     say: Callable[[str], None]
     began_with: DatabaseUse | None = None
     ended_with: DatabaseUse | None = None

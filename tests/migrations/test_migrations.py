@@ -169,5 +169,5 @@ async def test_every_script_begins_with_the_limits_under_which_it_runs(url: str)
 
     await schema.apply(url, print_sql)
     script = printed.getvalue()
-    assert script.count("SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '900s'") == 6
+    assert script.count("SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '900s'") == 7
     assert "CREATE TABLE lane_sides" in script

@@ -235,6 +235,15 @@ UPDATE routes SET max_payload_bytes = -1;
 -- ck_routes_limits
 UPDATE routes SET max_timeout = 0;
 
+-- ck_routes_rate
+UPDATE routes SET limit_packets = 1;
+
+-- ck_routes_rate
+UPDATE routes SET limit_packets = 1, limit_period = 1;
+
+-- ck_routes_rate_bounds
+UPDATE routes SET limit_packets = -1, limit_period = 1, limit_burst = 1;
+
 -- ck_leases_owner
 UPDATE leases SET owner = '';
 

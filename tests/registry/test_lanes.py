@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +11,10 @@ from hub.core.errors import (
     LaneNotFound,
     PeerNotFound,
     RequestIdReused,
+    RouteNotFound,
 )
 from hub.core.ids import PortId
-from hub.core.lane import LaneState, Order, Route, RouteAction, RouteKey
+from hub.core.lane import LaneState, Order, RateLimit, Route, RouteAction, RouteKey
 from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
 from hub.ports.caller import Caller
@@ -242,6 +244,28 @@ async def test_a_route_is_as_it_was_set_last(registry: Registry) -> None:
     second = route(key_of(), action=RouteAction.DENY)
     assert not await registry.lanes.set_route(second, ADMIN)
     assert await registry.lanes.routes(key_of()) == [second]
+    assert await broken(registry) == {}
+
+
+async def test_a_limit_stays_with_its_route_and_is_audited(registry: Registry) -> None:
+    await register(registry, HANGZHOU, SUZHOU)
+    await open_lanes(registry, routes=())
+    first, limit = route(key_of()), RateLimit(packets=100, period=SECOND, burst=500)
+    with pytest.raises(RouteNotFound):
+        await registry.lanes.limit_route(first.key, limit, ADMIN)
+    await registry.lanes.set_route(first, ADMIN)
+    assert not await registry.lanes.limit_route(first.key, limit, ADMIN)
+    assert await registry.lanes.limit_route(first.key, limit, ADMIN)
+    assert await registry.lanes.routes(key_of()) == [replace(first, limit=limit)]
+    assert await registry.lanes.set_route(first, ADMIN)
+    denied = replace(first, action=RouteAction.DENY)
+    assert not await registry.lanes.set_route(denied, ADMIN)
+    assert await registry.lanes.routes(key_of()) == [replace(denied, limit=limit)]
+    by = replace(ADMIN, request_id="free")
+    assert not await registry.lanes.limit_route(first.key, None, by)
+    await registry.lanes.limit_route(first.key, limit, ADMIN)
+    assert await registry.lanes.limit_route(first.key, None, by)
+    assert await registry.lanes.routes(key_of()) == [replace(denied, limit=limit)]
     assert await broken(registry) == {}
 
 

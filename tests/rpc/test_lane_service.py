@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from ydhub.lane.v1 import lane_pb2
 from ydhub.lane.v1 import lane_service_pb2 as pb
 
@@ -117,6 +118,41 @@ async def test_a_route_is_set_and_listed(admin: Stubs, exchange: Exchange) -> No
     assert route in listed.routes
     everywhere = await admin.lanes.ListRoutes(pb.ListRoutesRequest(), timeout=10)
     assert len(everywhere.routes) == len(listed.routes) + 1
+
+
+async def test_a_route_is_limited(admin: Stubs, exchange: Exchange) -> None:
+    limit = lane_pb2.RateLimit(packets=100, burst=500)
+    limit.period.FromSeconds(1)
+    request = pb.LimitRouteRequest(
+        name=f"{exchange.key.name}/routes/transfer~transfer", limit=limit
+    )
+    answer = await admin.lanes.LimitRoute(request, timeout=10)
+    assert (answer.route.limit, answer.already_done) == (limit, False)
+    assert (await admin.lanes.LimitRoute(request, timeout=10)).already_done
+    request.ClearField("limit")
+    assert not (await admin.lanes.LimitRoute(request, timeout=10)).route.HasField("limit")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"packets": 0}, Reason.FIELD_INVALID),
+        ({"packets": 10**6 + 1}, Reason.FIELD_INVALID),
+        ({"burst": 0}, Reason.FIELD_INVALID),
+        ({"burst": 10**6 + 1}, Reason.FIELD_INVALID),
+        ({"period": Duration(nanos=999_999)}, Reason.FIELD_INVALID),
+        ({"period": Duration(seconds=86_401)}, Reason.FIELD_INVALID),
+    ],
+)
+async def test_a_limit_that_makes_no_sense_is_refused(
+    admin: Stubs, exchange: Exchange, changes: dict[str, Any], reason: Reason
+) -> None:
+    values = {"packets": 1, "burst": 1, "period": Duration(seconds=1)}
+    limit = lane_pb2.RateLimit(**{**values, **changes})
+    request = pb.LimitRouteRequest(
+        name=f"{exchange.key.name}/routes/transfer~transfer", limit=limit
+    )
+    assert (await failure(admin.lanes.LimitRoute(request, timeout=10))).reason is reason
 
 
 @pytest.mark.parametrize(

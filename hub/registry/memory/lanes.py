@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from hub.core.errors import LaneNotFound, LaneNotOpen
+from hub.core.errors import LaneNotFound, LaneNotOpen, RouteNotFound
 from hub.core.lane import Lane, LaneState, LaneView, Route, RouteAction, RouteKey, Side
 from hub.ports.lanes import Opening, OpeningState
 from hub.ports.registry import Topic
-from hub.registry.allowed import allowed_ports
+from hub.registry.allowed import allowed_ports, words_of
 from hub.registry.memory.state import LaneRow, LeaseRow, SideRow
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hub.core.errors import HubError
     from hub.core.ids import PeerId
-    from hub.core.lane import LaneKey, Order
+    from hub.core.lane import LaneKey, Order, RateLimit
     from hub.ports.caller import Caller
     from hub.ports.lanes import OpeningPlan
     from hub.registry.memory.state import State
@@ -166,9 +166,26 @@ class MemoryLanes:
         if state.repeated(by) is not None:
             return True
         state.carried_out(by)
-        if state.routes.get(route.key) == route:
+        before = state.routes.get(route.key)
+        route = replace(route, limit=before.limit if before is not None else None)
+        if before == route:
             return True
         state.put_route(route, by.identity)
+        state.announce(Topic.LANES, row.lane.lane_id)
+        return False
+
+    async def limit_route(self, key: RouteKey, limit: RateLimit | None, by: Caller) -> bool:
+        """As the port says."""
+        state = self._state
+        row, before = state.lane_by_key(key.lane), state.routes.get(key)
+        if before is None:
+            raise RouteNotFound(name=key.name)
+        if state.repeated(by) is not None:
+            return True
+        state.carried_out(by)
+        if before.limit == limit:
+            return True
+        state.put_route(replace(before, limit=limit), by.identity, "route.limit", words_of(limit))
         state.announce(Topic.LANES, row.lane.lane_id)
         return False
 

@@ -292,12 +292,14 @@ class State:
         )
         self.audit_events.append(event)
 
-    def put_route(self, route: Route, identity: str) -> None:
+    def put_route(
+        self, route: Route, identity: str, action: str = "route.set", detail: str = ""
+    ) -> None:
         """The route is as given, and the change is in the audit trail."""
         self.routes[route.key] = route
         self.route_revisions[route.key] += 1
         revision = self.route_revisions[route.key]
-        self.audit(identity, "route.set", route.key.name, revision, route.action)
+        self.audit(identity, action, route.key.name, revision, detail or route.action)
 
     def announce(self, topic: Topic, key: object) -> None:
         """Everyone who listens is told."""

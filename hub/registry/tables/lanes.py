@@ -117,9 +117,17 @@ routes = Table(
     number("max_payload_bytes", default=0),
     number("max_timeout", null=True),
     number("revision", default=1),
+    number("limit_packets", default=0),
+    number("limit_period", default=0),
+    number("limit_burst", default=0),
     PrimaryKeyConstraint("lane_id", "source_port", "destination_port"),
     one_of("action", "ALLOW", "DENY"),
     check("limits", "max_payload_bytes >= 0 AND max_timeout > 0"),
+    check("rate_bounds", "limit_packets >= 0 AND limit_period >= 0 AND limit_burst >= 0"),
+    check(
+        "rate",
+        "(limit_packets = 0) = (limit_period = 0) AND (limit_packets = 0) = (limit_burst = 0)",
+    ),
     comment="Policy by pair of ports; what is not listed is denied.",
 )
 

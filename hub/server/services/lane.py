@@ -11,12 +11,13 @@ from hub.exchange import lanes, routes
 from hub.server.call import author
 from hub.wire.lanes import (
     lane_to_proto,
+    limit_from_proto,
     opening_to_proto,
     plan_from_proto,
     route_from_proto,
     route_to_proto,
 )
-from hub.wire.names import parse_lane_name, parse_opening_name, parse_peer_name
+from hub.wire.names import parse_lane_name, parse_opening_name, parse_peer_name, parse_route_name
 from hub.wire.page import Page
 from hub.wire.requests import parse_cause
 
@@ -102,6 +103,15 @@ class LaneService(LaneServiceServicer):
         route, by = route_from_proto(request.route), author(request, request.request_id)
         found, already = await routes.set_route(self._hub.registry, route, by)
         return pb.SetRouteResponse(route=route_to_proto(found), already_done=already)
+
+    async def LimitRoute(
+        self, request: pb.LimitRouteRequest, context: ServicerContext[Any, Any]
+    ) -> pb.LimitRouteResponse:
+        """As the contract says."""
+        key, limit = parse_route_name(request.name), limit_from_proto(request)
+        by = author(request, request.request_id)
+        found, already = await routes.limit_route(self._hub.registry, key, limit, by)
+        return pb.LimitRouteResponse(route=route_to_proto(found), already_done=already)
 
     async def ListRoutes(
         self, request: pb.ListRoutesRequest, context: ServicerContext[Any, Any]

@@ -15,10 +15,10 @@ from hub.core.errors import (
     RegistryUnreachable,
 )
 from hub.core.ids import ClientId, PeerId
-from hub.core.lane import LaneKey, Side
+from hub.core.lane import LaneKey, RateLimit, RouteKey, Side
 from hub.core.packet import Acknowledgement
 from hub.core.ranges import EMPTY, RangeSet
-from hub.core.time import Timestamp
+from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
 from hub.wire.packet import encode_acknowledgement, encode_packet
 from relayer.penalties import PACE
 from relayer.steps.flow import Added
@@ -26,6 +26,7 @@ from relayer.steps.strikes import FIRST, FREE
 from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, HANGZHOU
 from tests.harness.inbound import Working, delivered, numbers, reasons, show_packets
+from tests.harness.simchain import TRANSFER
 from tests.harness.station import proto_height
 
 
@@ -431,3 +432,27 @@ class TestFairness:
         await board.clock.advance(PACE)
         await until(lambda: second in left.verdicts)
         assert reasons(left.verdicts[second]) == [(0, "RATE_LIMITED")]
+
+    async def test_what_is_over_its_routes_limit_takes_no_place_and_is_told_when_to_come(
+        self, at_work: Working
+    ) -> None:
+        board, left = at_work.board, at_work.board.left
+        key = RouteKey.parse(f"{board.exchange.key}/routes/{TRANSFER}~{TRANSFER}")
+        limit = RateLimit(packets=10, period=SECOND, burst=2)
+        await board.registry.lanes.limit_route(key, limit, ADMIN)
+        desk = await board.desk()
+        await board.board.read_routes(desk)
+        packets = board.exchange.send(4)
+        verdict = await show_packets(at_work, packets)
+        assert numbers(verdict.accepted) == [1, 2]
+        waits = [(one.sequence, one.reason, one.wait_ms) for one in verdict.refused]
+        assert waits == [(3, "RATE_LIMITED", 100), (4, "RATE_LIMITED", 200)]
+        assert desk.view.source.done == RangeSet.of([1, 2])
+        false = left.packets(packets[2:], proof_batch=b"none")
+        early = await left.verdict(packets=false)
+        assert reasons(early) == [(3, "RATE_LIMITED"), (4, "RATE_LIMITED")]
+        await board.clock.advance(Duration(100 * MILLISECOND))
+        assert numbers((await left.verdict(packets=left.packets(packets[2:]))).accepted) == [3]
+        await board.clock.advance(Duration(100 * MILLISECOND))
+        again = await left.verdict(packets=left.packets(packets))
+        assert (numbers(again.accepted), numbers(again.already_done)) == ([4], [1, 2, 3])

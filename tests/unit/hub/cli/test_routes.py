@@ -33,6 +33,29 @@ async def test_a_route_is_denied(ydhub: Desk, exchange: Exchange) -> None:
     }
 
 
+async def test_a_route_is_limited_and_no_more(ydhub: Desk) -> None:
+    words = ("route", "limit", BETWEEN, "transfer~transfer")
+    found = await ydhub(*words, "--rate", "100/s", "--burst", "500")
+    assert found.error.endswith("is limited so, from now on\n")
+    assert ["rate", "100/s,", "500", "at", "once"] in found.rows
+    again = await ydhub(*words, "--rate", "100/s", "--burst", "500")
+    assert again.error.endswith("was limited so before\n")
+    listed = await ydhub("route", "list", BETWEEN, "-o", "json")
+    [limit] = [route["limit"] for route in listed.json["routes"] if "limit" in route]
+    assert limit == {"packets": "100", "period": "1s", "burst": "500"}
+    assert (await ydhub(*words, "--rate", "5/m", "-o", "json")).json["limit"]["burst"] == "5"
+    assert "limit" not in (await ydhub(*words, "--none", "-o", "json")).json
+
+
+async def test_a_limit_that_makes_no_sense_is_refused(ydhub: Desk) -> None:
+    words = ("route", "limit", BETWEEN)
+    assert (await ydhub(*words, "transfer~transfer")).code == 2
+    assert (await ydhub(*words, "transfer~transfer", "--none", "--rate", "1/s")).code == 2
+    assert (await ydhub(*words, "transfer~transfer", "--rate", "fast")).code == 3
+    assert (await ydhub(*words, "transfer~transfer", "--rate", "1/2d")).code == 3
+    assert (await ydhub(*words, "aa~bb", "--rate", "1/s")).code == 6
+
+
 async def test_a_route_that_makes_no_sense_is_refused(ydhub: Desk) -> None:
     assert (await ydhub("route", "allow", BETWEEN, "transfer")).code == 3
     assert (await ydhub("route", "allow", BETWEEN, "aa~bb", "--max-timeout", "long")).code == 3

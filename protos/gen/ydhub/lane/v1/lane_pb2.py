@@ -26,17 +26,17 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ydhub/lane/v1/lane.proto\x12\rydhub.lane.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x03\n\x04Lane\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bsource_peer\x18\x02 \x01(\t\x12\x15\n\rsource_client\x18\x03 \x01(\t\x12\x18\n\x10\x64\x65stination_peer\x18\x04 \x01(\t\x12\x1a\n\x12\x64\x65stination_client\x18\x05 \x01(\t\x12\'\n\x05state\x18\x06 \x01(\x0e\x32\x18.ydhub.lane.v1.LaneState\x12#\n\x05order\x18\x07 \x01(\x0e\x32\x14.ydhub.lane.v1.Order\x12\x16\n\x0e\x66irst_sequence\x18\x08 \x01(\x04\x12\x13\n\x0bpause_cause\x18\t \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\n \x01(\x04\x12\x15\n\routcome_count\x18\x0b \x01(\x04\x12\x17\n\x0f\x63ompleted_count\x18\x0c \x01(\x04\x12\x17\n\x0f\x65xception_count\x18\r \x01(\x04\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x16\n\x0ereopened_count\x18\x10 \x01(\x04\"\xf3\x01\n\x0bLaneOpening\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .ydhub.lane.v1.LaneOpening.State\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\"\n\x05lanes\x18\x06 \x03(\x0b\x32\x13.ydhub.lane.v1.Lane\"S\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_RUNNING\x10\x01\x12\x0e\n\nSTATE_DONE\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"\xf7\x01\n\x05Route\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1b.ydhub.lane.v1.Route.Action\x12\x12\n\ndata_class\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x19\n\x11max_payload_bytes\x18\x05 \x01(\x04\x12.\n\x0bmax_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41\x43TION_ALLOW\x10\x01\x12\x0f\n\x0b\x41\x43TION_DENY\x10\x02*^\n\x05Order\x12\x15\n\x11ORDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fORDER_UNORDERED\x10\x01\x12\x15\n\x11ORDER_BEST_EFFORT\x10\x02\x12\x12\n\x0eORDER_ENFORCED\x10\x03*\x9b\x01\n\tLaneState\x12\x1a\n\x16LANE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12LANE_STATE_OPENING\x10\x01\x12\x13\n\x0fLANE_STATE_OPEN\x10\x02\x12\x15\n\x11LANE_STATE_PAUSED\x10\x03\x12\x15\n\x11LANE_STATE_CLOSED\x10\x04\x12\x17\n\x13LANE_STATE_DRAINING\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ydhub/lane/v1/lane.proto\x12\rydhub.lane.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x03\n\x04Lane\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bsource_peer\x18\x02 \x01(\t\x12\x15\n\rsource_client\x18\x03 \x01(\t\x12\x18\n\x10\x64\x65stination_peer\x18\x04 \x01(\t\x12\x1a\n\x12\x64\x65stination_client\x18\x05 \x01(\t\x12\'\n\x05state\x18\x06 \x01(\x0e\x32\x18.ydhub.lane.v1.LaneState\x12#\n\x05order\x18\x07 \x01(\x0e\x32\x14.ydhub.lane.v1.Order\x12\x16\n\x0e\x66irst_sequence\x18\x08 \x01(\x04\x12\x13\n\x0bpause_cause\x18\t \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\n \x01(\x04\x12\x15\n\routcome_count\x18\x0b \x01(\x04\x12\x17\n\x0f\x63ompleted_count\x18\x0c \x01(\x04\x12\x17\n\x0f\x65xception_count\x18\r \x01(\x04\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x16\n\x0ereopened_count\x18\x10 \x01(\x04\"\xf3\x01\n\x0bLaneOpening\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .ydhub.lane.v1.LaneOpening.State\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\"\n\x05lanes\x18\x06 \x03(\x0b\x32\x13.ydhub.lane.v1.Lane\"S\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_RUNNING\x10\x01\x12\x0e\n\nSTATE_DONE\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"\xa0\x02\n\x05Route\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1b.ydhub.lane.v1.Route.Action\x12\x12\n\ndata_class\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x19\n\x11max_payload_bytes\x18\x05 \x01(\x04\x12.\n\x0bmax_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x05limit\x18\x07 \x01(\x0b\x32\x18.ydhub.lane.v1.RateLimit\"C\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41\x43TION_ALLOW\x10\x01\x12\x0f\n\x0b\x41\x43TION_DENY\x10\x02\"V\n\tRateLimit\x12\x0f\n\x07packets\x18\x01 \x01(\x04\x12)\n\x06period\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x62urst\x18\x03 \x01(\x04*^\n\x05Order\x12\x15\n\x11ORDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fORDER_UNORDERED\x10\x01\x12\x15\n\x11ORDER_BEST_EFFORT\x10\x02\x12\x12\n\x0eORDER_ENFORCED\x10\x03*\x9b\x01\n\tLaneState\x12\x1a\n\x16LANE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12LANE_STATE_OPENING\x10\x01\x12\x13\n\x0fLANE_STATE_OPEN\x10\x02\x12\x15\n\x11LANE_STATE_PAUSED\x10\x03\x12\x15\n\x11LANE_STATE_CLOSED\x10\x04\x12\x17\n\x13LANE_STATE_DRAINING\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ydhub.lane.v1.lane_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ORDER']._serialized_start=1032
-  _globals['_ORDER']._serialized_end=1126
-  _globals['_LANESTATE']._serialized_start=1129
-  _globals['_LANESTATE']._serialized_end=1284
+  _globals['_ORDER']._serialized_start=1161
+  _globals['_ORDER']._serialized_end=1255
+  _globals['_LANESTATE']._serialized_start=1258
+  _globals['_LANESTATE']._serialized_end=1413
   _globals['_LANE']._serialized_start=109
   _globals['_LANE']._serialized_end=534
   _globals['_LANEOPENING']._serialized_start=537
@@ -44,7 +44,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LANEOPENING_STATE']._serialized_start=697
   _globals['_LANEOPENING_STATE']._serialized_end=780
   _globals['_ROUTE']._serialized_start=783
-  _globals['_ROUTE']._serialized_end=1030
-  _globals['_ROUTE_ACTION']._serialized_start=963
-  _globals['_ROUTE_ACTION']._serialized_end=1030
+  _globals['_ROUTE']._serialized_end=1071
+  _globals['_ROUTE_ACTION']._serialized_start=1004
+  _globals['_ROUTE_ACTION']._serialized_end=1071
+  _globals['_RATELIMIT']._serialized_start=1073
+  _globals['_RATELIMIT']._serialized_end=1159
 # @@protoc_insertion_point(module_scope)

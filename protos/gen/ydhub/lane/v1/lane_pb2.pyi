@@ -275,6 +275,7 @@ class Route(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     MAX_PAYLOAD_BYTES_FIELD_NUMBER: _builtins.int
     MAX_TIMEOUT_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """lanes/{lane}/routes/{source port}~{destination port}."""
     action: Global___Route.Action.ValueType
@@ -289,6 +290,10 @@ class Route(_message.Message):
     def max_timeout(self) -> _duration_pb2.Duration:
         """Longest timeout after the proven header's time; 0 means no limit."""
 
+    @_builtins.property
+    def limit(self) -> Global___RateLimit:
+        """How many packets it takes; unset means as they come. LimitRoute sets it, SetRoute leaves it."""
+
     def __init__(
         self,
         *,
@@ -298,11 +303,46 @@ class Route(_message.Message):
         purpose: _builtins.str = ...,
         max_payload_bytes: _builtins.int = ...,
         max_timeout: _duration_pb2.Duration | None = ...,
+        limit: Global___RateLimit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["max_timeout", b"max_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "max_timeout", b"max_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "data_class", b"data_class", "max_payload_bytes", b"max_payload_bytes", "max_timeout", b"max_timeout", "name", b"name", "purpose", b"purpose"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "data_class", b"data_class", "limit", b"limit", "max_payload_bytes", b"max_payload_bytes", "max_timeout", b"max_timeout", "name", b"name", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Route: _TypeAlias = Route  # noqa: Y015
+
+@_typing.final
+class RateLimit(_message.Message):
+    """RateLimit is a token bucket. A packet over it is not accepted yet: it takes no place in the lane,
+    and its adapter is told with RATE_LIMITED when to show it again.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PACKETS_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    BURST_FIELD_NUMBER: _builtins.int
+    packets: _builtins.int
+    """That many packets in each period, evenly; 1 to 1000000."""
+    burst: _builtins.int
+    """That many packets at once, after a rest; 1 to 1000000."""
+    @_builtins.property
+    def period(self) -> _duration_pb2.Duration:
+        """From 1 ms to 1 day."""
+
+    def __init__(
+        self,
+        *,
+        packets: _builtins.int = ...,
+        period: _duration_pb2.Duration | None = ...,
+        burst: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["period", b"period"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["burst", b"burst", "packets", b"packets", "period", b"period"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateLimit: _TypeAlias = RateLimit  # noqa: Y015

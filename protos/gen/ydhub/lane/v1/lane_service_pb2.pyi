@@ -472,6 +472,66 @@ class SetRouteResponse(_message.Message):
 Global___SetRouteResponse: _TypeAlias = SetRouteResponse  # noqa: Y015
 
 @_typing.final
+class LimitRouteRequest(_message.Message):
+    """LimitRouteRequest names a route and says how many packets it shall take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """lanes/{lane}/routes/{source port}~{destination port}."""
+    request_id: _builtins.str
+    """Makes a repeated call one: 1 to 64 characters of the caller's choice, or empty."""
+    @_builtins.property
+    def limit(self) -> _lane_pb2.RateLimit:
+        """The limit; unset takes it away."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        limit: _lane_pb2.RateLimit | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitRouteRequest: _TypeAlias = LimitRouteRequest  # noqa: Y015
+
+@_typing.final
+class LimitRouteResponse(_message.Message):
+    """LimitRouteResponse is the route as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUTE_FIELD_NUMBER: _builtins.int
+    ALREADY_DONE_FIELD_NUMBER: _builtins.int
+    already_done: _builtins.bool
+    """Whether it was so before."""
+    @_builtins.property
+    def route(self) -> _lane_pb2.Route:
+        """The route."""
+
+    def __init__(
+        self,
+        *,
+        route: _lane_pb2.Route | None = ...,
+        already_done: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_done", b"already_done", "route", b"route"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitRouteResponse: _TypeAlias = LimitRouteResponse  # noqa: Y015
+
+@_typing.final
 class ListRoutesRequest(_message.Message):
     """ListRoutesRequest names a lane."""
 

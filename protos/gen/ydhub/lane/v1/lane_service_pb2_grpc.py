@@ -75,6 +75,11 @@ class LaneServiceStub:
                 request_serializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.SetRouteRequest.SerializeToString,
                 response_deserializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.SetRouteResponse.FromString,
                 _registered_method=True)
+        self.LimitRoute = channel.unary_unary(
+                '/ydhub.lane.v1.LaneService/LimitRoute',
+                request_serializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.LimitRouteRequest.SerializeToString,
+                response_deserializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.LimitRouteResponse.FromString,
+                _registered_method=True)
         self.ListRoutes = channel.unary_unary(
                 '/ydhub.lane.v1.LaneService/ListRoutes',
                 request_serializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.ListRoutesRequest.SerializeToString,
@@ -149,6 +154,14 @@ class LaneServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LimitRoute(self, request, context):
+        """LimitRoute sets how many packets a route takes, or takes the limit away. Idempotent; takes effect
+        at once. Fails with LANE_NOT_FOUND, ROUTE_NOT_FOUND, FIELD_INVALID, IDENTITY_NOT_ALLOWED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRoutes(self, request, context):
         """ListRoutes returns the routes of a lane, or of all. Reading only. Fails with LANE_NOT_FOUND.
         """
@@ -198,6 +211,11 @@ def add_LaneServiceServicer_to_server(servicer, server):
                     servicer.SetRoute,
                     request_deserializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.SetRouteRequest.FromString,
                     response_serializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.SetRouteResponse.SerializeToString,
+            ),
+            'LimitRoute': grpc.unary_unary_rpc_method_handler(
+                    servicer.LimitRoute,
+                    request_deserializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.LimitRouteRequest.FromString,
+                    response_serializer=ydhub_dot_lane_dot_v1_dot_lane__service__pb2.LimitRouteResponse.SerializeToString,
             ),
             'ListRoutes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRoutes,
@@ -422,6 +440,33 @@ class LaneService:
             '/ydhub.lane.v1.LaneService/SetRoute',
             ydhub_dot_lane_dot_v1_dot_lane__service__pb2.SetRouteRequest.SerializeToString,
             ydhub_dot_lane_dot_v1_dot_lane__service__pb2.SetRouteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LimitRoute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ydhub.lane.v1.LaneService/LimitRoute',
+            ydhub_dot_lane_dot_v1_dot_lane__service__pb2.LimitRouteRequest.SerializeToString,
+            ydhub_dot_lane_dot_v1_dot_lane__service__pb2.LimitRouteResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,10 @@ class LaneServiceStub:
     """SetRoute sets the policy of a pair of ports. Idempotent; counts for packets accepted later.
     Fails with LANE_NOT_FOUND, IDENTIFIER_INVALID, IDENTITY_NOT_ALLOWED.
     """
+    LimitRoute: _grpc.UnaryUnaryMultiCallable[_lane_service_pb2.LimitRouteRequest, _lane_service_pb2.LimitRouteResponse]
+    """LimitRoute sets how many packets a route takes, or takes the limit away. Idempotent; takes effect
+    at once. Fails with LANE_NOT_FOUND, ROUTE_NOT_FOUND, FIELD_INVALID, IDENTITY_NOT_ALLOWED.
+    """
     ListRoutes: _grpc.UnaryUnaryMultiCallable[_lane_service_pb2.ListRoutesRequest, _lane_service_pb2.ListRoutesResponse]
     """ListRoutes returns the routes of a lane, or of all. Reading only. Fails with LANE_NOT_FOUND."""
 
@@ -96,6 +100,10 @@ class LaneServiceAsyncStub(LaneServiceStub):
     SetRoute: _aio.UnaryUnaryMultiCallable[_lane_service_pb2.SetRouteRequest, _lane_service_pb2.SetRouteResponse]  # type: ignore[assignment]
     """SetRoute sets the policy of a pair of ports. Idempotent; counts for packets accepted later.
     Fails with LANE_NOT_FOUND, IDENTIFIER_INVALID, IDENTITY_NOT_ALLOWED.
+    """
+    LimitRoute: _aio.UnaryUnaryMultiCallable[_lane_service_pb2.LimitRouteRequest, _lane_service_pb2.LimitRouteResponse]  # type: ignore[assignment]
+    """LimitRoute sets how many packets a route takes, or takes the limit away. Idempotent; takes effect
+    at once. Fails with LANE_NOT_FOUND, ROUTE_NOT_FOUND, FIELD_INVALID, IDENTITY_NOT_ALLOWED.
     """
     ListRoutes: _aio.UnaryUnaryMultiCallable[_lane_service_pb2.ListRoutesRequest, _lane_service_pb2.ListRoutesResponse]  # type: ignore[assignment]
     """ListRoutes returns the routes of a lane, or of all. Reading only. Fails with LANE_NOT_FOUND."""
@@ -177,6 +185,16 @@ class LaneServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_lane_service_pb2.SetRouteResponse, _abc.Awaitable[_lane_service_pb2.SetRouteResponse]]:
         """SetRoute sets the policy of a pair of ports. Idempotent; counts for packets accepted later.
         Fails with LANE_NOT_FOUND, IDENTIFIER_INVALID, IDENTITY_NOT_ALLOWED.
+        """
+
+    @_abc_1.abstractmethod
+    def LimitRoute(
+        self,
+        request: _lane_service_pb2.LimitRouteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lane_service_pb2.LimitRouteResponse, _abc.Awaitable[_lane_service_pb2.LimitRouteResponse]]:
+        """LimitRoute sets how many packets a route takes, or takes the limit away. Idempotent; takes effect
+        at once. Fails with LANE_NOT_FOUND, ROUTE_NOT_FOUND, FIELD_INVALID, IDENTITY_NOT_ALLOWED.
         """
 
     @_abc_1.abstractmethod
