@@ -17,6 +17,7 @@ from relayer.gateway import (
     LAST_WRITE_WITHIN,
     LEASE_RETRY,
     LEASE_WITHIN,
+    LEAVES_WITHIN,
     MAX_NAME,
     WRITE_WITHIN,
     _to_its_end,
@@ -362,6 +363,38 @@ class TestDrain:
         await dialler.call.done_writing()
         await draining
         assert gate.gateway.owners == {}
+
+    async def test_one_is_handed_over_to_whom_it_shall_dial(self, gate: Dialled) -> None:
+        dialler = await gate.attached()
+        gate.gateway.hand_over(HANGZHOU, "west:9700")
+        gate.gateway.hand_over(HANGZHOU, "south:9700")
+        assert (await dialler.next("drain")).drain.prefer == "west:9700"
+        await dialler.call.done_writing()
+        await until(lambda: not gate.gateway.owners)
+        leases = await gate.station.registry.leases.all()
+        assert HANGZHOU not in [lease.peer for lease in leases]
+        await gate.attached()
+
+    async def test_one_that_is_handed_over_and_stays_is_sent_away(self, gate: Dialled) -> None:
+        dialler = await gate.attached()
+        gate.gateway.hand_over(HANGZHOU, "west:9700")
+        session = gate.gateway._newest[HANGZHOU]
+        for _ in range(LEAVES_WITHIN // SECOND):
+            last = session._last_frame_id
+            await dialler.say(heartbeat=pb.Heartbeat())
+            await until(lambda last=last: session._last_frame_id > last)
+            await gate.station.clock.advance(SECOND)
+        assert (await dialler.end()).reason is Reason.SHUTTING_DOWN
+
+    async def test_who_is_not_attached_is_handed_over_to_nobody(self, gate: Dialled) -> None:
+        gate.gateway.hand_over(HANGZHOU, "west:9700")
+        assert gate.gateway._leaving == {}
+
+    async def test_sessions_are_taken_again_when_it_drains_no_more(self, gate: Dialled) -> None:
+        gate.gateway.take_sessions(False, [])
+        assert (await gate.dial().end()).reason is Reason.SHUTTING_DOWN
+        gate.gateway.take_sessions(True, [])
+        await gate.attached()
 
     async def test_one_that_stays_is_ended_and_the_lease_given_back(self, gate: Dialled) -> None:
         dialler = await gate.attached()

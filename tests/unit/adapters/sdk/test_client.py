@@ -4,16 +4,19 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from ydhub.relay.v1 import relay_pb2 as pb
 
+from adapters.sdk.client import LASTING
 from adapters.sdk.submission import Headers
 from hub.core.client import Header
-from hub.core.errors import AdapterOffline
+from hub.core.errors import AdapterOffline, ShuttingDown
 from hub.core.ids import ChainId
 from hub.core.lane import Side
 from hub.core.ranges import RangeSet
-from hub.core.time import MILLISECOND, Duration
+from hub.core.time import MILLISECOND, SECOND, Duration
 from tests.harness.attached import Attached, attached, cursor
 from tests.harness.city import CLIENT, PaperChain
+from tests.harness.clock import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,3 +66,36 @@ async def test_a_chain_of_another_name_is_only_logged(tmp_path: Path) -> None:
     async with attached(tmp_path, chain=chain) as both:
         session = await both.relayer.attached()
         assert (await session.expect("hello")).hello.chain_id == "wuxi-1"
+
+
+async def drained(both: Attached, prefer: str) -> None:
+    """A session that lasted has ended: its relayer asked for that, and said whom to dial."""
+    session = await both.session(cursor())
+    await both.advance(session, LASTING // SECOND)
+    session.say(drain=pb.Drain(prefer=prefer))
+    await session.gone()
+    session.end(ShuttingDown())
+
+
+async def test_a_relayer_that_the_drain_names_is_dialled_at_once(both: Attached) -> None:
+    await drained(both, f"127.0.0.1:{both.relayer.port}")
+    before = both.clock.now()
+    await both.relayer.attached()
+    assert both.clock.now() == before
+
+
+async def test_an_address_that_is_not_its_own_is_never_dialled(both: Attached) -> None:
+    await drained(both, "127.0.0.1:9")
+    await both.redialled(cursor())
+
+
+async def test_relayers_that_send_it_to_and_fro_are_not_dialled_without_a_pause(
+    both: Attached,
+) -> None:
+    address = f"127.0.0.1:{both.relayer.port}"
+    await drained(both, address)
+    session = await both.session(cursor())
+    session.say(drain=pb.Drain(prefer=address))
+    await session.gone()
+    await until(lambda: both.client._session is None and both.clock.is_awaited)
+    assert both.relayer.sessions.empty()
