@@ -65,7 +65,7 @@ class SystemClock:
 
 
 class SystemRandomness:
-    """The machine's chance, for jitter alone."""
+    """The machine's chance."""
 
     def __init__(self) -> None:
         """Seeded by the operating system."""

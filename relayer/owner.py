@@ -21,6 +21,7 @@ from hub.core.peer import PeerState
 from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
 from relayer.accusations import Accusations
+from relayer.audits import Audits
 from relayer.chain_clients import ChainClients
 from relayer.cursors import cursor, in_frames
 from relayer.delivery import Delivery
@@ -127,6 +128,7 @@ class PeerOwner:
         self._spawn(HoleSweep(self._board, self.fence, self._inbound).run())
         self._spawn(ClientRefresh(self._board, self.fence, self._lanes).run())
         self._spawn(self._accusations.run())
+        self._spawn(Audits(self._board, self.fence, self._lanes, self._telemetry).run())
         self._forwarded = ForwardedWork(self._board, self.session, self.fence, keeper)
         self._spawn(self._forwarded.run())
 

@@ -24,6 +24,7 @@ from relayer.steps.flow import (
     Failed,
     Flow,
     Park,
+    Reopened,
     Reported,
     Send,
     Tick,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from hub.core.ranges import RangeSet
+    from hub.core.record import Refusal
     from hub.ports.clock import Clock, Randomness
     from relayer.steps.shares import Path
     from relayer.turns import Turns
@@ -146,6 +148,12 @@ class FlowRunner:
         if items:
             self._carrier.prove_afresh(items)
             self.feed(Again(items))
+
+    def reopened(self, items: RangeSet, refusal: Refusal | None = None) -> None:
+        """*items* were not executed after all: proven afresh they are tried, or else parked."""
+        if items:
+            self._carrier.prove_afresh(items)
+            self.feed(Reopened(items, refusal))
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Send):

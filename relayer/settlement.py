@@ -30,6 +30,7 @@ from relayer.merging import merged
 from relayer.parts import Part, carry_parts, planned
 from relayer.reports import read_report
 from relayer.reproof import ask, fresh_batch
+from relayer.steps.audits import is_chosen
 from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
 
@@ -56,11 +57,17 @@ class Settlement:
         self._excepted: dict[int, int] = {}
         """By outcome index the sequences of owed outcomes that stand as exceptions."""
         self._knows_earlier = False
-        """Whether exceptions of earlier sessions are among them."""
+        """Whether exceptions that others left are among them."""
+        self._chosen = EMPTY
+        """Outcomes under way whose execution the source shall show."""
+        self._doubtful = EMPTY
+        """Outcomes under way that may have been executed before: the source shall show it too."""
 
     def prove_afresh(self, items: RangeSet) -> None:
         """As the protocol says."""
         self._afresh |= items
+        # Whoever asks for it has left exceptions.
+        self._knows_earlier = False
 
     async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What the source's chain made of the outcomes. Raises ``HubError``."""
@@ -70,6 +77,7 @@ class Settlement:
         executed = RangeSet.of([outcome.outcome_index for outcome in elsewhere])
         refused: list[Refused] = []
         if owed:
+            self._choose(owed, again=send.possible_duplicate)
             session = self._board.session(self._desk.key.source_peer)
             plans = await self._plans(owed, again=send.possible_duplicate)
             done, refused = await carry_parts(session, plans, Failpoint.SETTLEMENT_SENT, goes_on)
@@ -86,7 +94,11 @@ class Settlement:
             hit(Failpoint.COMPLETION_RECORDED)
             self._desk.completed(effect.items)
             self._afresh -= effect.items
-            await self._end_exceptions(effect.items)
+            doubtful = self._doubtful & effect.items | await self._end_exceptions(effect.items)
+            chosen = self._chosen & effect.items
+            self._desk.owes_proof(chosen, doubtful, self._board.clock.now())
+            self._chosen -= chosen
+            self._doubtful -= doubtful
             return effect.items
         indexes = RangeSet.of([effect.item]) if isinstance(effect, Park) else effect.items
         sequences = {
@@ -100,8 +112,21 @@ class Settlement:
             log_parked(self._desk.key.name, found)
         return EMPTY
 
-    async def _end_exceptions(self, indexes: RangeSet) -> None:
-        """What is complete is no exception any more; what cannot be removed now is later."""
+    def _choose(self, owed: Iterable[StoredOutcome], *, again: bool) -> None:
+        """Of what is sent, the source shall show one in a thousand, and all if *again*."""
+        key, lane = self._board.audit_key, self._desk.key.name
+        self._chosen |= RangeSet.of(
+            [outcome.outcome_index for outcome in owed if is_chosen(key, lane, outcome.sequence)]
+        )
+        if again:
+            self._doubtful |= RangeSet.of([outcome.outcome_index for outcome in owed])
+
+    async def _end_exceptions(self, indexes: RangeSet) -> RangeSet:
+        """What is complete is no exception any more; those of *indexes* that were.
+
+        What cannot be removed now is later.
+        """
+        ended: dict[int, int] = {}
         try:
             await self._read_earlier()
             ended = {i: sequence for i, sequence in self._excepted.items() if i in indexes}
@@ -111,11 +136,12 @@ class Settlement:
         except HubError as error:
             lane, reason = self._desk.key.name, error.reason
             _log.warning("exceptions_kept", lane=lane, reason=reason, detail=str(error))
-            return
+            return RangeSet.of(ended)
         self._excepted = {i: s for i, s in self._excepted.items() if i not in ended}
+        return RangeSet.of(ended)
 
     async def _read_earlier(self) -> None:
-        """Exceptions that earlier sessions left are known, if they can be read; tried once."""
+        """Exceptions that others left are known, if they can be read; tried once."""
         if self._knows_earlier:
             return
         self._knows_earlier = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from hub.core.errors import AdapterOffline
@@ -20,6 +21,7 @@ from relayer.headers import HeaderKeeper
 from relayer.limiter import Limiter
 from relayer.penalties import Penalties
 from relayer.remote import Forwarder
+from relayer.steps.audits import MOST, AuditQueue, added
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from hub.core.ids import PeerId
     from hub.core.lane import LaneKey, LaneView, Route
+    from hub.core.time import Timestamp
     from hub.ports.clock import Clock, Randomness
     from hub.ports.registry import Registry
     from relayer.remote import RemoteSession
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from relayer.session import Session
 
 
+AUDIT_KEY_BYTES: Final = 32
 MAX_UNKNOWN: Final = 65_536
 """Sequences of one lane that are remembered as answered, and not shown."""
 
@@ -56,6 +60,11 @@ class LaneDesk:
         """Back to the source; set while this process owns it."""
         self.unknown = EMPTY
         """Sequences that the destination has answered, it is proven, and that nobody has shown."""
+        self.to_audit = AuditQueue()
+        """Outcomes that the source reported executed, and has yet to show; a session's end leaves
+        it as it is, the process's end loses it."""
+        self.audits_lost = 0
+        """Those for which there was no room."""
 
     @property
     def key(self) -> LaneKey:
@@ -65,8 +74,9 @@ class LaneDesk:
     def refreshed(self, view: LaneView) -> None:
         """The lane was read again; what this process has done since stays noted.
 
-        Ranges and counters only grow, so the union of two readings is the newest one. Whether the
-        lane is stopped, the reading with the higher gates knows.
+        Ranges and counters only grow, so the union of two readings is the newest one; only what is
+        executed may shrink, and then a counter rises. Whether the lane is stopped, the reading with
+        the higher gates knows.
         """
         known = self.view
         newer = view if _gates(view) >= _gates(known) else known
@@ -87,6 +97,22 @@ class LaneDesk:
     def completed(self, indexes: RangeSet) -> None:
         """The completion of the outcomes *indexes* is recorded at the source side."""
         source = replace(self.view.source, progress=self.view.source.progress | indexes)
+        self.view = replace(self.view, source=source)
+
+    def owes_proof(self, chosen: RangeSet, doubtful: RangeSet, now: Timestamp) -> None:
+        """The source is to show that it executed these outcomes, recorded as such *now*.
+
+        Some are *chosen* by chance; *doubtful* ones were executed after a failure, or twice.
+        """
+        queue, lost = added(self.to_audit, chosen, now)
+        self.to_audit, more = added(queue, doubtful - chosen, now, MOST // 2)
+        self.audits_lost += lost + more
+
+    def reopened(self, indexes: RangeSet) -> None:
+        """The outcomes *indexes* are executed no more, as is recorded at the source side."""
+        side = self.view.source
+        count, progress = side.reopened_count + len(indexes), side.progress - indexes
+        source = replace(side, progress=progress, reopened_count=count)
         self.view = replace(self.view, source=source)
 
     def settled(self, view: LaneView, taken: RangeSet) -> RangeSet:
@@ -110,6 +136,8 @@ class Switchboard:
         self.registry = registry
         self.clock = clock
         self.randomness = randomness
+        self.audit_key = randomness.below(1 << 8 * AUDIT_KEY_BYTES).to_bytes(AUDIT_KEY_BYTES)
+        """Chooses what is audited; no other process's, and nobody is told."""
         self.pool = pool
         self.pool_of: Callable[[PeerId], Executor] = lambda _: pool
         """Where what a peer shows is verified."""
@@ -216,6 +244,14 @@ def _newest(known: LaneSide, read: LaneSide) -> LaneSide:
         epoch=max(known.epoch, read.epoch),
         gate=max(known.gate, read.gate),
         done=known.done | read.done,
-        progress=known.progress | read.progress,
+        progress=_executed(known, read),
         outcome_count=max(known.outcome_count, read.outcome_count),
+        reopened_count=max(known.reopened_count, read.reopened_count),
     )
+
+
+def _executed(known: LaneSide, read: LaneSide) -> RangeSet:
+    """Of two readings between which something was open again, the later one is right."""
+    if known.reopened_count == read.reopened_count:
+        return known.progress | read.progress
+    return max(known, read, key=attrgetter("reopened_count")).progress

@@ -54,6 +54,8 @@ class Telemetry:
         self._attempts = found.counter("ydhub_attempts_total")
         self._executed = found.counter("ydhub_executed_items_total")
         self._attempt_seconds = found.histogram("ydhub_attempt_seconds")
+        self._audits = found.counter("ydhub_audits_total")
+        self._audits_waiting = found.gauge("ydhub_audits_waiting")
         self._leases_lost = found.counter("ydhub_leases_lost_total")
         self._backlog = found.gauge("ydhub_backlog_packets")
         self._session_gauges = {
@@ -99,6 +101,15 @@ class Telemetry:
     def lane(self, lane: LaneKey, backlog: int) -> None:
         """*backlog* packets of the lane wait to be handed to its destination."""
         self._backlog.labels(str(lane)).set(backlog)
+
+    def audited(self, peer: str, result: str, count: int) -> None:
+        """*count* executions that *peer* reported were looked at, with that *result*."""
+        if count:
+            self._audits.labels(peer, result).inc(count)
+
+    def audits_waiting(self, peer: str, count: int) -> None:
+        """*count* executions that *peer* reported are still to be shown."""
+        self._audits_waiting.labels(peer).set(count)
 
     def lease_lost(self, peer: str) -> None:
         """The lease of *peer* was lost, or could not be got."""

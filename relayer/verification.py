@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hub.core.commitment import commit_acknowledgement, commit_packet
-from hub.core.errors import FieldInvalid, TimeoutNotReached
+from hub.core.errors import FieldInvalid, HubError, TimeoutNotReached
 from hub.core.packet import MAX_SEQUENCE
 from hub.core.paths import (
     acknowledgement_key,
@@ -26,7 +26,7 @@ from hub.exchange.outcomes import ProvenOutcomes
 from hub.exchange.packets import ProvenPackets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hub.core.client import ConsensusState
     from hub.core.ids import ClientId
@@ -122,6 +122,26 @@ def prove_gone(
             root.client.verify_non_membership(root.state.root, root.prefix, key, proof)
             gone.append(sequence)
     return end, RangeSet.of(gone)
+
+
+def look(root: Root, shown: Sequence[tuple[bytes, bytes, bytes]]) -> tuple[bool | HubError, ...]:
+    """Whether anything stands at each key, as (key, value, proof) shows; or why it is not proven.
+
+    An empty value says that nothing does.
+    """
+    return tuple([_stands(root, *one) for one in shown])
+
+
+def _stands(root: Root, key: bytes, value: bytes, proof: bytes) -> bool | HubError:
+    light_client, state, prefix = root.client, root.state, root.prefix
+    try:
+        if value:
+            light_client.verify_membership(state.root, prefix, key, value, proof)
+        else:
+            light_client.verify_non_membership(state.root, prefix, key, proof)
+    except HubError as error:
+        return error
+    return bool(value)
 
 
 def prove_next_sequence(root: Root, key: bytes, value: bytes, proof: bytes) -> int:

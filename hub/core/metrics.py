@@ -366,6 +366,23 @@ _RELAYER: Final = (
         bounds_ms=(10, 50, 200, 1_000, 5_000, 25_000),
     ),
     _counted(
+        "ydhub_audits_total",
+        "packets",
+        "Reported executions that were looked at on the chain, by peer and result: ABSENT where the "
+        "commitment is gone, PRESENT where the packet is open again, UNPROVEN where the adapter "
+        "showed neither, LOST where there was no room to wait or the records are dropped.",
+        "reports-disproven",
+        "peer",
+        "result",
+    ),
+    _session(
+        "ydhub_audits_waiting",
+        "packets",
+        "Reported executions that the peer's adapter has yet to show.",
+        "reports-disproven",
+        "peer",
+    ),
+    _counted(
         "ydhub_leases_lost_total",
         "leases",
         "Leases that this process lost or could not get, by peer.",

@@ -25,7 +25,10 @@ class Clock(Protocol):
 
 
 class Randomness(Protocol):
-    """Gives chance, for jitter alone; never for keys."""
+    """Gives chance that nobody outside foresees: for jitter, and to choose what is audited.
+
+    Never for keys that sign or hide anything.
+    """
 
     def below(self, bound: int) -> int:
         """An integer from 0 up to, not including, *bound*."""

@@ -117,6 +117,17 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Reopened:
+    """Items were reported executed, and are proven not to be: they are due once more.
+
+    With a refusal they are parked, for no try can help.
+    """
+
+    items: RangeSet
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Lapsed:
     """Items have ended, and the destination has not received them: it is proven."""
 
@@ -178,7 +189,7 @@ class Tick:
     """Time has passed, or there is room again."""
 
 
-_Happened = Added | Again | Ended | Lapsed | Begun | Withdrawn | Reported | Failed | Gate
+_Happened = Added | Again | Ended | Reopened | Lapsed | Begun | Withdrawn | Reported | Failed | Gate
 Event = _Happened | Tick
 
 
@@ -263,6 +274,8 @@ def _after(flow: Flow, event: _Happened, now: Timestamp, effects: list[Effect]) 
             flow = _again(flow, items)
         case Ended(items):
             flow = _ended(flow, items)
+        case Reopened(items, refusal):
+            flow = _reopened(flow, items, refusal, effects)
         case Lapsed(items):
             flow = _ended(lapse(flow, items, known(flow)), items)
         case Begun(number):
@@ -270,10 +283,8 @@ def _after(flow: Flow, event: _Happened, now: Timestamp, effects: list[Effect]) 
         case Withdrawn(number):
             flow, items = _take_attempt(flow, number)
             flow = _added(flow, items, items)
-        case Reported():
-            flow = _reported(flow, event, now, effects)
-        case Failed(number, chance):
-            flow = _failed(flow, number, now, chance, effects)
+        case Reported() | Failed():
+            flow = _over(flow, event, now, effects)
         case Gate(is_stopped):
             flow = replace(flow, is_stopped=is_stopped)
         case _:
@@ -296,6 +307,16 @@ def _again(flow: Flow, items: RangeSet) -> Flow:
         cuts=_with_cuts(rested.cuts, [due]),
         tried=rested.tried | (due & known(flow)),
     )
+
+
+def _reopened(flow: Flow, items: RangeSet, refusal: Refusal | None, effects: list[Effect]) -> Flow:
+    """The flow with *items*, which it holds no more; it may have had them executed meanwhile."""
+    items -= known(flow)
+    flow = replace(flow, tried=flow.tried | items)
+    if refusal is None:
+        return _added(flow, items, items)
+    effects.extend([Park(item, refusal) for item in items])
+    return replace(flow, parked=flow.parked | items)
 
 
 def _ended(flow: Flow, items: RangeSet) -> Flow:
@@ -342,6 +363,12 @@ def _begun(flow: Flow, number: int, now: Timestamp) -> Flow:
             ]
         ),
     )
+
+
+def _over(flow: Flow, event: Reported | Failed, now: Timestamp, effects: list[Effect]) -> Flow:
+    if isinstance(event, Failed):
+        return _failed(flow, event.number, now, event.chance, effects)
+    return _reported(flow, event, now, effects)
 
 
 def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]) -> Flow:
