@@ -70,4 +70,4 @@ def test_relayers_read_and_change_nothing() -> None:
         for name, rule in RULES.items()
         if RELAYER.role in rule.roles and name.startswith("/ydhub.") and not rule.is_own
     }
-    assert all(verb.startswith(("Get", "List", "Explain")) for verb in verbs)
+    assert all(verb.startswith(("Get", "List", "Explain", "Watch")) for verb in verbs)
