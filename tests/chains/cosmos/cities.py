@@ -31,6 +31,7 @@ from tests.harness.command_line import run_command
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from hub.core.ids import ClientId
     from tests.chains.cosmos.city import City
     from tests.chains.cosmos.options import ChainOptions
 
@@ -52,7 +53,6 @@ class Cities:
         """Nothing runs yet. *options* are each peer's chain's, without its balances."""
         self.network = Network(directory / "net", lambda *_: None, chains=())
         self.cities = {peer: make_city(directory, peer, chosen) for peer, chosen in options.items()}
-        self.sent: dict[str, int] = dict.fromkeys(options, 0)
 
     @property
     def directory(self) -> Path:
@@ -83,23 +83,24 @@ class Cities:
         for city in self.cities.values():
             city.chain.stop()
 
-    async def attached(self) -> None:
-        """Returns once both adapters have a session."""
+    async def attached(self, *others: str) -> None:
+        """Returns once all adapters have a session, those of *others* too."""
+        wanted = {f"peers/{peer}" for peer in (*self.cities, *others)}
 
-        async def both() -> bool:
+        async def are_all() -> bool:
             for name in (RELAYER, *self.cities):
                 assert self.network.processes.is_running(name), self._last_lines(name)
             peers = (await self.cli("peer", "list", "--output", "json"))["peers"]
-            return sum(bool(peer.get("attached")) for peer in peers) == len(self.cities)
+            return {peer["name"] for peer in peers if peer.get("attached")} >= wanted
 
-        await self.until(both, "both sessions")
+        await self.until(are_all, f"sessions of {', '.join(sorted(wanted))}")
 
-    async def open_lane(self, *options: str) -> LaneKey:
-        """The lane from west to east, once it and its reverse are open."""
-        await self.cli("lane", "open", "--from", WEST, "--to", EAST, "--allow", ROUTE, *options)
-        lanes = (await self.cli("lane", "list", "--output", "json"))["lanes"]
-        keys = [LaneKey.parse(lane["name"]) for lane in lanes]
-        return next(key for key in reversed(keys) if key.source_peer == WEST)
+    async def open_lane(self, *options: str, source: str = WEST, to: str = EAST) -> LaneKey:
+        """A lane from *source* to *to*, once it and its reverse are open."""
+        ends = ("--from", source, "--to", to)
+        words = ("lane", "open", *ends, "--allow", ROUTE, *options, "--output", "json")
+        keys = [LaneKey.parse(lane["name"]) for lane in (await self.cli(*words))["lanes"]]
+        return next(key for key in keys if key.source_peer == source)
 
     async def cli(self, *arguments: object) -> Any:
         """What ``ydhub`` answers, as JSON where it is asked for; fails where it fails."""
@@ -117,15 +118,19 @@ class Cities:
         self, lane: LaneKey, count: int, *, timeout_s: int = 3600, user: int = 0
     ) -> None:
         """The source's chain has committed *count* packets of one token each."""
-        peer = str(lane.source_peer)
         there = self.cities[str(lane.destination_peer)].users[user].address
-        since = await self.cities[peer].chain.height()
-        hashes = await self.user(peer, user).transfer(
-            parse_client_id(lane.source_client), there, TOKEN, count=count, timeout_s=timeout_s
-        )
-        done = await ledger.settled(self.cities[peer].chain, set(hashes), since)
+        client = parse_client_id(lane.source_client)
+        sender = self.user(str(lane.source_peer), user)
+        await self.send(sender, client, there, count, timeout_s=timeout_s)
+
+    async def send(
+        self, sender: CosmosUser, client: ClientId, receiver: str, count: int, *, timeout_s: int
+    ) -> None:
+        """*sender*'s chain has committed *count* packets of one token each for *receiver*."""
+        since = await sender.network.height()
+        hashes = await sender.transfer(client, receiver, TOKEN, count=count, timeout_s=timeout_s)
+        done = await ledger.settled(sender.network, set(hashes), since)
         assert [one.log for one in done.values() if one.code] == []
-        self.sent[peer] += count
 
     def launch(self, peer: str) -> int:
         """*peer*'s adapter has begun."""
@@ -209,11 +214,8 @@ class Cities:
             source = self.cities[str(key.source_peer)]
             supply = await ledger.supply(source.chain)
             assert supply[TOKEN] == HELD * USERS, supply
-            held = [
-                (await ledger.balances(source.chain, user.address)).get(TOKEN, 0)
-                for user in source.users
-            ]
-            locked = HELD * USERS - sum(held)
+            escrow = ledger.escrow(key.source_client)
+            locked = (await ledger.balances(source.chain, escrow)).get(TOKEN, 0)
             minted = await self.received(key)
             assert locked == minted, f"{key}: {locked} locked, {minted} minted"
 
@@ -230,7 +232,7 @@ class Cities:
         """*peer*'s adapter is told where everything is."""
         city, layout = self.cities[peer], self.network.layout
         certificate, key, ca = layout.certificate(f"peer-{peer}")
-        others = [other for other in self.cities if other != peer]
+        others = [str(other) for other in CHAINS if other != peer]
         values: dict[str, object] = {
             "peer": peer,
             "chain_id": city.chain_id,
@@ -253,7 +255,7 @@ class Cities:
             height=0,
             trust=anchoring.trust_options("1/3", TRUSTING_PERIOD, "10s"),
         )
-        for owner in (HUB, *self.cities):
+        for owner in (HUB, *map(str, CHAINS)):
             if owner != city.peer:
                 file = self.network.layout.anchor(owner, city.peer)
                 file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

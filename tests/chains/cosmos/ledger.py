@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
+from adapters.cosmos.tx.keys import encode_address
 from hub.core.codec.proto import bytes_field, message_field, read_fields, varint_field
+from tests.chains.cosmos.genesis import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,6 +89,25 @@ async def consensus_heights(network: CosmosNetwork, client: str, number: int = 0
     return {_int(_fields(_bytes(entry))[2]) for field, _, entry in entries if field == 1}
 
 
+async def next_client(network: CosmosNetwork, number: int = 0) -> int:
+    """The number that the next client of the chain will have."""
+    return int.from_bytes(await _stored(network, b"nextClientSequence", number), "big")
+
+
+async def client_state(network: CosmosNetwork, client: str, number: int = 0) -> bytes:
+    """What *client* is, as the chain stores it."""
+    return await _stored(network, f"clients/{client}/clientState".encode(), number)
+
+
+def escrow(client: str) -> str:
+    """The account that holds what was sent away by *client* (port ``transfer``).
+
+    Source: ibc-go modules/apps/transfer/types/keys.go (GetEscrowAddress).
+    """
+    name = f"ics20-1\0transfer/{client}".encode()
+    return encode_address(PREFIX, sha256(name).digest()[:20])
+
+
 async def settled(
     network: CosmosNetwork, hashes: Collection[bytes], since: int, number: int = 0
 ) -> dict[bytes, Settled]:
@@ -112,6 +133,13 @@ async def settled(
 def voucher(client: str, denom: str) -> str:
     """The denomination that *denom* has where it came in by *client* (port ``transfer``)."""
     return f"ibc/{sha256(f'transfer/{client}/{denom}'.encode()).hexdigest().upper()}"
+
+
+async def _stored(network: CosmosNetwork, key: bytes, number: int) -> bytes:
+    """What stands at *key* of the store of IBC."""
+    params = {"path": "store/ibc/key", "data": key.hex(), "height": "0", "prove": False}
+    response = (await network.call("abci_query", params, number))["response"]
+    return b64decode(response["value"] or "")
 
 
 def _settled(height: int, result: dict[str, Any]) -> Settled:

@@ -80,7 +80,8 @@ class Lies:
         else:
             return None
         if method == "abci_query":
-            return _answer(question, {"response": _no_state(params, is_pruned=height < newest)})
+            nothing = _no_state(params, is_pruned=height < self.lowest)
+            return _answer(question, {"response": nothing})
         error = {"code": -32603, "message": "Internal error", "data": problem}
         return {"jsonrpc": "2.0", "id": question.get("id"), "error": error}
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from tests.chains.cosmos.lies import FORGED_APP_HASH, FORGED_TIME, GARBAGE, hash_of
+from tests.chains.cosmos.lies import (
+    FORGED_APP_HASH,
+    FORGED_TIME,
+    GARBAGE,
+    SIMULATION,
+    Lies,
+    hash_of,
+)
 from tests.chains.cosmos.lying_node import LyingNode
 from tests.chains.cosmos.network import CosmosNetwork
 from tests.chains.cosmos.options import ChainOptions
@@ -145,11 +152,11 @@ async def test_a_node_that_is_behind_has_not_seen_the_newest_blocks(node: LyingN
     assert honest - 3 <= shown <= honest - 1
     header = (await ask(node, "commit", {}))["result"]["signed_header"]["header"]
     assert shown <= int(header["height"]) <= shown + 1
-    told = await ask(node, "commit", {"height": str(shown + 3)})
+    told = await ask(node, "commit", {"height": str(shown + 20)})
     assert "must be less than or equal" in told["error"]["data"]
     supply = (await ask(node, "abci_query", SUPPLY | {"height": "0"}))["result"]["response"]
     assert int(supply["height"]) <= shown + 1
-    told = await ask(node, "abci_query", SUPPLY | {"height": str(shown + 3)})
+    told = await ask(node, "abci_query", SUPPLY | {"height": str(shown + 20)})
     assert told["result"]["response"]["code"] == 26
 
 
@@ -197,6 +204,26 @@ async def test_a_transaction_is_taken_and_forgotten(node: LyingNode) -> None:
     node.lies.drops = False
     told = await ask(node, "broadcast_tx_sync", {"tx": b64encode(b"transaction").decode()})
     assert told["result"]["code"] == 2
+
+
+async def test_what_is_passed_on_is_counted_and_what_is_dropped_is_not(node: LyingNode) -> None:
+    before = node.passed_on
+    params = {"tx": b64encode(b"transaction").decode()}
+    node.lies.drops = True
+    await ask(node, "broadcast_tx_sync", params)
+    assert node.passed_on == before
+    node.be_honest()
+    await ask(node, "broadcast_tx_sync", params)
+    assert node.passed_on == before + 1
+
+
+def test_a_simulation_tells_a_part_of_its_gas() -> None:
+    asked = {"method": "abci_query", "params": {"path": SIMULATION}}
+    content = {"gas_info": {"gas_wanted": "0", "gas_used": "90001"}, "result": {}}
+    value = b64encode(json.dumps(content).encode()).decode()
+    told = Lies(saves_gas=3).tell(asked, {"result": {"response": {"value": value}}}, 7)
+    simulated = json.loads(b64decode(told["result"]["response"]["value"]))
+    assert simulated["gas_info"] == {"gas_wanted": "0", "gas_used": "30000"}
 
 
 async def test_a_slow_node_answers_late(node: LyingNode) -> None:
