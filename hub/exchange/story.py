@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hub.core.record import (
         Attempt,
         PacketException,
+        Reopening,
         StoredOutcome,
         StoredPacket,
         StoredProof,
@@ -111,11 +112,12 @@ async def explain(registry: Registry, key: LaneKey, sequence: int) -> PacketStor
     """The packet's whole story. Raises as ``get``."""
     view, standing = await _find(registry, key, sequence)
     attempts = await registry.exceptions.attempts(view.lane.lane_id, sequence, MAX_ATTEMPTS)
+    reopenings = await registry.outcomes.reopenings(view.lane.lane_id, sequence)
     leases = await registry.leases.all()
     attached = {lease.peer for lease in leases if lease.attached}
     return PacketStory(
         standing=standing,
-        events=tuple(_events(view, standing, attempts)),
+        events=tuple(_events(view, standing, attempts, reopenings)),
         waiting_for=waiting_for(view, standing, attached),
     )
 
@@ -184,7 +186,10 @@ def _deadline(standing: PacketStanding) -> str:
 
 
 def _events(
-    view: LaneView, standing: PacketStanding, attempts: Sequence[Attempt]
+    view: LaneView,
+    standing: PacketStanding,
+    attempts: Sequence[Attempt],
+    reopenings: Sequence[Reopening],
 ) -> Iterable[StoryEvent]:
     """What happened, oldest first; what adapters report has no time of its own."""
     key, stored, outcome = view.lane.key, standing.stored, standing.outcome
@@ -204,7 +209,7 @@ def _events(
         detail = f"peers/{key.destination_peer} reports it executed"
         yield StoryEvent(event=PacketEvent.DELIVER, detail=detail, at=None, proof_height=0)
     if outcome is not None:
-        yield from _outcome_events(view, standing, outcome, tried[len(early) :])
+        yield from _outcome_events(view, standing, outcome, tried[len(early) :], reopenings)
 
 
 def _attempted(attempt: Attempt) -> StoryEvent:
@@ -222,8 +227,9 @@ def _outcome_events(
     standing: PacketStanding,
     outcome: StoredOutcome,
     attempts: Iterable[StoryEvent],
+    reopenings: Sequence[Reopening],
 ) -> Iterable[StoryEvent]:
-    """The outcome, then the *attempts* to have it executed at the source."""
+    """The outcome, then the *attempts* to have it executed at the source, as was proven or not."""
     key = view.lane.key
     source, destination = f"peers/{key.source_peer}", f"peers/{key.destination_peer}"
     details = {
@@ -238,11 +244,38 @@ def _outcome_events(
         at=outcome.recorded_at,
         proof_height=standing.outcome_height,
     )
-    yield from attempts
-    if execution is not None and standing.state in TERMINAL:
-        what = "acknowledgement" if execution is PacketEvent.COMPLETE else "refund"
-        detail = f"{source} reports the {what} executed"
-        yield StoryEvent(event=execution, detail=detail, at=None, proof_height=0)
+    if execution is None:
+        yield from attempts
+        return
+    what = "acknowledgement" if execution is PacketEvent.COMPLETE else "refund"
+    report = StoryEvent(
+        event=execution, detail=f"{source} reports the {what} executed", at=None, proof_height=0
+    )
+    yield from _executions(list(attempts), reopenings, report, source)
+    if standing.state in TERMINAL:
+        yield report
+
+
+def _executions(
+    attempts: Sequence[StoryEvent],
+    reopenings: Sequence[Reopening],
+    report: StoryEvent,
+    source: str,
+) -> Iterable[StoryEvent]:
+    """The *attempts* at the source, and between them each *report* that was disproven there."""
+    told = 0
+    for reopening in reopenings:
+        before = [one for one in attempts[told:] if (one.at or 0) <= reopening.reopened_at]
+        told += len(before)
+        yield from before
+        yield report
+        yield StoryEvent(
+            event=PacketEvent.REOPEN,
+            detail=f"its commitment is proven to stand on {source}: it is open again",
+            at=reopening.reopened_at,
+            proof_height=reopening.height,
+        )
+    yield from attempts[told:]
 
 
 def _is_by(standing: PacketStanding, before: Timestamp | None) -> bool:

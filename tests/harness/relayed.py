@@ -42,7 +42,7 @@ from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.simchain import TRANSFER, TRUST, Path, chain_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path as Directory
 
     from adapters.sdk.chain import BatchProof, Item
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from hub.core.height import Height
     from hub.core.ids import ClientId
     from hub.core.packet import Packet
-    from hub.core.record import Settlement
+    from hub.core.record import Disproof, Settlement
     from hub.ports.leases import Fence
     from relayer.session import Session as RelayerSession
     from relayer.switchboard import LaneDesk
@@ -208,6 +208,14 @@ class WatchedOutcomes(MemoryOutcomes):
         before = await self._states()
         await super().record_completed(fence, lane_id, indexes)
         await self._note(before)
+
+    async def reopen(
+        self, fence: Fence, lane_id: int, gate: int, found: Sequence[Disproof]
+    ) -> Mapping[int, int]:
+        before = await self._states()
+        times = await super().reopen(fence, lane_id, gate, found)
+        await self._note(before)
+        return times
 
     async def _states(self) -> dict[tuple[LaneKey, int], PacketState]:
         found = {}
