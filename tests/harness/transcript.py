@@ -100,7 +100,7 @@ def _type(command: str, directory: Path) -> str:
     done = subprocess.run(
         ["bash", "-uo", "pipefail", "-c", command],
         cwd=directory,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PATH": path, "PYTHONPATH": f"{ROOT}:{ROOT / 'protos/gen'}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
