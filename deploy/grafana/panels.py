@@ -188,6 +188,12 @@ DASHBOARDS: Final = (
                 Unit.NUMBER,
                 ("increase(ydhub_leases_lost_total[10m])", "{{peer}}"),
             ),
+            _panel(
+                "Reports audited",
+                Unit.NUMBER,
+                ("increase(ydhub_audits_total[10m])", "{{peer}} {{result}}"),
+                ("ydhub_audits_waiting", "{{peer}} waiting"),
+            ),
             _panel("Sessions", Unit.NUMBER, ("ydhub_sessions", "{{instance}}")),
             _panel(
                 "Item credits in use",
