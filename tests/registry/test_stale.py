@@ -33,8 +33,13 @@ from tests.harness.registry import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from hub.ports.leases import Fence
     from hub.registry.registry import PostgresRegistry
+
+    Write = Callable[[Opened, Fence, Fence, int], Awaitable[object]]
+    """Of the fences of Hangzhou and of Suzhou, both stale, and the number of the write."""
 
 WRITES = 1000
 MIRROR = ChainClient(
@@ -56,9 +61,6 @@ PARKED = PacketException(
     attempts=1,
     next_attempt_at=None,
 )
-
-Write = "Callable[[Opened, Fence, Fence, int], Awaitable[object]]"
-"""Of the fences of Hangzhou and of Suzhou, both stale, and the number of the write."""
 
 
 async def _evidence(lanes: Opened, _: Fence, suzhou: Fence, _at: int) -> None:
@@ -155,7 +157,7 @@ async def test_a_thousand_writes_of_a_fenced_relayer_change_no_row(
     for at in range(WRITES):
         write = list(KINDS.values())[at % len(KINDS)]
         with pytest.raises(LeaseLost):
-            await write(lanes, hangzhou, suzhou, at)  # type: ignore[operator]
+            await write(lanes, hangzhou, suzhou, at)
         await postgres.leases.release(hangzhou)
         refused += 1
     assert refused == WRITES

@@ -380,9 +380,8 @@ class TestDrain:
         gate.gateway.hand_over(HANGZHOU, "west:9700")
         session = gate.gateway._newest[HANGZHOU]
         for _ in range(LEAVES_WITHIN // SECOND):
-            last = session._last_frame_id
             await dialler.say(heartbeat=pb.Heartbeat())
-            await until(lambda last=last: session._last_frame_id > last)
+            await until(lambda: session._last_frame_id == dialler.last_id)
             await gate.station.clock.advance(SECOND)
         assert (await dialler.end()).reason is Reason.SHUTTING_DOWN
 
