@@ -10,8 +10,7 @@ and a reported one waits until that is recorded: then it is complete.
        ▲                 │  │                    │
        └──── later ◀─────┘  └─▶ parked           └──overdue──▶ pending
 
-Where order matters, order.py decides what may be sent next. Nothing here reads a clock, draws
-chance or talks: events come in, effects go out.
+Nothing here reads a clock, draws chance or talks: events come in, effects go out (order.py: when).
 
 Source: design section 5 (at least once; retry with backoff; an unknown outcome is sent again).
 """
@@ -26,7 +25,7 @@ from hub.core.lane import Order
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import SECOND, Duration, Timestamp
 from relayer.steps.backoff import delay
-from relayer.steps.order import dealt_with, in_turn, lapse, rewound
+from relayer.steps.order import dealt_with, in_turn, lapsing, rewinding
 
 if TYPE_CHECKING:
     from hub.core.record import Refusal
@@ -237,9 +236,7 @@ def step(flow: Flow, event: Event, now: Timestamp) -> tuple[Flow, list[Effect]]:
     effects: list[Effect] = []
     if not isinstance(event, Tick):
         flow = _after(flow, event, now, effects)
-    flow = _overdue(flow, now)
-    flow = _send(flow, effects)
-    return flow, effects
+    return _send(_overdue(flow, now), effects), effects
 
 
 def wakes_at(flow: Flow) -> Timestamp | None:
@@ -277,7 +274,7 @@ def _after(flow: Flow, event: _Happened, now: Timestamp, effects: list[Effect]) 
         case Reopened(items, refusal):
             flow = _reopened(flow, items, refusal, effects)
         case Lapsed(items):
-            flow = _ended(lapse(flow, items, known(flow)), items)
+            flow = _ended(_told(flow, lapsing(flow, items)), items)
         case Begun(number):
             flow = _begun(flow, number, now)
         case Withdrawn(number):
@@ -294,8 +291,7 @@ def _after(flow: Flow, event: _Happened, now: Timestamp, effects: list[Effect]) 
 
 def _added(flow: Flow, new: RangeSet, together: RangeSet) -> Flow:
     """The flow with *new* items, which one proof shows *together* with others."""
-    cuts = _with_cuts(flow.cuts, [together])
-    return replace(flow, pending=flow.pending | new, cuts=cuts)
+    return replace(flow, pending=flow.pending | new, cuts=_with_cuts(flow.cuts, [together]))
 
 
 def _again(flow: Flow, items: RangeSet) -> Flow:
@@ -321,6 +317,7 @@ def _reopened(flow: Flow, items: RangeSet, refusal: Refusal | None, effects: lis
 
 def _ended(flow: Flow, items: RangeSet) -> Flow:
     items -= flow.lapsed
+    attempts = [replace(a, items=a.items - items) if a.items & items else a for a in flow.in_flight]
     return replace(
         flow,
         ended=flow.ended if flow.order is Order.UNORDERED else flow.ended | items,
@@ -329,12 +326,31 @@ def _ended(flow: Flow, items: RangeSet) -> Flow:
         later=_without(flow.later, items),
         parked=flow.parked - items,
         tried=flow.tried - items,
-        in_flight=tuple(
-            [
-                replace(attempt, items=attempt.items - items) if attempt.items & items else attempt
-                for attempt in flow.in_flight
-            ]
-        ),
+        in_flight=tuple(attempts),
+    )
+
+
+def _told(flow: Flow, items: RangeSet) -> Flow:
+    """The flow that tells the gateway of *items*, which lapsed; those in flight do already."""
+    return replace(
+        flow,
+        ended=flow.ended | items,
+        lapsed=flow.lapsed | items,
+        parked=flow.parked - items,
+        pending=flow.pending | (items - (known(flow) - flow.parked)),
+    )
+
+
+def _rewound(flow: Flow, item: int) -> Flow:
+    """The gateway is proven to receive *item* next: what is after it has yet to be shown to it."""
+    unproven, passed, lapsed = rewinding(flow, item)
+    return replace(
+        flow,
+        awaiting=_without(flow.awaiting, unproven),
+        later=_without(flow.later, passed),
+        pending=(flow.pending - passed) | unproven | (lapsed - known(flow)),
+        tried=flow.tried | unproven,
+        lapsed=lapsed,
     )
 
 
@@ -379,8 +395,7 @@ def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]
     # What has lapsed and was passed over needs nothing more.
     unproven = dealt - flow.lapsed
     executed = event.executed & unproven
-    if dealt:
-        flow = replace(flow, lapsed=flow.lapsed - dealt, tries=0)
+    flow = replace(flow, lapsed=flow.lapsed - dealt, tries=0 if dealt else flow.tries)
     if executed:
         effects.append(Done(executed))
     if unproven:
@@ -395,7 +410,7 @@ def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]
     if again:
         flow, wait = _try_later(flow, again, now, event.chance, first)
         effects.append(wait)
-    return rewound(flow, event.next_item, known(flow)) if event.next_item else flow
+    return _rewound(flow, event.next_item) if event.next_item else flow
 
 
 def _failed(flow: Flow, number: int, now: Timestamp, chance: int, effects: list[Effect]) -> Flow:

@@ -14,29 +14,113 @@ Source: design section 3, "Order"; ICS-04, ordered channels that allow timeouts.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hub.core.errors import Reason
 from hub.core.lane import Order
 from hub.core.ranges import EMPTY, RangeSet
 
 if TYPE_CHECKING:
-    from relayer.steps.flow import Flow, Reported
+    from collections.abc import Sequence
+
+    from hub.core.record import Refusal
 
 
-def head(flow: Flow) -> int:
+class Items(Protocol):
+    """Some items of a flow."""
+
+    @property
+    def items(self) -> RangeSet:
+        """Which."""
+        ...
+
+
+class Way(Protocol):
+    """A flow, as far as order is concerned; flow.py tells what each is."""
+
+    @property
+    def order(self) -> Order:
+        """The lane's."""
+        ...
+
+    @property
+    def first(self) -> int:
+        """The lane's first item."""
+        ...
+
+    @property
+    def ended(self) -> RangeSet:
+        """What has ended."""
+        ...
+
+    @property
+    def lapsed(self) -> RangeSet:
+        """Of that, what the gateway has not passed over."""
+        ...
+
+    @property
+    def in_flight(self) -> Sequence[Items]:
+        """Attempts."""
+        ...
+
+    @property
+    def awaiting(self) -> Sequence[Items]:
+        """What is reported, and not proven."""
+        ...
+
+
+class Refused(Protocol):
+    """An item that the chain refused."""
+
+    @property
+    def item(self) -> int:
+        """Which."""
+        ...
+
+    @property
+    def refusal(self) -> Refusal:
+        """Why."""
+        ...
+
+
+class Report(Protocol):
+    """What became of an attempt."""
+
+    @property
+    def executed(self) -> RangeSet:
+        """By it or before."""
+        ...
+
+    @property
+    def refused(self) -> Sequence[Refused]:
+        """By the chain."""
+        ...
+
+    @property
+    def next_item(self) -> int:
+        """That the gateway is proven to receive next, or 0."""
+        ...
+
+
+def head(flow: Way) -> int:
     """The first item that is not dealt with: nothing after it may be sent before it."""
     behind = flow.ended - flow.lapsed
     if flow.order is Order.ENFORCED:
-        for delayed in flow.awaiting:
-            behind |= delayed.items
+        behind |= reported(flow)
     for _, end in behind.overlapping(flow.first, flow.first + 1):
         return end
     return flow.first
 
 
-def in_turn(flow: Flow, items: RangeSet) -> RangeSet:
+def reported(flow: Way) -> RangeSet:
+    """Items of which the destination's adapter says that they are dealt with."""
+    found = EMPTY
+    for delayed in flow.awaiting:
+        found |= delayed.items
+    return found
+
+
+def in_turn(flow: Way, items: RangeSet) -> RangeSet:
     """Those of *items*, the first pending ones, whose turn it is now."""
     if flow.in_flight or items.first > head(flow):
         return EMPTY
@@ -44,28 +128,16 @@ def in_turn(flow: Flow, items: RangeSet) -> RangeSet:
     return RangeSet.span(low, high)
 
 
-def lapse(flow: Flow, items: RangeSet, held: RangeSet) -> Flow:
-    """Items have ended without a receipt; *held* are those that stand somewhere in the flow.
+def lapsing(flow: Way, items: RangeSet) -> RangeSet:
+    """Those of *items*, which have ended without a receipt, that the gateway is to be told of.
 
-    A gateway that enforces order has passed over those that it was reported to have dealt with. Of
-    the others it is to be told, except of those that are on their way to it.
+    One that enforces order has passed over those that it was reported to have dealt with. One that
+    enforces nothing is told nothing.
     """
-    if flow.order is not Order.ENFORCED:
-        return flow
-    reported = EMPTY
-    for delayed in flow.awaiting:
-        reported |= delayed.items
-    new = items - reported
-    return replace(
-        flow,
-        ended=flow.ended | new,
-        lapsed=flow.lapsed | new,
-        parked=flow.parked - new,
-        pending=flow.pending | (new - (held - flow.parked)),
-    )
+    return items - reported(flow) if flow.order is Order.ENFORCED else EMPTY
 
 
-def dealt_with(report: Reported, items: RangeSet) -> RangeSet:
+def dealt_with(report: Report, items: RangeSet) -> RangeSet:
     """Those of an attempt's *items* that the destination will never take another time.
 
     They were executed, or their timeout has passed there, or the gateway is proven to be beyond.
@@ -74,26 +146,12 @@ def dealt_with(report: Reported, items: RangeSet) -> RangeSet:
     return items & (report.executed | RangeSet.of(late) | RangeSet.span(0, report.next_item))
 
 
-def rewound(flow: Flow, item: int, held: RangeSet) -> Flow:
-    """The gateway is proven to receive *item* next: what is after it has yet to be shown to it.
+def rewinding(flow: Way, item: int) -> tuple[RangeSet, RangeSet, RangeSet]:
+    """What it means that the gateway is proven to receive *item* next.
 
-    *held* are the items that stand somewhere in the flow. What was reported to be executed after
-    *item* was not, or only since; what has ended after it has lapsed, or the gateway will say so.
+    First, what was reported executed from there on, and was not, or only since. Then what has
+    lapsed and was passed over. Last, what has ended from there on: it lapsed, or the gateway will
+    say that it has it.
     """
     before = RangeSet.span(0, item)
-    passed = flow.lapsed & before
-    awaiting = [replace(one, items=one.items & before) for one in flow.awaiting]
-    unproven = EMPTY
-    for one in flow.awaiting:
-        unproven |= one.items - before
-    lapsed = flow.ended - before
-    return replace(
-        flow,
-        awaiting=tuple([one for one in awaiting if one.items]),
-        later=tuple(
-            [replace(one, items=one.items - passed) for one in flow.later if one.items - passed]
-        ),
-        pending=(flow.pending - passed) | unproven | (lapsed - held),
-        tried=flow.tried | unproven,
-        lapsed=lapsed,
-    )
+    return reported(flow) - before, flow.lapsed & before, flow.ended - before
