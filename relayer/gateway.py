@@ -257,6 +257,7 @@ class RelayGateway(service.RelayServiceServicer):
     async def _close(self, owner: PeerOwner) -> None:
         self.owners.pop(owner.peer, None)
         self._telemetry.sessions.set(len(self.owners))
+        _log.info("session_over", peer=owner.peer, reason=owner.session.end_cause.reason)
         try:
             await owner.stop()
         except HubError as error:

@@ -20,7 +20,7 @@ def ends_of_sessions(live: LiveNetwork, process: str) -> int:
     """How many sessions the relayer has ended, by its log."""
     found = 0
     for line in live.network.layout.log(process).read_text().splitlines():
-        found += json.loads(line)["event"] == "session_ended"
+        found += json.loads(line)["event"] == "session_over"
     return found
 
 
