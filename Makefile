@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
-.PHONY: help demo test check postgres15 chains vectors bench flood bench-chains dev fuzz fuzz-full faults ordered fmt lint types contracts \
+.PHONY: help demo test check postgres15 chains vectors bench flood bench-chains dev fuzz fuzz-full faults chaos takeover ordered fmt lint types contracts \
 	protos migrations metrics dashboard-picture docs generate lock clean
 
 help: ## list the targets
@@ -58,6 +58,12 @@ fuzz-full: .venv/.ready ## 1,000,000 mutations of each kind of untrusted input
 
 faults: .venv/.ready ## kill every process at each of its failpoints, five times over
 	$(BIN)/python -m tests.faults --runs 5
+
+chaos: .venv/.ready ## two relayers, three cities: 200 processes killed under load
+	$(BIN)/python -m tests.faults.chaos --kills 200
+
+takeover: .venv/.ready ## how soon another relayer takes over from one that is killed or stopped
+	$(BIN)/python -m tests.faults.takeover --count 20
 
 ordered: .venv/.ready ## 10,000 packets on an ordered lane, one in twenty failing, under kills
 	$(BIN)/python -m tests.faults.ordered
