@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hub.core.errors import RateLimited
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
 from relayer.steps.bucket import FULL, taken, wait
 
@@ -33,6 +33,7 @@ MAX_GROUPS: Final = 256
 """Groups of refused packets that are remembered."""
 
 Ports = tuple[str, str]
+_NOTHING_HELD: Final = (Timestamp(0), EMPTY)
 
 
 class Limiter:
@@ -56,7 +57,8 @@ class Limiter:
             return found
         full_at = dict(self._full_at)
         self._refused = [entry for entry in self._refused if entry[0] > now]
-        first = min((sequences.first for _, sequences in self._refused), default=0)
+        held = min(self._refused, key=lambda entry: entry[1].first, default=_NOTHING_HELD)
+        first, due = held[1].first if held[1] else 0, held[0] - OVERDUE
         shown = RangeSet.of([packet.sequence for packet in packets])
         for packet in packets:
             longest, name = 0, ""
@@ -66,7 +68,7 @@ class Limiter:
                     continue
                 left = wait(full_at.get(ports, FULL), limit, now)
                 if first and first < packet.sequence and first not in shown:
-                    left = max(left, GRID)
+                    left = Duration(max(left, GRID, due - now))
                 full_at[ports] = taken(full_at.get(ports, FULL), limit, now)
                 if left > longest:
                     longest, name = left, route.key.name

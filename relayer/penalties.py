@@ -11,7 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hub.core.errors import Malformed, RateLimited, VerificationFailed
+from hub.core.errors import (
+    LaneNotFound,
+    Malformed,
+    NotAllowed,
+    RateLimited,
+    VerificationFailed,
+)
 from hub.core.time import MILLISECOND, Duration
 from relayer.steps.strikes import Strikes, failed, wait
 
@@ -22,6 +28,10 @@ if TYPE_CHECKING:
 
 PACE: Final = Duration(50 * MILLISECOND)
 """Between two frames of a peer that are refused so: whoever does not wait is read more slowly."""
+
+
+_COUNTED: Final = (Malformed, VerificationFailed, NotAllowed, LaneNotFound)
+"""Refusals that are the peer's own fault."""
 
 
 class Penalties:
@@ -42,6 +52,6 @@ class Penalties:
 
     def judged(self, peer: PeerId, kind: str, error: HubError) -> None:
         """A frame of *kind* from *peer* was refused as a whole."""
-        if isinstance(error, Malformed | VerificationFailed):
+        if isinstance(error, _COUNTED):
             before = self._strikes.get((peer, kind), Strikes())
             self._strikes[peer, kind] = failed(before, self._clock.monotonic())

@@ -58,6 +58,7 @@ _AWAY: Final = (
     asyncpg.PostgresSystemError,  # class 58: I/O
     asyncpg.TransactionRollbackError,  # class 40: deadlock
     asyncpg.LockNotAvailableError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # the database takes no connections
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby, or a primary that is fenced
     asyncpg.InvalidCatalogNameError,

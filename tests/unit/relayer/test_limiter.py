@@ -81,6 +81,12 @@ def test_what_is_new_does_not_overtake_what_was_refused() -> None:
     assert take(limiter, shown(7, 9), after(2300)) == {}
 
 
+def test_what_is_new_waits_until_what_was_refused_has_had_its_time() -> None:
+    limiter = Limiter()
+    take(limiter, shown(1, 13))
+    assert take(limiter, shown(14, 14), after(100))[14] >= 900
+
+
 def test_what_never_comes_again_holds_up_nothing_for_ever() -> None:
     limiter = Limiter()
     take(limiter, shown(1, 6))

@@ -6,6 +6,7 @@ from hub.core.errors import (
     ClientFrozen,
     FrameInvalid,
     HubError,
+    LaneNotFound,
     ProofBatchInvalid,
     RateLimited,
     RegistryUnreachable,
@@ -24,7 +25,10 @@ def failing(penalties: Penalties, count: int, error: HubError = FALSE) -> None:
         penalties.judged(HANGZHOU, "packets", error)
 
 
-@pytest.mark.parametrize("error", [FALSE, FrameInvalid(frame="f", problem="p")])
+@pytest.mark.parametrize(
+    "error",
+    [FALSE, FrameInvalid(frame="f", problem="p"), LaneNotFound(name="lanes/x")],
+)
 async def test_who_fails_again_and_again_waits_and_the_error_says_how_long(
     error: HubError,
 ) -> None:

@@ -31,6 +31,7 @@ def test_every_address_of_a_database_is_over_the_one_driver(text: str) -> None:
         asyncpg.TooManyConnectionsError("many"),
         asyncpg.ReadOnlySQLTransactionError("standby"),
         asyncpg.LockNotAvailableError("locked"),
+        asyncpg.ObjectNotInPrerequisiteStateError("takes no connections"),
         asyncpg.InterfaceError("connection is closed"),
         asyncpg.InternalClientError("state 12"),
         ConnectionRefusedError("refused"),
