@@ -20,6 +20,7 @@ from hub.registry.trail import audit, claim, set_result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import CursorResult
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from hub.core.certificate import IssuedCertificate
@@ -143,7 +144,7 @@ class PostgresCertificates:
             again = await claim(connection, by)
             if again:
                 return await _numbered(connection, int(again)), True
-            made = await connection.execute(
+            made: CursorResult[Any] = await connection.execute(
                 insert(revocations)
                 .values(cause=cause, **what)
                 .on_conflict_do_nothing()

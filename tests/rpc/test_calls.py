@@ -207,12 +207,8 @@ async def test_a_revoked_certificate_calls_nothing_and_its_streams_end_at_once(
     serial = serial_of(x509.load_pem_x509_certificate(file.read_bytes()))
     async with Stubs(served, "/relayers/east-1") as relayer, Stubs(served) as admin:
         await relayer.peers.GetPeer(GET, timeout=10)
-        watch = health_pb2_grpc.HealthStub(relayer.channel).Watch(
-            health_pb2.HealthCheckRequest(), timeout=60
-        )
-        other = health_pb2_grpc.HealthStub(admin.channel).Watch(
-            health_pb2.HealthCheckRequest(), timeout=60
-        )
+        watch = _health(relayer.channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
+        other = _health(admin.channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
         assert (await watch.read()).status == SERVING
         assert (await other.read()).status == SERVING
         await exchange.registry.certificates.revoke_serial(serial, "lost", ADMIN)
@@ -221,3 +217,8 @@ async def test_a_revoked_certificate_calls_nothing_and_its_streams_end_at_once(
         assert refused.reason is Reason.CERTIFICATE_REVOKED
         await admin.peers.GetPeer(GET, timeout=10)
         assert not other.done()
+
+
+def _health(channel: grpc.aio.Channel) -> Any:
+    """The health service; its published types lack one of its methods."""
+    return health_pb2_grpc.HealthStub(channel)
