@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from adapters.simchain.misbehave import forge_batch
 from hub.core.time import SECOND, Timestamp
 from tests.bench import clock
 from tests.bench.adapter import Adapter
@@ -243,7 +244,7 @@ class Generator:
         traffic = self._lanes[self._plan.lanes[0]]
         source, batch = self._adapters[traffic.lane.source_peer], traffic.frames[-1].batch
         forged = pb.PacketBatch.FromString(batch)
-        forged.proof_batch = forged.proof_batch[:-1] + bytes([forged.proof_batch[-1] ^ 1])
+        forged.proof_batch = forge_batch(forged.proof_batch)
         content, began, sent = forged.SerializeToString(), clock.monotonic(), 0
         while True:
             due = (clock.monotonic() - began) * rate // SECOND
