@@ -92,7 +92,7 @@ class Presence:
     def _hand_over(self, relayers: Sequence[Relayer]) -> None:
         board = self._board
         chance = board.randomness.below(CHANCES)
-        attached = self._gateway.owners.keys()
+        attached = {peer: owner.fence.epoch for peer, owner in self._gateway.owners.items()}
         now = board.clock.monotonic()
         target = room_for(board.name, relayers)
         self._balance, move = step(self._balance, target, attached, now, chance)

@@ -4,7 +4,8 @@ Taking a lease raises the epoch in the peer's row and in both rows' own sides of
 transaction: from its commit on, no statement of an earlier owner finds a row to write. Statements
 that run still at that moment are of sessions that the lease names; they are ended first, because
 they hold locks that the taker needs. A lease whose session has no connection left at the server is
-over before its time: its process has died.
+over before its time: its process has died. Where the names of another role's sessions are hidden
+(without ``pg_read_all_stats``) nobody is taken for dead, and the lease ends with its time.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ _STANDING = text(
     SELECT owner IS NOT NULL AND owner <> :owner AND expires_at > clock_timestamp() AS is_held,
         session, session = '' OR EXISTS (
             SELECT FROM pg_stat_activity
-            WHERE application_name = leases.session AND datname = current_database()
+            WHERE datname = current_database() AND (
+                application_name = leases.session
+                OR (application_name IS NULL AND usesysid IS NOT NULL)
+            )
         ) AS is_alive
     FROM leases WHERE peer = :peer
     """

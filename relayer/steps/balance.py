@@ -1,8 +1,8 @@
 """Which session a relayer hands over so that each has its fair share: a pure step.
 
 All relayers read the same registry and compute the same plan, so two of them never hand a session
-to the same free place. One session goes at a time, then there is a pause. A peer that was handed
-over and came back is left alone for long: its adapter does not know the other relayer.
+to the same free place. One session goes at a time, then there is a pause. A peer that came straight
+back is left alone, each time for twice as long: its adapter may not know the other relayer.
 
 Source: design section 5 ("A relayer process owns a peer's session by a lease").
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from hub.core.time import SECOND, Duration, Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from hub.core.ids import PeerId
     from hub.core.relayer import Relayer
@@ -24,12 +24,24 @@ STEADY: Final = Duration(3 * SECOND)
 """A share that is too large for so long (ns) is; adapters that dial anew are no reason."""
 PAUSE: Final = Duration(2 * SECOND)
 """Between two hand-overs (ns), and up to as much again by chance."""
-SETTLED: Final = Duration(3 * SECOND)
-"""A peer that is away for so long (ns) after it was handed over has found another relayer."""
-REST: Final = Duration(600 * SECOND)
-"""A peer that came back is not handed over again for so long (ns)."""
+REST: Final = Duration(15 * SECOND)
+"""A peer that came straight back is left alone for so long (ns), then for twice as long."""
+LONGEST_REST: Final = Duration(960 * SECOND)
+STRAIGHT_BACK: Final = 2
+"""Epochs from a session to the next one of the same owner: it is given back, and taken."""
 CHANCES: Final = 1 << 16
 """A chance is an integer from 0 up to, not including, this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A peer that was handed over."""
+
+    at: Timestamp
+    epoch: int
+    """Of the lease that it was handed over under."""
+    times: int = 1
+    """How often in turn; each time but the last it came straight back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +52,8 @@ class Balance:
     """Since when its share is too large."""
     next_at: Timestamp = Timestamp(0)
     """When the next session may go."""
-    moved: Mapping[PeerId, Timestamp] = field(default_factory=dict)
-    """When each peer was handed over that has not settled elsewhere."""
-    away: Mapping[PeerId, Timestamp] = field(default_factory=dict)
-    """Since when each of them is not attached here."""
+    handed: Mapping[PeerId, Handed] = field(default_factory=dict)
+    """Peers that others have not been seen to own since they were handed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,37 +68,45 @@ class Move:
 def step(
     state: Balance,
     target: Relayer | None,
-    attached: Collection[PeerId],
+    attached: Mapping[PeerId, int],
     now: Timestamp,
     chance: int,
 ) -> tuple[Balance, Move | None]:
     """What a relayer remembers, and the session among its *attached* that goes to *target* now.
 
-    *target* is what ``room_for`` says.
+    *attached* has each peer's lease epoch; *target* is what ``room_for`` says.
     """
-    state = _settled(state, attached, now)
+    state = replace(state, handed=_not_settled(state.handed, attached))
     if target is None:
         return replace(state, over_since=None), None
     over_since = now if state.over_since is None else state.over_since
     state = replace(state, over_since=over_since)
-    candidates = sorted(peer for peer in attached if peer not in state.moved)
+    candidates = sorted(peer for peer in attached if _may_go(state.handed.get(peer), now))
     if now < over_since + STEADY or now < state.next_at or not candidates:
         return state, None
     peer = candidates[0]
-    pause = PAUSE + PAUSE * chance // CHANCES
-    moved = {**state.moved, peer: now}
-    return replace(state, next_at=Timestamp(now + pause), moved=moved), Move(peer, target.address)
+    before = state.handed.get(peer)
+    handed = Handed(now, attached[peer], before.times + 1 if before is not None else 1)
+    next_at = Timestamp(now + PAUSE + PAUSE * chance // CHANCES)
+    after = replace(state, next_at=next_at, handed={**state.handed, peer: handed})
+    return after, Move(peer, target.address)
 
 
-def _settled(state: Balance, attached: Collection[PeerId], now: Timestamp) -> Balance:
-    """Peers that stay away are forgotten, and those that came back long ago."""
-    away = {peer: state.away.get(peer, now) for peer in state.moved if peer not in attached}
-    moved = {
-        peer: at
-        for peer, at in state.moved.items()
-        if now < at + REST and now < away.get(peer, now) + SETTLED
+def _not_settled(
+    handed: Mapping[PeerId, Handed], attached: Mapping[PeerId, int]
+) -> dict[PeerId, Handed]:
+    """Those of *handed* that nobody else is seen to have owned since."""
+    return {
+        peer: one
+        for peer, one in handed.items()
+        if attached.get(peer, one.epoch) <= one.epoch + STRAIGHT_BACK
     }
-    return replace(state, moved=moved, away={peer: away[peer] for peer in away if peer in moved})
+
+
+def _may_go(handed: Handed | None, now: Timestamp) -> bool:
+    if handed is None:
+        return True
+    return now >= handed.at + min(REST << min(handed.times - 1, 16), LONGEST_REST)
 
 
 def room_for(name: str, relayers: Sequence[Relayer]) -> Relayer | None:

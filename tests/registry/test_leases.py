@@ -7,6 +7,7 @@ import pytest
 from hub.core.errors import LeaseLost, PeerNotFound
 from hub.core.time import Duration
 from hub.ports.leases import Fence
+from hub.registry.leases import _STANDING
 from tests.harness.registry import (
     HANGZHOU,
     LEASE,
@@ -141,4 +142,21 @@ async def test_the_lease_of_a_process_that_died_is_taken_before_its_end(
         await east.close()
         taken = await acquire(west, HANGZHOU, "west-1")
         assert taken.epoch == fence.epoch + 1
+    await databases.drop()
+
+
+async def test_who_may_not_see_others_sessions_takes_nobody_for_dead(
+    databases: Databases,
+) -> None:
+    url = await databases.fresh()
+    async with await connect(url) as east:
+        await register(east, HANGZHOU)
+        await acquire(east, HANGZHOU, "east-1")
+        async with east.database.line() as line, line.transaction():
+            await line.execute("CREATE ROLE blind; GRANT SELECT ON leases TO blind")
+            await line.execute("SET LOCAL ROLE blind")
+            statement = _STANDING.text.replace(":owner", "'west-1'").replace(":peer", "$1")
+            row = await line.fetchrow(statement, HANGZHOU)
+            assert (row["is_held"], row["is_alive"]) == (True, True)
+            await line.execute("RESET ROLE; DROP OWNED BY blind; DROP ROLE blind")
     await databases.drop()

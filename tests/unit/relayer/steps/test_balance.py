@@ -1,17 +1,19 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import ClassVar
 
 from hub.core.ids import PeerId
 from hub.core.relayer import Relayer
 from hub.core.time import Timestamp
 from relayer.steps.balance import (
     CHANCES,
+    LONGEST_REST,
     PAUSE,
     REST,
-    SETTLED,
     STEADY,
+    STRAIGHT_BACK,
     Balance,
+    Handed,
     Move,
     room_for,
     step,
@@ -86,7 +88,7 @@ class TestRoom:
 
 class TestStep:
     target = relayer("west-1", 0)
-    peers = (HANGZHOU, SUZHOU, SHANGHAI)
+    peers: ClassVar = {HANGZHOU: 7, SUZHOU: 7, SHANGHAI: 7}
 
     def move(
         self, state: Balance, at: int, target: Relayer | None = target, chance: int = 0
@@ -102,7 +104,7 @@ class TestStep:
         state, _ = self.move(Balance(), 0)
         state, move = self.move(state, STEADY)
         assert move == Move(HANGZHOU, "west-1:9700")
-        assert state.moved == {HANGZHOU: START + STEADY}
+        assert state.handed == {HANGZHOU: Handed(Timestamp(START + STEADY), 7)}
 
     def test_it_counts_anew_once_the_share_was_fair(self) -> None:
         state, _ = self.move(Balance(), 0)
@@ -120,33 +122,28 @@ class TestStep:
             assert found is not None
             assert found.peer == SHANGHAI
 
-    def test_a_peer_that_came_back_is_left_alone_for_long(self) -> None:
-        moved = dict.fromkeys(self.peers, START)
-        state = Balance(over_since=START, moved=moved)
-        assert self.move(state, REST - 1)[1] is None
-        state, move = self.move(state, REST)
-        assert move is not None
-        assert state.moved == {HANGZHOU: START + REST}
+    def test_a_peer_that_came_straight_back_is_left_alone_each_time_for_longer(self) -> None:
+        for times, rest in ((1, REST), (2, 2 * REST), (3, 4 * REST), (40, LONGEST_REST)):
+            state = Balance(over_since=START, handed={HANGZHOU: Handed(START, 5, times)})
+            back = {HANGZHOU: 5 + STRAIGHT_BACK}
+            assert step(state, self.target, back, Timestamp(START + rest - 1), 0)[1] is None
+            state, move = step(state, self.target, back, Timestamp(START + rest), 0)
+            assert move == Move(HANGZHOU, "west-1:9700")
+            assert state.handed[HANGZHOU].times == times + 1
 
-    def test_a_peer_that_stayed_away_is_like_any_other_when_it_comes_again(self) -> None:
-        state = Balance(over_since=START, moved={HANGZHOU: START})
-        others = (SUZHOU, SHANGHAI)
-        state, _ = step(state, None, others, Timestamp(START + 1), 0)
-        assert state.away == {HANGZHOU: START + 1}
-        state, _ = step(state, None, others, Timestamp(START + SETTLED), 0)
-        assert state.moved == {HANGZHOU: START}
-        state, _ = step(state, None, others, Timestamp(START + 1 + SETTLED), 0)
-        assert (state.moved, state.away) == ({}, {})
+    def test_a_peer_that_another_has_owned_since_is_like_any_other(self) -> None:
+        state = Balance(over_since=START, handed={HANGZHOU: Handed(START, 5, 9)})
+        back = {HANGZHOU: 5 + STRAIGHT_BACK + 1}
+        state, move = step(state, self.target, back, Timestamp(START + STEADY), 0)
+        assert move == Move(HANGZHOU, "west-1:9700")
+        assert state.handed[HANGZHOU].times == 1
 
-    def test_a_peer_that_comes_back_at_once_has_not_settled_elsewhere(self) -> None:
-        state = Balance(moved={HANGZHOU: START})
-        state, _ = step(state, None, (), Timestamp(START + 1), 0)
-        state, _ = step(state, None, (HANGZHOU,), Timestamp(START + 2), 0)
-        assert (state.moved, state.away) == ({HANGZHOU: START}, {})
+    def test_a_peer_that_is_away_or_still_leaves_stays_noted(self) -> None:
+        state = Balance(handed={HANGZHOU: Handed(START, 5)})
+        for attached in ({}, {HANGZHOU: 5}):
+            after, _ = step(state, None, attached, Timestamp(START + LONGEST_REST), 0)
+            assert after.handed == state.handed
 
     def test_who_has_no_sessions_of_its_own_gives_none(self) -> None:
         state = Balance(over_since=START)
-        assert step(state, self.target, (), Timestamp(START + STEADY), 0) == (
-            replace(state, moved={}),
-            None,
-        )
+        assert step(state, self.target, {}, Timestamp(START + STEADY), 0) == (state, None)
