@@ -220,6 +220,8 @@ def _lines(found: lane_pb2.Lane) -> Iterator[tuple[str, object]]:
     yield "accepted", found.accepted_count
     yield "proven ends", found.outcome_count
     yield "completed", found.completed_count
+    if found.reopened_count:
+        yield "open again", found.reopened_count
     yield "exceptions", found.exception_count
     yield "since", moment(found.create_time)
     yield "etag", found.etag

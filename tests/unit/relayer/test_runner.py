@@ -121,6 +121,18 @@ async def test_what_is_tried_again_is_proven_afresh(
     assert [send.items for send in carrier.sends] == [RangeSet.of([3])]
 
 
+async def test_what_is_open_again_is_proven_afresh_and_tried(
+    runner: FlowRunner, carrier: PaperCarrier
+) -> None:
+    runner.reopened(EMPTY)
+    assert (carrier.sends, carrier.afresh) == ([], EMPTY)
+    runner.reopened(RangeSet.of([3]))
+    await settle()
+    assert carrier.afresh == RangeSet.of([3])
+    [send] = carrier.sends
+    assert (send.items, send.possible_duplicate) == (RangeSet.of([3]), True)
+
+
 def test_reports_that_follow_each_other_are_one_record() -> None:
     park, wait = Park(9, NEVER), Wait(span(7, 8), None, Timestamp(0), 1)
     spans = [span(1, 2), span(3, 4), span(5, 5), span(6, 6)]

@@ -13,6 +13,7 @@ from hub.wire.packet import decode_packet, encode_packet
 from relayer.settlement import Settlement
 from relayer.steps.flow import Done, Park, Refused, Send, Wait
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+from tests.harness.registry import disproof
 from tests.harness.station import Station, goes_on, proto_height
 
 if TYPE_CHECKING:
@@ -329,3 +330,67 @@ async def away(*_: Any, **__: Any) -> None:
 
 def sent(board: Station) -> list[pb.Execution]:
     return board.left.executions
+
+
+class TestAudits:
+    """Which executions the source is to show, once they are recorded."""
+
+    async def recorded(self, wired: Station, *sends: Send) -> RangeSet:
+        carrier, desk = await settlement(wired), await wired.desk()
+        for one in sends:
+            await carrier.carry(one, goes_on)
+            await carrier.record(Done(one.items))
+        return RangeSet.of([item for entry in desk.to_audit.entries for item in entry.items])
+
+    async def test_what_went_well_at_once_is_shown_only_where_chance_says_so(
+        self, wired: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await acknowledged(wired, 3)
+        asked: list[tuple[bytes, str, int]] = []
+
+        def chosen(*about: Any) -> bool:
+            asked.append(about)
+            return bool(about[2] == 2)
+
+        monkeypatch.setattr("relayer.settlement.is_chosen", chosen)
+        assert await self.recorded(wired, send(0, 1, 2)) == RangeSet.of([1])
+        key, lane = wired.board.audit_key, wired.exchange.key.name
+        assert asked == [(key, lane, sequence) for sequence in (1, 2, 3)]
+
+    async def test_every_possible_duplicate_is_shown(self, wired: Station) -> None:
+        await acknowledged(wired, 3)
+        found = await self.recorded(wired, send(0), send(1, 2, again=True))
+        assert found == RangeSet.of([1, 2])
+
+    async def test_what_was_an_exception_of_an_earlier_session_is_shown(
+        self, wired: Station
+    ) -> None:
+        await acknowledged(wired, 2)
+        carrier, fence = await settlement(wired), wired.exchange.fences[HANGZHOU]
+        await carrier.record(Park(1, NEVER))
+        assert [e.sequence for e in await wired.registry.exceptions.of_lane(1)] == [2]
+        assert await self.recorded(wired, send(0, 1)) == RangeSet.of([1])
+        assert await wired.registry.exceptions.of_lane(1) == []
+        assert fence.peer == HANGZHOU
+
+    async def test_the_exception_of_what_was_open_again_ends_with_it(self, wired: Station) -> None:
+        await acknowledged(wired, 2)
+        carrier, fence = await settlement(wired), wired.exchange.fences[HANGZHOU]
+        await carrier.carry(send(0, 1), goes_on)
+        await carrier.record(Done(RangeSet.span(0, 2)))
+        await wired.registry.outcomes.reopen(fence, 1, 1, [disproof(1, 2)])
+        carrier.prove_afresh(RangeSet.of([1]))
+        await carrier.carry(send(1, again=True), goes_on)
+        await carrier.record(Done(RangeSet.of([1])))
+        assert await wired.registry.exceptions.of_lane(1) == []
+
+    async def test_what_is_not_recorded_is_not_asked_for(
+        self, wired: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await acknowledged(wired, 1)
+        carrier = await settlement(wired)
+        await carrier.carry(send(0, again=True), goes_on)
+        await wired.lease(HANGZHOU)
+        with pytest.raises(LeaseLost):
+            await carrier.record(Done(RangeSet.of([0])))
+        assert not (await wired.desk()).to_audit.entries

@@ -9,7 +9,10 @@ import pytest
 from hub.core.errors import AdapterOffline, ClientNotFound, LaneNotFound, ShuttingDown
 from hub.core.ids import PeerId
 from hub.core.lane import LaneState
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
+from relayer.steps.audits import MOST
+from relayer.switchboard import Switchboard
+from tests.harness.clock import FixedChance
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.simchain import TRANSFER
 
@@ -56,6 +59,39 @@ class TestDesks:
         assert view.source.done == RangeSet.of([1, 2])
         assert view.source.progress == RangeSet.of([0])
         assert (view.destination.done, view.destination.outcome_count) == (RangeSet.of([1]), 1)
+
+    async def test_what_is_open_again_stays_open_by_older_readings(self, board: Station) -> None:
+        desk, before = await board.desk(), await view_of(board)
+        source = replace(before.source, progress=RangeSet.span(0, 4))
+        old = replace(before, source=source)
+        desk.refreshed(old)
+        desk.reopened(RangeSet.of([1, 2]))
+        desk.refreshed(old)
+        assert desk.view.source.progress == RangeSet.of([0, 3])
+        assert desk.view.source.reopened_count == 2
+        desk.completed(RangeSet.of([1]))
+        desk.refreshed(desk.view)
+        assert desk.view.source.progress == RangeSet.of([0, 1, 3])
+
+    async def test_what_another_process_opened_again_is_open_here(self, board: Station) -> None:
+        desk, before = await board.desk(), await view_of(board)
+        desk.completed(RangeSet.span(0, 4))
+        source = replace(before.source, progress=RangeSet.of([0]), reopened_count=3)
+        desk.refreshed(replace(before, source=source))
+        assert desk.view.source.progress == RangeSet.of([0])
+
+    async def test_what_found_no_room_for_an_audit_is_counted(self, board: Station) -> None:
+        desk = await board.desk()
+        desk.owes_proof(RangeSet.span(0, 5), RangeSet.span(3, MOST), board.clock.now())
+        assert (len(desk.to_audit), desk.audits_lost) == (MOST // 2, MOST - MOST // 2)
+        desk.owes_proof(RangeSet.of([MOST]), EMPTY, board.clock.now())
+        assert len(desk.to_audit) == MOST // 2 + 1
+
+    async def test_what_is_audited_is_chosen_by_a_key_of_the_process(self, board: Station) -> None:
+        found = board.board
+        args = (found.registry, found.clock, FixedChance(1, 3), found.pool, found.name)
+        assert len(found.audit_key) == 32
+        assert Switchboard(*args).audit_key != found.audit_key
 
     async def test_outcomes_are_numbered_from_where_they_were_judged(self, board: Station) -> None:
         desk = await board.desk()

@@ -107,3 +107,13 @@ def test_sessions_show_their_load_while_they_are_attached(tmp_path: Path) -> Non
     assert value(telemetry, "ydhub_database_up") == 1
     telemetry.look([], tmp_path / "none", VITALS)
     assert value(telemetry, "ydhub_session_queue_frames", **MINE) is None
+
+
+def test_audits_are_counted_by_peer_and_result() -> None:
+    telemetry = Telemetry()
+    telemetry.audited("hangzhou", "PRESENT", 2)
+    telemetry.audited("hangzhou", "LOST", 0)
+    telemetry.audits_waiting("hangzhou", 7)
+    assert value(telemetry, "ydhub_audits_total", result="PRESENT", **MINE) == 2
+    assert value(telemetry, "ydhub_audits_total", result="LOST", **MINE) is None
+    assert value(telemetry, "ydhub_audits_waiting", **MINE) == 7

@@ -18,7 +18,7 @@ from hub.core.errors import (
 )
 from hub.core.ids import ClientId
 from hub.core.packet import Acknowledgement
-from hub.core.paths import next_sequence_send_key, receipt_key
+from hub.core.paths import commitment_key, next_sequence_send_key, receipt_key
 from hub.core.record import NewOutcome, OutcomeKind
 from hub.core.time import SECOND, Timestamp
 from hub.light_clients.cometbft.client import CometBftClient
@@ -27,6 +27,7 @@ from hub.wire.frames import AbsenceFrame, decode_frame
 from hub.wire.packet import encode_packet
 from relayer.verification import (
     Root,
+    look,
     prove_absence,
     prove_acknowledgements,
     prove_next_sequence,
@@ -262,3 +263,26 @@ class TestNextSequence:
             prove_next_sequence(
                 root, next_sequence_send_key(board.exchange.key.source_client), value, b""
             )
+
+
+class TestLook:
+    async def test_each_key_stands_or_does_not_or_is_not_proven(self, board: Station) -> None:
+        exchange = board.exchange
+        exchange.send(2)
+        chain = exchange.path.left
+        keys = [commitment_key(exchange.key.source_client, number) for number in (1, 2, 9)]
+        one, two, none = [prove(chain, key, chain.height) for key in keys]
+        assert one.value
+        assert none.value is None
+        found = look(
+            root_of(chain),
+            [
+                (keys[0], one.value, one.proof),
+                (keys[1], b"", two.proof),
+                (keys[2], b"", none.proof),
+                (keys[2], one.value, none.proof),
+                (keys[2], b"", b"garbage"),
+            ],
+        )
+        assert (found[0], found[2]) == (True, False)
+        assert all(isinstance(found[at], HubError) for at in (1, 3, 4))

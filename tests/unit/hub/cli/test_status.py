@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.ports.registry import InvariantViolation
+from tests.harness.exchange import HANGZHOU
+from tests.harness.registry import disproof
 
 if TYPE_CHECKING:
     import pytest
@@ -32,3 +34,19 @@ async def test_a_broken_invariant_is_an_exit_code(
     assert found.code == 11
     assert found.error == "broken: one_effect, 3 rows\n"
     assert ["invariants", "1", "of", "2", "hold"] in found.rows
+
+
+async def test_the_status_says_whose_reports_were_disproven(
+    ydhub: Desk, exchange: Exchange
+) -> None:
+    packets = exchange.send()
+    await exchange.accept(packets)
+    await exchange.deliver(packets)
+    await exchange.acknowledge(packets)
+    await exchange.complete(packets)
+    await exchange.registry.outcomes.reopen(exchange.fences[HANGZHOU], 1, 1, [disproof(0, 1)])
+    found = await ydhub("status")
+    row = ["reports", "of", "hangzhou", "1", "disproven", "by", "its", "own", "chain"]
+    assert row in found.rows
+    lane = await ydhub("lane", "get", "hangzhou~suzhou")
+    assert ["open", "again", "1"] in lane.rows

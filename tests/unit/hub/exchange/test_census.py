@@ -6,7 +6,7 @@ from hub.core.record import ExceptionKind, PacketException
 from hub.core.time import SECOND, Timestamp
 from hub.exchange.census import take
 from hub.registry.memory import MemoryRegistry
-from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, header, opened
+from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, disproof, header, opened
 
 NOW = Timestamp(1_800_000_100 * SECOND)
 
@@ -75,3 +75,17 @@ async def test_a_paused_lane_is_not_open() -> None:
     await registry.lanes.pause(lanes.lanes[0].key, "a drill", ADMIN)
     out, back = (await take(registry, NOW)).lanes
     assert (out.is_open, back.is_open) == (False, True)
+
+
+async def test_what_is_open_again_is_owed_and_lets_no_counter_fall() -> None:
+    registry = MemoryRegistry()
+    lanes = await opened(registry)
+    await lanes.accept(1, 2)
+    await lanes.settle(1, 2)
+    await registry.outcomes.record_completed(lanes.source, lanes.lane, RangeSet.span(0, 2))
+    await registry.outcomes.reopen(lanes.source, lanes.lane, 1, [disproof(0, 1)])
+    out, _ = (await take(registry, NOW)).lanes
+    assert (out.ended_count, out.owed_count) == (2, 1)
+    await registry.outcomes.record_completed(lanes.source, lanes.lane, RangeSet.of([0]))
+    out, _ = (await take(registry, NOW)).lanes
+    assert (out.ended_count, out.owed_count) == (3, 0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from hub.exchange import status
 from hub.registry.memory import MemoryRegistry
 from tests.harness.exchange import ADMIN, HANGZHOU, RELAYER, SUZHOU, Exchange
+from tests.harness.registry import disproof
 
 
 async def test_an_empty_hub_reports_nothing_and_holds_its_invariants() -> None:
@@ -37,3 +38,16 @@ async def test_exceptions_are_counted_until_the_packets_have_ended() -> None:
     await exchange.complete(packets)
     found = await status.report(exchange.registry)
     assert (found.exception_count, found.ended_count) == (0, 2)
+
+
+async def test_whose_reports_were_disproven_is_told() -> None:
+    exchange = await Exchange.opened()
+    packets = exchange.send(2)
+    await exchange.accept(packets)
+    await exchange.deliver(packets)
+    await exchange.acknowledge(packets)
+    await exchange.complete(packets)
+    assert (await status.report(exchange.registry)).disproven == ()
+    found = [disproof(0, 1), disproof(1, 2)]
+    await exchange.registry.outcomes.reopen(exchange.fences[HANGZHOU], 1, 1, found)
+    assert (await status.report(exchange.registry)).disproven == ((HANGZHOU, 2),)

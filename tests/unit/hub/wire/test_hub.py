@@ -22,6 +22,7 @@ def test_a_report_is_told_whole() -> None:
         accepted_count=3,
         ended_count=4,
         exception_count=5,
+        disproven=((PeerId("suzhou"), 6),),
     )
     message = report_to_proto(report, version="1.2.3", caller="spiffe://x/admins/li")
     assert (message.version, message.caller) == ("1.2.3", "spiffe://x/admins/li")
@@ -35,3 +36,5 @@ def test_a_report_is_told_whole() -> None:
         message.exception_count,
     )
     assert counts == (1, 2, 3, 4, 5)
+    [liar] = message.disproven_reports
+    assert (liar.peer, liar.reopened_count) == ("peers/suzhou", 6)

@@ -31,6 +31,7 @@ from relayer.steps.flow import (
     Lapsed,
     Park,
     Refused,
+    Reopened,
     Reported,
     Send,
     Tick,
@@ -370,3 +371,26 @@ class FlowMachine(RuleBasedStateMachine):
 
 TestFlowMachine = FlowMachine.TestCase
 TestFlowMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+def test_what_is_open_again_is_sent_as_a_possible_duplicate() -> None:
+    flow, _ = after(Flow(), Added(span(1, 3)), Reported(1, span(1, 3)), Ended(span(1, 3)))
+    flow, effects = after(flow, Reopened(span(2, 2)))
+    assert sends(effects) == [Send(2, span(2, 2), possible_duplicate=True)]
+    _, effects = after(flow, Reopened(span(2, 2)))
+    assert effects == [], "it is under way"
+
+
+def test_what_is_open_again_for_good_is_parked_until_somebody_asks() -> None:
+    flow, effects = after(Flow(), Reopened(span(2, 3), NEVER))
+    assert effects == [Park(2, NEVER), Park(3, NEVER)]
+    assert (flow.parked, sends(effects)) == (span(2, 3), [])
+    _, effects = after(flow, Again(span(2, 2)))
+    assert sends(effects) == [Send(1, span(2, 2), possible_duplicate=True)]
+
+
+def test_what_is_open_again_waits_while_the_lane_is_stopped() -> None:
+    flow, effects = after(Flow(), Gate(is_stopped=True), Reopened(span(1, 1)))
+    assert effects == []
+    _, effects = after(flow, Gate(is_stopped=False))
+    assert sends(effects) == [Send(1, span(1, 1), possible_duplicate=True)]
