@@ -26,7 +26,7 @@ def relayer_to_proto(relayer: Relayer) -> pb.Relayer:
     )
 
 
-def _state(relayer: Relayer) -> pb.RelayerState:
+def _state(relayer: Relayer) -> pb.RelayerState.ValueType:
     if not relayer.is_alive:
         return pb.RELAYER_STATE_GONE
     return pb.RELAYER_STATE_DRAINING if relayer.is_draining else pb.RELAYER_STATE_ACTIVE
