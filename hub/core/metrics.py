@@ -369,8 +369,8 @@ _RELAYER: Final = (
         "ydhub_audits_total",
         "packets",
         "Reported executions that were looked at on the chain, by peer and result: ABSENT where "
-        "the commitment is gone, PRESENT where the packet is open again, UNPROVEN where the adapter "
-        "showed neither, LOST where there was no room to wait or the records are dropped.",
+        "the commitment is gone, PRESENT where the packet is open again, UNPROVEN where the "
+        "adapter showed neither, LOST where there was no room to wait or the records are dropped.",
         "reports-disproven",
         "peer",
         "result",

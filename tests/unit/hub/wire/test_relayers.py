@@ -39,7 +39,7 @@ def test_everything_is_told() -> None:
     ],
 )
 def test_one_that_says_nothing_is_gone_whatever_it_shall_do(
-    *, alive: bool, draining: bool, state: pb.RelayerState.ValueType.ValueType
+    *, alive: bool, draining: bool, state: pb.RelayerState.ValueType
 ) -> None:
     found = replace(EAST, is_alive=alive, is_draining=draining)
     assert relayer_to_proto(found).state == state
