@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -18,14 +17,16 @@ from ydhub.relay.v1 import relay_service_pb2_grpc
 from adapters.sdk.backoff import CHANCES, delay
 from adapters.sdk.session import Session
 from adapters.sdk.stream import Stream
-from hub.core.errors import AdapterOffline, FieldInvalid, HubError, LaneNotFound
-from hub.core.time import SECOND, Duration
+from adapters.sdk.waiting import within
+from hub.core.errors import AdapterOffline, AnswerOverdue, FieldInvalid, HubError, LaneNotFound
+from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire.identity.credentials import channel_credentials
 from hub.wire.status import RemoteError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from adapters.sdk.clock import Clock
     from adapters.sdk.pump import Pump
     from adapters.sdk.session import City
     from adapters.sdk.steps import Lane
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 LONGEST_REDIAL: Final = Duration(3 * SECOND)
 """A relayer that comes back, or another that takes over, is found within this (ns)."""
+CONNECT_WITHIN: Final = Duration(3 * SECOND)
+"""A relayer that takes the connection and says nothing, not even of TLS, stands still."""
 LASTING: Final = Duration(5 * SECOND)
 """A session that lasted so long (ns) was a good one: the next dial waits as after one failure."""
 
@@ -63,6 +66,11 @@ class Relayers:
         credentials = channel_credentials(self.cert_file, self.key_file, self.ca_file)
         return grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
 
+    def after(self, address: str) -> str:
+        """The address that is tried after *address*; one that is named twice counts once."""
+        distinct = list(dict.fromkeys(self.addresses))
+        return distinct[(distinct.index(address) + 1) % len(distinct)]
+
 
 class AdapterClient:
     """Keeps one session with one relayer, as long as it runs."""
@@ -78,15 +86,15 @@ class AdapterClient:
     async def run(self) -> None:
         """Attaches again and again until it is cancelled."""
         tries = 0
-        turns, address = cycle(self._relayers.addresses), ""
+        address = self._relayers.addresses[0]
         while True:
-            address = address or next(turns)
             began = self._city.clock.monotonic()
-            address = await self._attach(address)
+            preferred = await self._attach(address)
+            address = preferred or self._relayers.after(address)
             lasted = self._city.clock.monotonic() - began
             # Two adapters of one peer would else end each other's sessions without a pause.
             tries = 1 if lasted >= LASTING else tries + 1
-            if address and tries == 1:
+            if preferred and tries == 1:
                 continue
             chance = self._city.randomness.below(CHANCES)
             await self._city.clock.sleep(delay(tries, chance, longest=LONGEST_REDIAL))
@@ -123,6 +131,7 @@ class AdapterClient:
         prefers = ""
         try:
             async with self._relayers.channel(address) as channel:
+                await _connected(channel, self._city.clock)
                 call = relay_service_pb2_grpc.RelayServiceStub(channel).Attach()
                 self._session = Session(self._city, Stream(call, self._city.clock))
                 await self._session.run()
@@ -145,3 +154,22 @@ class AdapterClient:
             await self._city.log.flush()
         except OSError as error:
             _log.error("accepted_log_failed", detail=str(error))
+
+
+async def _connected(channel: grpc.aio.Channel, clock: Clock) -> None:
+    """Returns once *channel* is connected, or cannot be: a call tells why.
+
+    Raises ``AnswerOverdue``.
+    """
+    try:
+        await within(_settled(channel), clock, CONNECT_WITHIN)
+    except TimeoutError as error:
+        waited_ms = CONNECT_WITHIN // MILLISECOND
+        raise AnswerOverdue(what="connection", waited_ms=waited_ms) from error
+
+
+async def _settled(channel: grpc.aio.Channel) -> None:
+    state = channel.get_state(try_to_connect=True)
+    while state in {grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING}:
+        await channel.wait_for_state_change(state)
+        state = channel.get_state(try_to_connect=True)

@@ -23,7 +23,7 @@ from tests.harness.packet_samples import PACKET
 from tests.harness.relayer import RelayedSession, ScriptedRelayer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from hub.core.lane import LaneKey
@@ -86,6 +86,7 @@ async def attached(
     chain: PaperChain | None = None,
     anchors: dict[str, Path] | None = None,
     more_relayers: int = 0,
+    first_relayers: Sequence[str] = (),
     execution_credits: int = 2,
 ) -> AsyncIterator[Attached]:
     """A running adapter client; its relayer takes it, and says nothing by itself."""
@@ -108,7 +109,7 @@ async def attached(
         ),
         Relayers(
             # Port 9 is discard: nobody listens there.
-            addresses=["127.0.0.1:9"] * more_relayers + [address],
+            addresses=[*first_relayers, *["127.0.0.1:9"] * more_relayers, address],
             cert_file=cert_file,
             key_file=key_file,
             ca_file=ca_file,

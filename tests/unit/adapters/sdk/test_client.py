@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from adapters.sdk.client import LASTING
+from adapters.sdk.client import CONNECT_WITHIN, LASTING, Relayers
 from adapters.sdk.submission import Headers
 from hub.core.client import Header
 from hub.core.errors import AdapterOffline, ShuttingDown
@@ -99,3 +100,19 @@ async def test_relayers_that_send_it_to_and_fro_are_not_dialled_without_a_pause(
     await session.gone()
     await until(lambda: both.client._session is None and both.clock.is_awaited)
     assert both.relayer.sessions.empty()
+
+
+async def test_the_relayer_that_has_just_gone_is_not_the_next_one_dialled() -> None:
+    relayers = Relayers(addresses=["a:1", "b:1", "c:1"], cert_file="", key_file="", ca_file="")
+    assert [relayers.after(one) for one in relayers.addresses] == ["b:1", "c:1", "a:1"]
+
+
+async def test_a_relayer_that_stands_still_does_not_hold_up_the_dial(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stopped:  # the kernel takes connections for it
+        address = f"127.0.0.1:{stopped.getsockname()[1]}"
+        async with attached(tmp_path, first_relayers=(address,)) as both:
+            await until(lambda: both.clock.is_awaited)
+            await both.clock.advance(CONNECT_WITHIN)
+            await until(lambda: both.clock.is_awaited)
+            await both.clock.advance(SECOND)
+            await both.relayer.attached()
