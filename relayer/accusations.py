@@ -92,13 +92,24 @@ class Accusations:
         kept = [one for one in await registry.clients.evidence(peer) if one.reason is HEADERS]
         if not kept:
             return True
+        found = await registry.clients.chain_clients(self._fence.peer)
         mirrors = [
             mirror
-            for mirror in await registry.clients.chain_clients(self._fence.peer)
+            for mirror in found
             if mirror.chain_id == client.anchor.chain_id and not self._is_told(kept, mirror)
         ]
         told = [await self._tell(peer, mirror, kept) for mirror in mirrors]
-        return all(told)
+        # That of a lane that was just opened is mirrored a moment later.
+        unseen = self._of_lanes(peer) - {mirror.client for mirror in found}
+        return all(told) and not unseen
+
+    def _of_lanes(self, peer: PeerId) -> set[ClientId]:
+        """Clients here that verify *peer*'s chain for a lane."""
+        ends = (self._fence.peer, peer)
+        keys = (*self._board.desks, *[key.reverse for key in self._board.desks])
+        return {
+            key.source_client for key in keys if (key.source_peer, key.destination_peer) == ends
+        }
 
     async def _look(self) -> None:
         """Chains that were frozen before this began, or whose hint was lost, are accused too."""

@@ -89,6 +89,25 @@ async def test_a_refusal_is_tried_again(told: Station) -> None:
     assert await is_frozen(told)
 
 
+async def test_a_client_that_is_not_mirrored_yet_is_waited_for(wired: Station) -> None:
+    desk, client = await wired.desk(), wired.exchange.key.destination_client
+    keeper = await wired.keeper(HANGZHOU)
+    wired.exchange.grow(1)
+    await wired.exchange.show(HANGZHOU, [wired.left.chain.height])
+    await keeper.refresh()
+    with pytest.raises(ConsensusStateDiffers):
+        await keeper.add([equivocate(wired.left.chain, wired.left.chain.height).header])
+    found = accusations(wired)
+    assert await found.round() == 1
+    assert wired.right.executions == []
+    fence = wired.exchange.fences[SUZHOU]
+    await ClientRefresh(wired.board, fence, {desk.view.lane.lane_id: desk}).mirror(client)
+    for _ in range(3):
+        await found.round()
+        await show_newest(wired)
+    assert await is_frozen(wired)
+
+
 async def test_nothing_is_carried_of_a_chain_that_has_started_again(told: Station) -> None:
     anchor = told.exchange.anchor(HANGZHOU, told.left.chain.height)
     await told.registry.clients.recover(HANGZHOU, anchor, told.clock.now(), "mended", ADMIN)
