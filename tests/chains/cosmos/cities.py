@@ -29,7 +29,7 @@ from tests.chains.cosmos.user import CosmosUser
 from tests.harness.command_line import run_command
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
     from hub.core.ids import ClientId
     from tests.chains.cosmos.city import City
@@ -154,9 +154,9 @@ class Cities:
         else:
             self.launch(name)
 
-    async def completed(self) -> int:
-        """Packets that ended at their source, over all lanes."""
-        return await self._counted("completedCount")
+    async def completed(self, *lanes: LaneKey) -> int:
+        """Packets of these lanes, or of all, that ended at their source."""
+        return await self._counted("completedCount", lanes=lanes)
 
     async def goes_on(self) -> None:
         """Returns once the hub has got further with any packet than it is now."""
@@ -167,11 +167,11 @@ class Cities:
 
         await self.until(is_further, "any progress")
 
-    async def ended(self, count: int) -> None:
-        """Returns once *count* packets have ended at their source."""
+    async def ended(self, count: int, *lanes: LaneKey) -> None:
+        """Returns once *count* packets of these lanes, or of all, have ended at their source."""
 
         async def all_have() -> bool:
-            return await self.completed() >= count
+            return await self.completed(*lanes) >= count
 
         await self.until(all_have, f"the end of {count} packets")
 
@@ -223,10 +223,11 @@ class Cities:
         found = self.network.last_lines(name, LAST_LINES)
         return "\n".join([f"{name}: {line[:LINE]}" for line in found])
 
-    async def _counted(self, *counts: str) -> int:
-        """The sum of these counts over all lanes."""
-        lanes = (await self.cli("lane", "list", "--output", "json"))["lanes"]
-        return sum(int(lane.get(count, 0)) for lane in lanes for count in counts)
+    async def _counted(self, *counts: str, lanes: Collection[LaneKey] = ()) -> int:
+        """The sum of these counts over *lanes*, or over all."""
+        told = (await self.cli("lane", "list", "--output", "json"))["lanes"]
+        wanted = [one for one in told if not lanes or LaneKey.parse(one["name"]) in lanes]
+        return sum(int(lane.get(count, 0)) for lane in wanted for count in counts)
 
     def write_config(self, peer: str, **changes: object) -> None:
         """*peer*'s adapter is told where everything is."""

@@ -43,7 +43,7 @@ SENT: Final = 30
 DELIVERED: Final = 10
 ACKNOWLEDGED: Final = 5
 LATER: Final = 12
-SHORT_S: Final = 12
+SHORT_S: Final = 8
 LONG_S: Final = 3_600
 OTHER_USER: Final = 3
 NOBODYS: Final = PortId("archive")
@@ -98,8 +98,7 @@ async def test_a_lane_goes_on_where_another_relayer_left_off(cities: Cities) -> 
         cities.transfer(lane.reverse, LATER), goes_on(other, range(SENT, SENT + LATER), since[0])
     )
     await cities.until(lambda: all_ended(cities, lane), "the end of every packet")
-    completed = await cities.packets(lane, "completed")
-    assert len(completed) == SENT + LATER - ACKNOWLEDGED
+    await cities.ended(SENT + LATER - ACKNOWLEDGED, lane)
     assert await cities.received(lane) == SENT + LATER
     assert await cities.received(lane.reverse) == LATER
     await cities.conserved(lane)
@@ -110,12 +109,12 @@ async def test_a_lane_goes_on_where_another_relayer_left_off(cities: Cities) -> 
 async def test_transfers_between_kinds_of_chains_conserve_the_supply(
     cities: Cities, third: Embedded, mixed: LaneKey
 ) -> None:
-    ended, west = await cities.completed(), cities.cities[WEST]
+    ended, west = await cities.completed(mixed, mixed.reverse), cities.cities[WEST]
     receiver = west.users[0].address
     await third.send(mixed, [third.payload(receiver)], count=LATER)
     sender, back = cities.user(WEST), mixed.destination_client
     await cities.send(sender, back, other_kind.ALICE, LATER, timeout_s=LONG_S)
-    await cities.ended(ended + 2 * LATER)
+    await cities.ended(ended + 2 * LATER, mixed, mixed.reverse)
     minted = ledger.voucher(mixed.destination_client, other_kind.TOKEN)
     assert (await ledger.balances(west.chain, receiver))[minted] == LATER
     assert third.balance(other_kind.ALICE, other_kind.TOKEN) == other_kind.HELD - LATER
@@ -127,7 +126,7 @@ async def test_transfers_between_kinds_of_chains_conserve_the_supply(
 async def test_what_a_chain_cannot_take_ends_by_proven_timeout(
     cities: Cities, third: Embedded, mixed: LaneKey
 ) -> None:
-    ended, west = await cities.completed(), cities.cities[WEST]
+    ended, west = await cities.completed(mixed), cities.cities[WEST]
     held = third.balance(other_kind.ALICE, other_kind.TOKEN)
     watch = LogWatch(cities, HUB, RELAYER, *cities.cities)
     one = third.payload(west.users[0].address)
@@ -136,7 +135,7 @@ async def test_what_a_chain_cannot_take_ends_by_proven_timeout(
     await third.send(mixed, [nobodys], timeout_s=SHORT_S)
     await third.send(mixed, [one], count=2)
     await watch.tells("PACKET_UNSUPPORTED")
-    await cities.ended(ended + 6)
+    await cities.ended(ended + 6, mixed)
     assert third.balance(other_kind.ALICE, other_kind.TOKEN) == held - 2
     assert len(await cities.packets(mixed, "refunded")) == 4
     assert watch.broken == []
