@@ -6,6 +6,7 @@ whatever makes the lie plausible first.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from adapters.sdk.chain import Item
@@ -81,13 +82,19 @@ class Offences:
         return await self._show(equivocate(self._chain, number).header)
 
     async def _show_packets(self, lane: Lane, *, forged: bool) -> Verdict:
-        """Packets that were accepted before, with their proof of then, or with a forged one."""
+        """Packets that were accepted before, with their proof of then.
+
+        A *forged* proof comes with a packet among them that the chain never committed to.
+        """
         shown = replay(self._chain, lane.client, self._newest(lane))
         genuine = await self._show(self._chain.light_block(shown.proof_height).header)
         if genuine.refused:
             return genuine
         batch = shown.batch.proof
-        items = tuple([Item(one.sequence, encode_packet(one)) for one in shown.packets])
+        packets = list(shown.packets)
+        if forged:
+            packets[-1] = replace(packets[-1], timeout_timestamp=packets[-1].timeout_timestamp + 1)
+        items = tuple([Item(one.sequence, encode_packet(one)) for one in packets])
         return await self._relayer.submit(
             Items(
                 lane=lane.key,

@@ -91,7 +91,9 @@ def _steps(block: str) -> list[Step]:
 
 
 def _plain(line: str) -> str:
-    return " ".join(line.split())
+    """*line* with single spaces; chains number their clients in the order in which they were asked
+    for, so any number is as good."""
+    return re.sub(r"07-tendermint-[0-9]+", "07-tendermint-0", " ".join(line.split()))
 
 
 def _type(command: str, directory: Path) -> str:
