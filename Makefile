@@ -36,7 +36,7 @@ postgres15: .venv/.ready ## the registry's and the migrations' tests on Debian's
 	.ci/debian postgresql-15 && YDHUB_TEST_POSTGRES=15 $(PYTEST) tests/registry tests/migrations
 
 chains: .venv/.ready ## live chains: built once (minutes), then started and tested
-	$(BIN)/python -m tests.chains.cosmos.build && $(BIN)/pytest -n 2 --dist=loadfile tests/chains
+	$(BIN)/python -m tests.chains.cosmos.build && $(BIN)/pytest tests/chains
 
 vectors: .venv/.ready ## one JSON line for each vector case under DIR
 	$(BIN)/python -m tests.vectors $(DIR)
