@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -41,7 +42,12 @@ from adapters.simchain.transfer_data import TransferData, payload_of
 from hub.core.client import TrustOptions
 from hub.core.errors import PacketNotFound, RecordCorrupt
 from hub.core.ids import ChainId, ClientId, PortId
-from hub.core.paths import acknowledgement_key, commitment_key, receipt_key
+from hub.core.paths import (
+    acknowledgement_key,
+    commitment_key,
+    next_sequence_send_key,
+    receipt_key,
+)
 from hub.core.time import SECOND, Duration, whole_seconds
 from hub.light_clients.router import light_client
 
@@ -76,6 +82,18 @@ class Shown:
 
     height: Height
     proof: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """Proofs of this chain, both under one header, by which a sequence may be passed over."""
+
+    height: Height
+    proof: bytes
+    """Of the absence of the packet's commitment; of its presence while it stands."""
+    next_sequence: int
+    """The one that it gives out next."""
+    next_sequence_proof: bytes
 
 
 class Counterparty:
@@ -131,12 +149,18 @@ class Counterparty:
             raise result.error
         return result
 
-    def create(self, anchor: Anchor, header: Header) -> None:
+    def beside(self) -> Counterparty:
+        """The same chain, seen by another client of the adapter's chain that is yet to be made."""
+        other = copy(self)
+        other.client = ClientId("")
+        return other
+
+    def create(self, anchor: Anchor, header: Header, *, ordered: bool = False) -> None:
         """The chain has a client of the adapter's chain, which *header* starts from *anchor*.
 
         Raises ``HubError``.
         """
-        result = self.run(CreateClient(anchor=anchor, ordered=False, opening=""))
+        result = self.run(CreateClient(anchor=anchor, ordered=ordered, opening=""))
         created = [event.client for event in result.events if isinstance(event, ClientCreated)]
         self.client = created[0]
         first = Step(trusted_height=None, trusted_validators=b"", header=header)
@@ -169,6 +193,17 @@ class Counterparty:
         """The proof that this chain did not receive a packet, under its newest header."""
         found = prove(self.chain, receipt_key(self.client, sequence), self.newest)
         return Shown(height_at(self.chain, self.newest), found.proof)
+
+    def gone(self, sequence: int) -> Gone:
+        """Whether it commits to *sequence*, which it has given out, under its newest header."""
+        newest = self.newest
+        following = prove(self.chain, next_sequence_send_key(self.client), newest)
+        return Gone(
+            height=height_at(self.chain, newest),
+            proof=prove(self.chain, commitment_key(self.client, sequence), newest).proof,
+            next_sequence=int.from_bytes(following.value or b"", "big"),
+            next_sequence_proof=following.proof,
+        )
 
     def receive(self, packets: Sequence[Packet], height: Height, proof: bytes) -> Result:
         """What became of packets of the adapter's chain. Raises ``HubError``."""

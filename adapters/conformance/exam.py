@@ -239,10 +239,12 @@ class Exam:
             self.trusted[cast("ClientId", execution.client)] = heights
         return report
 
-    async def lanes(self, here: Mirror) -> tuple[Book, Book]:
-        """The lanes that leave and that arrive over a client that is bound: the adapter is told."""
-        counterparty = self.counterparty.client
-        out = LaneKey(self.subject.peer, here.client, self.subject.examiner, counterparty)
+    async def lanes(self, here: Mirror, there: ClientId) -> tuple[Book, Book]:
+        """The lanes that leave and that arrive over *here*, bound to *there*: the adapter is told.
+
+        Raises ``Failed``.
+        """
+        out = LaneKey(self.subject.peer, here.client, self.subject.examiner, there)
         session = await self.attached()
         books = (
             self.intake.open(out, Side.SOURCE),
@@ -251,9 +253,12 @@ class Exam:
         session.say(lanes=pb.LaneCursors(cursors=[book.cursor for book in books]))
         return books
 
-    async def teach(self, height: int) -> None:
-        """The examiner's chain trusts the adapter's header at *height*."""
-        chain = self.counterparty
+    async def teach(self, height: int, chain: Counterparty | None = None) -> None:
+        """The examiner's chain trusts the adapter's header at *height*.
+
+        Its first client does, unless it is seen by another one in *chain*.
+        """
+        chain = chain or self.counterparty
         with proven(f"headers that lead the examiner's client to height {height}"):
             trusted = chain.trusted()
             if height not in trusted:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from adapters.conformance.exam import Exam
     from adapters.conformance.intake import Book
     from adapters.conformance.mirrors import Mirror
+    from hub.core.ids import ClientId
 
 HEADERS_SHOWN: Final = "headers_shown"
 CREATE_CLIENT: Final = "create_client"
@@ -65,11 +66,12 @@ async def created(exam: Exam) -> Mirror:
     return await exam.once(CREATE_CLIENT, make)
 
 
-async def create(exam: Exam, opening: str) -> pb.Answer:
+async def create(exam: Exam, opening: str, *, ordered: bool = False) -> pb.Answer:
     """The adapter's answer to CreateClient, with the anchor's header if it asks for that."""
     request = pb.CreateClient(
         peer=f"peers/{exam.subject.examiner}",
         chain_id=exam.counterparty.chain.config.chain_id,
+        ordered=ordered,
         opening=opening,
     )
     session = await exam.attached()
@@ -100,11 +102,16 @@ async def bound(exam: Exam) -> Mirror:
     return await exam.once(COUNTERPARTY, make)
 
 
-async def register(exam: Exam, here: Mirror, prefix: tuple[bytes, ...]) -> pb.Answer:
-    """The adapter's answer to RegisterCounterparty with that *prefix*."""
+async def register(
+    exam: Exam, here: Mirror, prefix: tuple[bytes, ...], there: ClientId | None = None
+) -> pb.Answer:
+    """The adapter's answer to RegisterCounterparty with that *prefix*, and the client *there*.
+
+    That is the examiner's first client unless another is named.
+    """
     request = pb.RegisterCounterparty(
         client=here.client,
-        counterparty_client=exam.counterparty.client,
+        counterparty_client=there or exam.counterparty.client,
         counterparty_prefix=prefix,
     )
     return await (await exam.attached()).ask(register_counterparty=request)
@@ -137,7 +144,7 @@ async def lanes(exam: Exam) -> Lanes:
 
     async def make() -> Lanes:
         here = await taught(exam)
-        out, back = await exam.lanes(here)
+        out, back = await exam.lanes(here, exam.counterparty.client)
         return Lanes(here, out, back)
 
     return await exam.once(UPDATE_CLIENT + ", then lanes", make)

@@ -132,7 +132,7 @@ async def late_packet(exam: Exam) -> None:
     lanes, chain = await opening.lanes(exam), exam.counterparty
     before, escrowed = await traffic.held(exam, lanes), chain.escrowed()
     [packet] = traffic.send(exam, 1, lives_s=traffic.whole(exam.patience.life))
-    at = await _late(exam, packet)
+    at = await late(exam, packet)
     one = RangeSet.of([packet.sequence])
     execution = await traffic.receipt(exam, lanes, [packet])
     await traffic.refused(exam, execution, one, Reason.TIMEOUT_ELAPSED)
@@ -146,10 +146,10 @@ async def late_among_others(exam: Exam) -> None:
     """Of the packets of one execution the late one alone is refused, also where order matters."""
     lanes = await opening.lanes(exam)
     before = await traffic.held(exam, lanes)
-    late = traffic.send(exam, 2, lives_s=traffic.whole(exam.patience.life))
+    lapsing = traffic.send(exam, 2, lives_s=traffic.whole(exam.patience.life))
     timely = traffic.send(exam, 2)
-    at = await _late(exam, late[-1])
-    for in_order, pair in zip((False, True), zip(late, timely, strict=True), strict=True):
+    at = await late(exam, lapsing[-1])
+    for in_order, pair in zip((False, True), zip(lapsing, timely, strict=True), strict=True):
         execution = await traffic.receipt(exam, lanes, pair)
         execution.in_order = in_order
         asked = RangeSet.of([packet.sequence for packet in pair])
@@ -159,11 +159,11 @@ async def late_among_others(exam: Exam) -> None:
         holds = reasons == {pair[0].sequence: Reason.TIMEOUT_ELAPSED} and len(executed) == 1
         demand(holds, wanted, traffic.outcome(executed, done, refused))
     await traffic.becomes(exam, lanes, before + 2 * traffic.AMOUNT, locked=False)
-    for packet in late:
+    for packet in lapsing:
         await _refund_at_home(exam, lanes, packet, at)
 
 
-async def _late(exam: Exam, packet: Packet) -> int:
+async def late(exam: Exam, packet: Packet) -> int:
     """The height of a header, shown by itself, that is at or past the packet's timeout."""
 
     def found() -> int:

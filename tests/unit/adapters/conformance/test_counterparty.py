@@ -7,8 +7,10 @@ import pytest
 from adapters.conformance.counterparty import CLIENT_TYPE, Counterparty, kept
 from adapters.simchain.block_log import MemoryLog
 from adapters.simchain.queries import anchor_at
+from hub.core.commitment import commit_packet
 from hub.core.errors import ClientNotFound, ClientTypeUnknown, PacketNotFound
 from hub.core.ids import ClientId
+from hub.core.paths import commitment_key, next_sequence_send_key
 from hub.core.time import SECOND
 from hub.light_clients.router import light_client
 from tests.harness.clock import ManualClock
@@ -91,3 +93,39 @@ async def test_packets_leave_it_over_a_client_that_is_bound() -> None:
     gone = chain.absence(1)
     assert gone.proof
     assert gone.height == shown.height
+
+
+def test_another_client_of_the_same_chain_sees_the_same_blocks() -> None:
+    chain = fresh()
+    chain.client = ClientId("07-tendermint-7")
+    other = chain.beside()
+    assert other.client == ""
+    other.block()
+    other.client = ClientId("07-tendermint-8")
+    assert (chain.newest, chain.client) == (other.newest, "07-tendermint-7")
+
+
+async def test_what_stands_and_what_is_gone_is_shown_under_one_header() -> None:
+    clock = ManualClock()
+    chain, other = fresh(clock), chain_of("hangzhou")
+    other.produce_block(clock.now())
+    other.produce_block(clock.now())
+    anchor = anchor_at(other, other.height, TRUST)
+    chain.create(anchor, other.light_block(other.height).header, ordered=True)
+    chain.bind(ClientId("07-tendermint-0"), anchor.prefix)
+    [packet] = chain.send("bob", 1, lives_s=60)
+    root, prefix = await _root(chain), chain.anchor().prefix
+    shown = chain.gone(packet.sequence)
+    assert (shown.height, shown.next_sequence) == (chain.height(chain.newest), 2)
+    key, value = next_sequence_send_key(chain.client), (2).to_bytes(8, "big")
+    LIGHT_CLIENT.verify_membership(root, prefix, key, value, shown.next_sequence_proof)
+    key, value = commitment_key(chain.client, packet.sequence), commit_packet(packet)
+    LIGHT_CLIENT.verify_membership(root, prefix, key, value, shown.proof)
+    key = commitment_key(chain.client, packet.sequence + 1)
+    LIGHT_CLIENT.verify_non_membership(root, prefix, key, chain.gone(packet.sequence + 1).proof)
+
+
+async def _root(chain: Counterparty) -> bytes:
+    """The root of its newest header."""
+    anchor = chain.anchor()
+    return LIGHT_CLIENT.trust_anchor(anchor, await chain.header(anchor.height.number)).root
