@@ -28,12 +28,20 @@ def is_declared(name: str | None, kind: str, _parents: object) -> bool:
     return kind != "table" or PARTITION.fullmatch(name or "") is None
 
 
+def stepped(*_: object, **_what: object) -> None:
+    """Whoever migrates hears that a revision is applied; it is not committed yet."""
+    tell = context.config.attributes.get("stepped")
+    if tell is not None:
+        tell()
+
+
 def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
         include_name=is_declared,
         transaction_per_migration=True,
+        on_version_apply=stepped,
     )
     with context.begin_transaction():
         context.run_migrations()

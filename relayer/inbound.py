@@ -196,6 +196,7 @@ class Inbound:
         tracing = self._board.tracing
         with tracing.part(Stage.VERIFY, span):
             root = await self._root(frame.proof_height)
+            hit(Failpoint.VERIFICATION_BEGUN)
             proven = await self._run(prove_packets, root, frame)
         hit(Failpoint.PACKETS_VERIFIED)
         with tracing.part(Stage.STORE, span):

@@ -88,8 +88,15 @@ async def _execute(
         with session.tracing.stage(stage, execution.lane, part.sequences) as span:
             if span.context:
                 execution.trace = span.context
-            return part.read(await session.execute(execution, lambda: hit(sent)))
+            is_refund = execution.HasField("time_out")
+            points = (sent, Failpoint.REFUND_SENT) if is_refund else (sent,)
+            return part.read(await session.execute(execution, lambda: _come_to(points)))
     except HubError as error:
         return error
     finally:
         goes_on()
+
+
+def _come_to(points: Iterable[Failpoint]) -> None:
+    for point in points:
+        hit(point)

@@ -160,6 +160,7 @@ class TimeoutSweep:
         self, desk: LaneDesk, due: Sequence[StoredPacket], state: ConsensusState
     ) -> bool:
         """Whether any of *due* is still open after the proven absences are recorded."""
+        hit(Failpoint.TIMEOUT_DUE)
         is_open = False
         keeper = await self._board.keeper(self._fence.peer)
         root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
@@ -185,5 +186,6 @@ class TimeoutSweep:
             )
             hit(Failpoint.ABSENCE_PROVEN)
             judgement = await self._inbound.record_outcomes(desk, proven, absence_to_proto(frame))
+            hit(Failpoint.ABSENCE_COMMITTED)
             is_open = is_open or bool(judgement.refused)
         return is_open

@@ -18,6 +18,8 @@ from hub.core.errors import CreditsSpent, HubError
 from hub.wire.tracing import OFF, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ydhub.relay.v1 import relay_pb2 as pb
 
     from adapters.sdk.chain import ChainAdapter
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 
 FLOOD: Final = 4
 """A relayer that has so many times more outstanding than was granted keeps no account of it."""
+
+_ALONE: Final[Mapping[str, Failpoint]] = {
+    "acknowledge": Failpoint.ACKNOWLEDGEMENT_EXECUTED,
+    "time_out": Failpoint.REFUND_EXECUTED,
+}
+"""By what is executed: the failpoint that is of it alone."""
 
 _log = structlog.get_logger()
 
@@ -64,6 +72,9 @@ class Executions:
         try:
             report = await self._report(execution)
             hit(Failpoint.EXECUTION_DONE)
+            point = _ALONE.get(str(execution.WhichOneof("action")))
+            if point is not None:
+                hit(point)
             await self._stream.send(report)
             hit(Failpoint.EXECUTION_REPORTED)
         finally:

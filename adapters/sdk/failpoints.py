@@ -26,9 +26,17 @@ class Failpoint(StrEnum):
     EXECUTION_RECEIVED = "execution_received"
     EXECUTION_DONE = "execution_done"
     """The chain has executed; nobody was told."""
+    ACKNOWLEDGEMENT_EXECUTED = "acknowledgement_executed"
+    """Likewise, of an acknowledgement alone."""
+    REFUND_EXECUTED = "refund_executed"
+    """Likewise, of a refund alone."""
     EXECUTION_REPORTED = "execution_reported"
     CLIENT_CREATED = "client_created"
     """The chain has the client; nobody was told."""
+    BLOCK_BUILT = "block_built"
+    """An embedded chain's, of transactions that are only in memory."""
+    BLOCK_STORED = "block_stored"
+    """It is durable; nobody was told of its results."""
 
 
 KILLED: Final = 137

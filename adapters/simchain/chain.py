@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from adapters.sdk.failpoints import Failpoint, hit
 from adapters.simchain.block_log import BlockRecord, decode_record, encode_record
 from adapters.simchain.blocks import Contents, make_block
 from adapters.simchain.clients import Clients
@@ -124,8 +125,12 @@ class Chain:
             app_hash=self._app_hash,
             transactions=tuple([self._pending[tx_hash][1] for tx_hash, _ in waiting]),
         )
+        if waiting:
+            hit(Failpoint.BLOCK_BUILT)
         # Whatever comes after this line happens again when the log is replayed.
         self._log.append(encode_record(record))
+        if waiting:
+            hit(Failpoint.BLOCK_STORED)
         self._pending.clear()
         return self._apply(record, waiting)
 

@@ -46,12 +46,24 @@ _DURABLE: Final = {
 """Settings without which an answered commit may be lost, or a damaged page go unnoticed."""
 
 
-async def migrate(url: str) -> str:
+def _nobody() -> None:
+    """Nobody listens."""
+
+
+async def migrate(url: str, stepped: Callable[[], None] = _nobody) -> str:
     """The database at *url* is at the newest revision; returns it.
 
-    Waits while another program migrates. Raises ``RegistryUnreachable``.
+    *stepped* is called for each revision, before it is committed. Waits while another program
+    migrates. Raises ``RegistryUnreachable``.
     """
-    return await apply(url, _upgrade)
+
+    def upgrade(config: Config) -> None:
+        from alembic import command  # noqa: PLC0415 - 9 MB, and only who migrates needs them
+
+        config.attributes["stepped"] = stepped
+        command.upgrade(config, "head")
+
+    return await apply(url, upgrade)
 
 
 async def apply(url: str, step: Callable[[Config], None]) -> str:
@@ -125,12 +137,6 @@ async def _check_server(connection: AsyncConnection) -> None:
         if not is_durable(name, value):
             good = " or ".join(sorted(_DURABLE[name]))
             raise SchemaVersionMismatch(got=f"{name}={value}", expected=f"{name}={good}")
-
-
-def _upgrade(config: Config) -> None:
-    from alembic import command  # noqa: PLC0415 - 9 MB, and only who migrates needs them
-
-    command.upgrade(config, "head")
 
 
 def _run(connection: Connection, step: Callable[[Config], None]) -> None:

@@ -18,6 +18,7 @@ from hub.registry.embedded import URL_VARIABLE, EmbeddedPostgres
 from hub.registry.registry import PostgresRegistry
 from hub.server.clock import SystemClock
 from hub.server.enrolment import EnrolmentServer
+from hub.server.failpoints import Failpoint, hit
 from hub.server.health_report import health_to_proto
 from hub.server.hub import Hub
 from hub.server.server import HubServer
@@ -123,7 +124,9 @@ async def _telling(
 
 async def migrate(url: str) -> str:
     """The registry's schema is the newest one; its revision. Raises ``RegistryUnreachable``."""
-    return await schema.migrate(url)
+    revision = await schema.migrate(url, lambda: hit(Failpoint.MIGRATION_STEPPED))
+    hit(Failpoint.MIGRATION_COMMITTED)
+    return revision
 
 
 async def check(url: str) -> tuple[str, Sequence[InvariantViolation]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from hub.server.failpoints import Failpoint, hit
 from hub.wire.requests import caller_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,13 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 IDENTITY: ContextVar[SpiffeId] = ContextVar("identity")
 """Who calls, by the certificate."""
 
+CHANGES: ContextVar[bool] = ContextVar("changes", default=False)
+"""Whether it asks for a change."""
+
 
 def author(request: Message, request_id: str) -> Caller:
     """Who asks for the change *request*. Raises ``FieldInvalid``."""
-    return caller_of(str(IDENTITY.get()), request, request_id)
+    by = caller_of(str(IDENTITY.get()), request, request_id)
+    CHANGES.set(True)
+    hit(Failpoint.CHANGE_ASKED)
+    return by

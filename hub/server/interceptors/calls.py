@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hub.core.errors import HubError, Reason
 from hub.core.time import Duration
+from hub.server.call import CHANGES
+from hub.server.failpoints import Failpoint, hit
 from hub.server.interceptors.around import Around
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Calls(Around):
         began = clock.monotonic()
         try:
             yield
+            if CHANGES.get():
+                hit(Failpoint.CHANGE_COMMITTED)
         except HubError as error:
             reason = str(error.reason)
             raise
