@@ -56,6 +56,10 @@ class Findings:
     waiting: int = 0
     """Sent over a stopped lane, neither executed nor refunded."""
     accepted: int = 0
+    lost: int = 0
+    """Sent, and never ended."""
+    doubled: int = 0
+    """Effects that were twice, or executed and refunded."""
     violations: list[str] = field(default_factory=list)
 
 
@@ -99,6 +103,7 @@ def _sorted(books: Books, findings: Findings) -> dict[LaneKey, _LaneBooks]:
             name = f"{peer} {effect.client} {effect.sequence}"
             for kind in _EFFECTS:
                 if getattr(effect, kind) > 1:
+                    findings.doubled += 1
                     findings.violations.append(f"{name}: {kind} {getattr(effect, kind)} times")
             ends = by_source if effect.is_source else by_destination
             key = next((k for end, k in ends.items() if end == (peer, effect.client)), None)
@@ -124,6 +129,7 @@ def _judge_lane(books: Books, key: LaneKey, entry: _LaneBooks, findings: Finding
         findings.acknowledged += effect.acknowledged > 0
         findings.refunded += effect.refunded > 0
         if executed and effect.refunded:
+            findings.doubled += 1
             findings.violations.append(f"{name}: executed and refunded")
         if not executed and not effect.refunded:
             in_flight += 1
@@ -131,6 +137,7 @@ def _judge_lane(books: Books, key: LaneKey, entry: _LaneBooks, findings: Finding
         if not ended and is_stopped:
             findings.waiting += 1
         elif not ended:
+            findings.lost += 1
             findings.violations.append(f"{name}: sent, and never ended")
     for sequence in entry.destination.keys() - entry.source.keys():
         findings.violations.append(f"{key} {sequence}: executed, and never sent")

@@ -115,6 +115,18 @@ def _of_no_lane(found: Books) -> Books:
 
 
 @pytest.mark.parametrize(
+    ("broken", "lost", "doubled"),
+    [(_twice, 0, 1), (_both, 0, 1), (_never_ended, 1, 0), (_minted, 0, 0)],
+)
+def test_what_is_lost_and_what_is_doubled_is_counted(
+    broken: Callable[[Books], Books], lost: int, doubled: int
+) -> None:
+    findings = judge(broken(books()))
+    assert (findings.lost, findings.doubled) == (lost, doubled)
+    assert findings.violations
+
+
+@pytest.mark.parametrize(
     ("broken", "said"),
     [
         (_twice, "executed 2 times"),
