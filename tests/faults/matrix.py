@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from adapters.sdk.failpoints import KILLED
 from adapters.sdk.failpoints import Failpoint as City
 from hub.cli.clock import wall_clock
-from hub.cli.dev.layout import RELAYER
+from hub.cli.dev.layout import HUB, RELAYER
 from hub.core.time import Duration
+from hub.server.failpoints import Failpoint as Server
 from relayer.failpoints import Failpoint as Hub
+from tests.faults import changes
 from tests.harness.network import FAILPOINT, HANGZHOU, SHANGHAI, SUZHOU
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ SHORT_S: Final = 2
 PASSES: Final[dict[str, int]] = {
     Hub.FRAME_RECEIVED: 8,
     Hub.HEADER_VERIFIED: 5,
+    Hub.VERIFICATION_BEGUN: 2,
     Hub.PACKETS_VERIFIED: 2,
     Hub.PACKETS_COMMITTED: 2,
     Hub.VERDICT_SENT: 8,
@@ -45,7 +49,10 @@ PASSES: Final[dict[str, int]] = {
     Hub.SETTLEMENT_SENT: 2,
     Hub.SETTLEMENT_REPORTED: 2,
     Hub.COMPLETION_RECORDED: 2,
+    Hub.REFUND_SENT: 2,
+    Hub.TIMEOUT_DUE: 2,
     Hub.ABSENCE_PROVEN: 2,
+    Hub.ABSENCE_COMMITTED: 2,
     Hub.LEASE_TAKEN: 3,
     Hub.LEASE_RENEWED: 6,
     Hub.OPENING_STEPPED: 4,
@@ -54,8 +61,16 @@ PASSES: Final[dict[str, int]] = {
     City.VERDICT_TAKEN: 3,
     City.EXECUTION_RECEIVED: 1,
     City.EXECUTION_DONE: 1,
+    City.ACKNOWLEDGEMENT_EXECUTED: 1,
+    City.REFUND_EXECUTED: 1,
     City.EXECUTION_REPORTED: 1,
     City.CLIENT_CREATED: 1,
+    City.BLOCK_BUILT: 2,
+    City.BLOCK_STORED: 2,
+    Server.CHANGE_ASKED: 1,
+    Server.CHANGE_COMMITTED: 1,
+    Server.MIGRATION_STEPPED: 2,
+    Server.MIGRATION_COMMITTED: 1,
 }
 """How often every run comes to the failpoint at least."""
 
@@ -65,6 +80,11 @@ _OPENS: Final[dict[str, tuple[str, str]]] = {
 }
 """Failpoints that only the opening of a lane comes to, and between whom it is opened."""
 
+_AFTER_TIMEOUT: Final = (Hub.TIMEOUT_DUE, Hub.ABSENCE_PROVEN, Hub.ABSENCE_COMMITTED)
+_MIGRATION: Final = (Server.MIGRATION_STEPPED, Server.MIGRATION_COMMITTED)
+MIGRATE: Final = "migrate"
+"""No process of the network: ``ydhub-server migrate``, on a database of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kill:
@@ -73,6 +93,11 @@ class Kill:
     process: str
     failpoint: str
     nth: int
+
+    @property
+    def armed(self) -> str:
+        """As a process is told."""
+        return f"{self.failpoint}:{self.nth}"
 
     def __str__(self) -> str:
         return f"{self.process}-{self.failpoint}-{self.nth}"
@@ -86,15 +111,26 @@ def every_kill(chance: Random | None = None) -> list[Kill]:
 
     hub = [Kill(RELAYER, point, nth(point)) for point in Hub]
     cities = [Kill((HANGZHOU, SUZHOU)[at % 2], point, nth(point)) for at, point in enumerate(City)]
-    return hub + cities
+    servers = [Kill(MIGRATE if point in _MIGRATION else HUB, point, nth(point)) for point in Server]
+    return hub + cities + servers
 
 
 async def survive(live: LiveNetwork, kill: Kill) -> Duration:
-    """How long (ns) it takes from the second start, which follows the death at once, until a packet
-    is completed that was sent in between.
+    """As ``strike``; everything that was sent has ended, and is judged."""
+    took = await strike(live, kill)
+    await live.judged()
+    return took
 
-    Everything that was sent has ended, and is judged.
+
+async def strike(live: LiveNetwork, kill: Kill) -> Duration:
+    """How long (ns) it takes from the second start, which follows the death at once, until a packet
+    is completed that was sent in between; or what was asked for is done.
     """
+    if kill.process == MIGRATE:
+        return await changes.migration(live, kill.armed, f"drill_{token_hex(4)}")
+    if kill.process == HUB:
+        await _load(live, [HANGZHOU, SUZHOU])
+        return await changes.change(live, kill.armed, token_hex(8))
     sources = [peer for peer in (HANGZHOU, SUZHOU) if peer != kill.process]
     if kill.process != RELAYER:
         await _load(live, [kill.process])
@@ -111,15 +147,14 @@ async def survive(live: LiveNetwork, kill: Kill) -> Duration:
     took = Duration(wall_clock() - began)
     if pair:
         await _use(live, await live.opened(opening))
-    await live.judged()
     return took
 
 
 async def _die(live: LiveNetwork, kill: Kill) -> None:
     """The process comes to the failpoint, and dies there."""
-    if kill.failpoint == Hub.ABSENCE_PROVEN:
+    if kill.failpoint in _AFTER_TIMEOUT:
         await asyncio.sleep(SHORT_S + 1)
-    live.network.launch(kill.process, {FAILPOINT: f"{kill.failpoint}:{kill.nth}"})
+    live.network.launch(kill.process, {FAILPOINT: kill.armed})
     status = await live.died(kill.process)
     assert status == KILLED, f"{kill} ended with {status}"
 
