@@ -118,7 +118,7 @@ class RelayerApp:
         loop = asyncio.get_running_loop()
         self._background += [
             loop.create_task(self._follow_changes()),
-            loop.create_task(self.gateway.revocations.run(self.board.clock)),
+            loop.create_task(self.gateway.revocations.run()),
             loop.create_task(self._open_lanes()),
             loop.create_task(self.presence.run(f"{listen.rpartition(':')[0]}:{port}")),
         ]

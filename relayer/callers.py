@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.core.errors import CertificateRevoked
+from hub.core.errors import CertificateExpired, CertificateRevoked
 from hub.wire.identity.shown import shown_certificate
 from hub.wire.identity.spiffe import caller
 
@@ -27,22 +27,23 @@ class Callers:
         self._revocations = revocations
         self._trust_domain = trust_domain
         self._shown: dict[Session, ShownCertificate] = {}
-        revocations.on_change(self._end_revoked)
+        revocations.on_change(self._look)
 
     def admit(self, connection: Connection) -> PeerId:
         """The peer whose adapter calls.
 
-        Raises ``CredentialsMissing``, ``IdentityNotAllowed`` or ``CertificateRevoked``.
+        Raises ``CredentialsMissing``, ``IdentityNotAllowed``, ``CertificateRevoked`` or
+        ``CertificateExpired``.
         """
         peer, shown = self._read(connection)
         self._revocations.check(shown)
         return peer
 
     def attend(self, session: Session, connection: Connection) -> None:
-        """*session* ends as soon as its certificate is revoked, also where it is already."""
+        """*session* ends as soon as its certificate counts no more, also where it does already."""
         _, shown = self._read(connection)
         self._shown[session] = shown
-        self._end_if_revoked(session)
+        self._end_if_over(session)
 
     def leave(self, session: Session) -> None:
         """*session* is over."""
@@ -52,12 +53,12 @@ class Callers:
         identity = caller(connection, self._trust_domain)
         return identity.peer(), shown_certificate(connection, identity)
 
-    def _end_revoked(self) -> None:
+    def _look(self) -> None:
         for session in list(self._shown):
-            self._end_if_revoked(session)
+            self._end_if_over(session)
 
-    def _end_if_revoked(self, session: Session) -> None:
+    def _end_if_over(self, session: Session) -> None:
         try:
             self._revocations.check(self._shown[session])
-        except CertificateRevoked as error:
+        except (CertificateRevoked, CertificateExpired) as error:
             session.end(error)

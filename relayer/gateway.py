@@ -97,7 +97,7 @@ class RelayGateway(service.RelayServiceServicer):
         """Those whose adapter is welcomed."""
         self._board = board
         self._telemetry = telemetry
-        self.revocations = Revocations(board.registry)
+        self.revocations = Revocations(board.registry, board.clock)
         self._callers = Callers(self.revocations, trust_domain)
         self._newest: dict[PeerId, Session] = {}
         """By peer the session that dialled last, welcomed or waiting."""

@@ -20,6 +20,7 @@ from adapters.sdk.stream import Stream
 from adapters.sdk.waiting import within
 from hub.core.errors import AdapterOffline, AnswerOverdue, FieldInvalid, HubError, LaneNotFound
 from hub.core.time import MILLISECOND, SECOND, Duration
+from hub.wire.identity.certificate_file import read_certificate
 from hub.wire.identity.credentials import channel_credentials
 from hub.wire.status import RemoteError
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from adapters.sdk.submission import Submission, Verdict
     from hub.core.ids import ClientId
     from hub.core.lane import Side
+    from hub.core.time import Timestamp
 
 LONGEST_REDIAL: Final = Duration(3 * SECOND)
 """A relayer that comes back, or another that takes over, is found within this (ns)."""
@@ -61,8 +63,9 @@ class Relayers:
     key_file: str
     ca_file: str
 
-    def channel(self, address: str) -> grpc.aio.Channel:
-        """A new channel to *address*. Raises ``FieldInvalid``."""
+    def channel(self, address: str, now: Timestamp) -> grpc.aio.Channel:
+        """A new channel to *address*. Raises ``FieldInvalid`` or ``CertificateExpired``."""
+        read_certificate(self.cert_file).check(now)
         credentials = channel_credentials(self.cert_file, self.key_file, self.ca_file)
         return grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
 
@@ -130,7 +133,7 @@ class AdapterClient:
         """
         prefers = ""
         try:
-            async with self._relayers.channel(address) as channel:
+            async with self._relayers.channel(address, self._city.clock.now()) as channel:
                 await _connected(channel, self._city.clock)
                 call = relay_service_pb2_grpc.RelayServiceStub(channel).Attach()
                 self._session = Session(self._city, Stream(call, self._city.clock))

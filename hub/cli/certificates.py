@@ -11,7 +11,7 @@ from ydhub.certificate.v1 import certificate_pb2, certificate_service_pb2
 
 from hub.cli.clock import wall_clock
 from hub.cli.connection import connect
-from hub.cli.keys import make_key, read_certificate, request_for, write_pair
+from hub.cli.keys import make_key, request_for, write_pair
 from hub.cli.options import command
 from hub.cli.output import moment, show_list, show_one
 from hub.core.certificate import parse_serial
@@ -19,14 +19,15 @@ from hub.core.errors import FieldInvalid
 from hub.core.ids import parse_peer_id
 from hub.core.time import Timestamp
 from hub.wire.duration import parse_duration
+from hub.wire.identity.certificate_file import read_certificate
 from hub.wire.identity.spiffe import SpiffeId, peer_identity
 from hub.wire.times import timestamp_to_proto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hub.cli.keys import CertificateFile
     from hub.cli.options import Run
+    from hub.wire.identity.certificate_file import CertificateFile
 
 NOT_YET: Final = 13
 """Exit code of ``needs-renewal`` where there is no need yet; what fails has the usual ones."""

@@ -20,7 +20,9 @@ from ydhub.peer.v1.peer_service_pb2_grpc import PeerServiceStub
 from ydhub.relayer.v1.relayer_service_pb2_grpc import RelayerServiceStub
 from ydhub.simchain.v1.simchain_service_pb2_grpc import SimchainServiceStub
 
+from hub.cli.clock import wall_clock
 from hub.core.time import SECOND
+from hub.wire.identity.certificate_file import read_certificate
 from hub.wire.identity.credentials import channel_credentials
 from hub.wire.status import from_rpc_error
 
@@ -80,7 +82,11 @@ class Connection:
 
 @asynccontextmanager
 async def connect(settings: Settings, address: str = "") -> AsyncIterator[Connection]:
-    """A connection to the hub, or to another *address*. Raises ``FieldInvalid``."""
+    """A connection to the hub, or to another *address*.
+
+    Raises ``FieldInvalid`` or ``CertificateExpired``.
+    """
+    read_certificate(settings.cert_file).check(wall_clock())
     credentials = channel_credentials(settings.cert_file, settings.key_file, settings.ca_file)
     target = address or settings.server
     async with grpc.aio.secure_channel(target, credentials, options=_OPTIONS) as channel:

@@ -68,6 +68,7 @@ FIXES: Final[dict[Reason, str]] = {
     _R.SCHEMA_VERSION_MISMATCH: "bring the database along: `ydhub-server migrate`",
     _R.TRANSACTION_REFUSED: "look at the rule that is named, and at the adapter's account and fees",
     _R.ISSUER_MISSING: "name a CA in the hub's [issuer], or have your own CA sign the certificate",
+    _R.DATABASE_UNFIT: "set what is named right, or name the right database; see promotion.md",
     # NotFound
     _R.PEER_NOT_FOUND: "see which there are: `ydhub peer list`; add it: `ydhub peer register`",
     _R.RELAYER_NOT_FOUND: "see which there are: `ydhub relayer list`",
@@ -95,6 +96,7 @@ FIXES: Final[dict[Reason, str]] = {
     _R.IDENTITY_NOT_ALLOWED: "ask an administrator, or use the certificate of the right identity",
     _R.POLICY_DENIES_ROUTE: "allow the route for packets to come: `ydhub route allow`",
     _R.CERTIFICATE_REVOKED: "ask an administrator for an invitation: `ydhub peer invite PEER`",
+    _R.CERTIFICATE_EXPIRED: "get a new one: `ydhub peer enroll` with an invitation, or your own CA",
     _R.INVITATION_INVALID: "ask an administrator for a new one: `ydhub peer invite PEER`",
     # Exhausted
     _R.CREDITS_SPENT: "upgrade the adapter: it sends more than it was given credits for",
@@ -108,6 +110,9 @@ FIXES: Final[dict[Reason, str]] = {
     _R.ANSWER_OVERDUE: "look at the log of whoever was asked; it is asked again by itself",
     _R.SHUTTING_DOWN: "try again: another process takes over",
     _R.TRANSACTION_LOST: "nothing to do: it is sent again; look at the city's node if it recurs",
+    _R.COMMIT_UNKNOWN: "ask again, with the same --request-id: what is done is not done twice",
+    _R.STANDBY_MISSING: "bring the standby back, see promotion.md; all goes on by itself",
+    _R.TIMELINE_OUTDATED: "stop that server, make it a standby by pg_rewind: promotion.md",
     # Corrupt
     _R.RECORD_CORRUPT: "stop the hub, keep the database as it is, and restore from a backup",
     # Unsupported

@@ -1,4 +1,4 @@
-"""Keys and certificates in files: made here, asked for by a request, never sent anywhere.
+"""Keys and certificates in files: made here, asked for by a request; keys are never sent anywhere.
 
 Source: RFC 2986 (PKCS #10).
 """
@@ -6,7 +6,6 @@ Source: RFC 2986 (PKCS #10).
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -15,33 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hub.core.errors import FieldInvalid
-from hub.core.time import SECOND, Timestamp
-from hub.wire.identity.shown import serial_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
     from pathlib import Path
 
 _PRIVATE: Final = 0o600
-_MAX_BYTES: Final = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateFile:
-    """What a certificate in a file says."""
-
-    serial: str
-    identity: str
-    """Its URI; empty where it has not exactly one."""
-    issuer: str
-    not_before: Timestamp
-    not_after: Timestamp
-
-    @property
-    def renews_at(self) -> Timestamp:
-        """When two thirds of its life are over."""
-        return Timestamp(self.not_before + (self.not_after - self.not_before) * 2 // 3)
 
 
 def make_key() -> ec.EllipticCurvePrivateKey:
@@ -79,34 +57,6 @@ def write_pair(
         raise FieldInvalid(field=str(error.filename), problem=problem) from error
 
 
-def read_certificate(file: Path) -> CertificateFile:
-    """What the first certificate in *file* says. Raises ``FieldInvalid``."""
-    try:
-        with file.open("rb") as stream:
-            found = x509.load_pem_x509_certificate(stream.read(_MAX_BYTES))
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-        raise FieldInvalid(field=str(file), problem=problem) from error
-    except ValueError as error:
-        raise FieldInvalid(field=str(file), problem="holds no certificate") from error
-    return CertificateFile(
-        serial=serial_of(found),
-        identity=_identity(found),
-        issuer=found.issuer.rfc4514_string(),
-        not_before=_moment(found.not_valid_before_utc),
-        not_after=_moment(found.not_valid_after_utc),
-    )
-
-
-def _identity(certificate: x509.Certificate) -> str:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ""
-    found = names.get_values_for_type(x509.UniformResourceIdentifier)
-    return found[0] if len(found) == 1 else ""
-
-
 def _fresh(file: Path, content: bytes) -> Path:
     """A new file beside *file* holds *content*, and was never readable by others."""
     fresh = file.with_name(f".{file.name}.new")
@@ -117,7 +67,3 @@ def _fresh(file: Path, content: bytes) -> Path:
         stream.flush()
         os.fsync(stream.fileno())
     return fresh
-
-
-def _moment(at: datetime) -> Timestamp:
-    return Timestamp(int(at.timestamp()) * SECOND)

@@ -1,7 +1,8 @@
 """Certificates as the hub judges them: who is shown, and whether it counts any more.
 
-A chain of trust is TLS's own business. Here it is decided whether a certificate that TLS has taken
-was revoked meanwhile: by its serial number, or with all that its identity had by then.
+A chain of trust is TLS's own business, once, when a connection begins. Here it is decided whether a
+certificate that TLS has taken counts still: its time may be over by now, or it was revoked
+meanwhile, by its serial number, or with all that its identity had by then.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from hub.core.errors import CertificateRevoked, FieldInvalid
+from hub.core.errors import CertificateExpired, CertificateRevoked, FieldInvalid
+from hub.core.time import whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +34,18 @@ class ShownCertificate:
     identity: str
     """Its SPIFFE URI."""
     not_before: Timestamp
+    not_after: Timestamp
+    """The last second in which it counts."""
+
+    def check(self, now: Timestamp) -> None:
+        """Its time is not over at *now*. Raises ``CertificateExpired``.
+
+        Source: RFC 5280, 4.1.2.5 (valid through notAfter, inclusive).
+        """
+        if whole_seconds(now) > whole_seconds(self.not_after):
+            raise CertificateExpired(
+                serial=self.serial, identity=self.identity, expired_at=self.not_after
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,7 @@ class HubServer:
         names = [service.full_name for service in SERVICES]
         self.health = Health(hub, names)
         self._hub = hub
-        self._revocations = Revocations(hub.registry)
+        self._revocations = Revocations(hub.registry, hub.clock)
         self._server = grpc.aio.server(
             interceptors=all_of(hub, self._revocations),
             options=CHANNEL_OPTIONS,
@@ -105,7 +105,7 @@ class HubServer:
         loop = asyncio.get_running_loop()
         self._background = [
             loop.create_task(self.health.watch_registry()),
-            loop.create_task(self._revocations.run(self._hub.clock)),
+            loop.create_task(self._revocations.run()),
         ]
         _log.info("server_started", listen=listen, port=port)
         return port

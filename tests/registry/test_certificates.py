@@ -31,7 +31,12 @@ def issued(serial: str, identity: str = IDENTITY) -> IssuedCertificate:
 
 
 def shown(serial: str, not_before: int = 0) -> ShownCertificate:
-    return ShownCertificate(serial=serial, identity=IDENTITY, not_before=Timestamp(not_before))
+    return ShownCertificate(
+        serial=serial,
+        identity=IDENTITY,
+        not_before=Timestamp(not_before),
+        not_after=Timestamp(2**62),
+    )
 
 
 async def test_a_token_enrols_its_peer_once(registry: Registry) -> None:

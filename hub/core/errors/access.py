@@ -273,6 +273,18 @@ class CertificateRevoked(NotAllowed):
 
 
 @dataclass(kw_only=True, eq=False)
+class CertificateExpired(NotAllowed):
+    """A certificate counts no more: its time is over."""
+
+    reason: ClassVar[Reason] = Reason.CERTIFICATE_EXPIRED
+    template: ClassVar[str] = "certificate {serial} of {identity} expired at {expired_at} ns"
+
+    serial: str
+    identity: str
+    expired_at: int
+
+
+@dataclass(kw_only=True, eq=False)
 class InvitationInvalid(NotAllowed):
     """A one-time token is unknown, spent or expired; which of them is not told."""
 
@@ -337,12 +349,44 @@ class AdapterOffline(Unavailable):
 
 @dataclass(kw_only=True, eq=False)
 class RegistryUnreachable(Unavailable):
-    """The registry's database does not answer."""
+    """The registry's database does not answer; what was asked last was not done."""
 
     reason: ClassVar[Reason] = Reason.REGISTRY_UNREACHABLE
     template: ClassVar[str] = "the registry does not answer: {problem}"
 
     problem: str
+
+
+@dataclass(kw_only=True, eq=False)
+class CommitUnknown(Unavailable):
+    """The registry's answer was lost: what was asked may have been done."""
+
+    reason: ClassVar[Reason] = Reason.COMMIT_UNKNOWN
+    template: ClassVar[str] = "the registry's answer was lost, it may have done it: {problem}"
+
+    problem: str
+
+
+@dataclass(kw_only=True, eq=False)
+class StandbyMissing(Unavailable):
+    """No standby has what is committed, and the operator demands one: nothing is accepted."""
+
+    reason: ClassVar[Reason] = Reason.STANDBY_MISSING
+    template: ClassVar[str] = "no synchronous standby, and one is required: {problem}"
+
+    problem: str
+
+
+@dataclass(kw_only=True, eq=False)
+class TimelineOutdated(Unavailable):
+    """A database server is not the newest primary: what it has was superseded by a promotion."""
+
+    reason: ClassVar[Reason] = Reason.TIMELINE_OUTDATED
+    template: ClassVar[str] = "{server} has {got}, and {expected} was seen"
+
+    server: str
+    got: str
+    expected: str
 
 
 @dataclass(kw_only=True, eq=False)

@@ -186,6 +186,17 @@ class SchemaVersionMismatch(StateForbids):
 
 
 @dataclass(kw_only=True, eq=False)
+class DatabaseUnfit(StateForbids):
+    """The database cannot be the registry's: it could lose commits, or is none that we may use."""
+
+    reason: ClassVar[Reason] = Reason.DATABASE_UNFIT
+    template: ClassVar[str] = "the database has {got}, this program needs {expected}"
+
+    got: str
+    expected: str
+
+
+@dataclass(kw_only=True, eq=False)
 class IssuerMissing(StateForbids):
     """The hub has no CA of its own to sign certificates with."""
 

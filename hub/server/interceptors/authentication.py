@@ -1,6 +1,6 @@
 """Who calls is read from the certificate, and never from a request.
 
-A certificate that is revoked while its call is under way ends the call.
+A certificate that is revoked or expires while its call is under way ends the call.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from hub.core.errors import CertificateRevoked
+from hub.core.errors import CertificateExpired, CertificateRevoked
 from hub.server.call import IDENTITY
 from hub.server.interceptors.around import Around
 from hub.wire.identity.shown import shown_certificate
@@ -34,24 +34,27 @@ class _Call:
 
     shown: ShownCertificate
     task: asyncio.Task[Any] | None
-    ended_by: CertificateRevoked | None = None
+    ended_by: CertificateRevoked | CertificateExpired | None = None
 
 
 class Authentication(Around):
-    """Lets in whoever shows an identity of the trust domain, as long as it is not revoked."""
+    """Lets in whoever shows an identity of the trust domain, as long as its certificate counts."""
 
     def __init__(self, trust_domain: str, revocations: Revocations) -> None:
         """Believes *trust_domain* alone."""
         self._trust_domain = trust_domain
         self._revocations = revocations
         self._calls: set[_Call] = set()
-        revocations.on_change(self._end_revoked)
+        revocations.on_change(self._look)
 
     @asynccontextmanager
     async def around(
         self, method: str, request: Message | None, context: Context[Any, Any]
     ) -> AsyncIterator[None]:
-        """As said above. Raises ``CredentialsMissing`` or ``CertificateRevoked``."""
+        """As said above.
+
+        Raises ``CredentialsMissing``, ``CertificateRevoked`` or ``CertificateExpired``.
+        """
         del method, request
         identity = caller(context, self._trust_domain)
         shown = shown_certificate(context, identity)
@@ -71,11 +74,11 @@ class Authentication(Around):
         finally:
             self._calls.discard(call)
 
-    def _end_revoked(self) -> None:
+    def _look(self) -> None:
         for call in list(self._calls):
             try:
                 self._revocations.check(call.shown)
-            except CertificateRevoked as error:
+            except (CertificateRevoked, CertificateExpired) as error:
                 call.ended_by = error
                 if call.task is not None:
                     call.task.cancel()

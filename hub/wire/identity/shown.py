@@ -26,8 +26,8 @@ def shown_certificate(context: Connection, identity: SpiffeId) -> ShownCertifica
     found = list(context.auth_context().get("x509_pem_cert", ()))
     if len(found) != 1:
         raise CredentialsMissing(trust_domain=identity.trust_domain)
-    serial, not_before = _read(found[0], identity.trust_domain)
-    return ShownCertificate(serial=serial, identity=str(identity), not_before=not_before)
+    serial, begin, end = _read(found[0], identity.trust_domain)
+    return ShownCertificate(serial=serial, identity=str(identity), not_before=begin, not_after=end)
 
 
 def serial_of(certificate: x509.Certificate) -> str:
@@ -36,10 +36,11 @@ def serial_of(certificate: x509.Certificate) -> str:
 
 
 @lru_cache(KEPT)
-def _read(pem: bytes, trust_domain: str) -> tuple[str, Timestamp]:
+def _read(pem: bytes, trust_domain: str) -> tuple[str, Timestamp, Timestamp]:
     try:
         certificate = x509.load_pem_x509_certificate(pem)
     except ValueError as error:
         raise CredentialsMissing(trust_domain=trust_domain) from error
     begin = int(certificate.not_valid_before_utc.timestamp())
-    return serial_of(certificate), Timestamp(begin * SECOND)
+    end = int(certificate.not_valid_after_utc.timestamp())
+    return serial_of(certificate), Timestamp(begin * SECOND), Timestamp(end * SECOND)

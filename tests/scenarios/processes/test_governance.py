@@ -17,10 +17,15 @@ from ydhub.simchain.v1 import simchain_service_pb2
 
 from hub.cli.connection import connect
 from hub.cli.dev.addresses import read
-from hub.cli.keys import make_key, read_certificate, request_for, write_pair
-from hub.core.errors import Reason
+from hub.cli.dev.ca import issue, open_authority
+from hub.cli.keys import make_key, request_for, write_pair
+from hub.core.errors import CertificateExpired, Reason
+from hub.core.time import SECOND, Timestamp
+from hub.wire.identity.certificate_file import read_certificate
 from hub.wire.identity.credentials import server_trust
+from hub.wire.identity.spiffe import SpiffeId
 from hub.wire.status import RemoteError
+from tests.harness.certificates import real_now
 from tests.harness.network import HANGZHOU, SHANGHAI, SUZHOU
 from tests.harness.traffic import a_packet_passes
 
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
 
     from hub.cli.connection import Connection
     from tests.harness.network import LiveNetwork
+
+LASTS_S = 15
 
 
 @asynccontextmanager
@@ -82,6 +89,38 @@ async def test_a_revoked_certificates_stream_ends_and_a_renewed_one_attaches_wit
     # The chain's own listener shows the renewed certificate too, without a restart.
     await live.ledger(SUZHOU, totals_only=True)
     assert read_certificate(cert).serial == issued.serial
+    await live.judged()
+
+
+async def test_a_session_ends_with_its_certificates_time_and_a_new_one_attaches(
+    live: LiveNetwork,
+) -> None:
+    lane, layout = live.lane(HANGZHOU, SUZHOU), live.network.layout
+    cert, key, _ = layout.certificate(f"peer-{SUZHOU}")
+    kept = cert.read_bytes(), key.read_bytes()
+    identity = SpiffeId.parse(read_certificate(cert).identity)
+    authority, now = open_authority(layout.ca, now=real_now()), real_now()
+    issue(authority, identity, cert.parent, cert.stem, serves=True, now=now)
+    life = read_certificate(cert).not_after - now
+    # Issued so long ago that it counts for seconds alone.
+    begin = Timestamp(now - life + LASTS_S * SECOND)
+    issue(authority, identity, cert.parent, cert.stem, serves=True, now=begin)
+    await live.kill(SUZHOU)
+    live.network.launch(SUZHOU)
+    await live.attached(SUZHOU)
+    await told(live, SUZHOU, Reason.CERTIFICATE_EXPIRED)
+    await live.detached(SUZHOU)
+    first = (await live.send(lane, 5)).first_sequence
+    # Others are undisturbed.
+    await a_packet_passes(live, HANGZHOU, SHANGHAI)
+    with pytest.raises(CertificateExpired):
+        async with as_peer(live, cert, key):
+            pass
+
+    key.write_bytes(kept[1])
+    cert.write_bytes(kept[0])
+    await live.attached(SUZHOU)
+    await live.reached(lane, first, "COMPLETED")
     await live.judged()
 
 

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from hub.core.errors import CertificateRevoked, IdentityNotAllowed, Reason
-from hub.exchange.revocations import Revocations
+from hub.core.errors import CertificateExpired, CertificateRevoked, IdentityNotAllowed, Reason
+from hub.exchange.revocations import POLL_EVERY, Revocations
 from hub.registry.memory import MemoryRegistry
+from hub.wire.identity.certificate_file import read_certificate
 from hub.wire.identity.shown import serial_of
 from relayer.callers import Callers
 from relayer.session import Session
-from tests.harness.certificates import TRUST_DOMAIN, Certificates
-from tests.harness.clock import ManualClock
+from tests.harness.certificates import TRUST_DOMAIN, Certificates, real_now
+from tests.harness.clock import ManualClock, settle
 from tests.harness.dialler import Dialled, dialled
 from tests.harness.exchange import ADMIN, HANGZHOU
 
@@ -57,8 +59,8 @@ async def gate(board: Station, tmp_path: Path) -> AsyncIterator[Dialled]:
 async def test_a_revoked_caller_is_not_admitted_and_its_session_ends(
     certificates: Certificates,
 ) -> None:
-    registry = MemoryRegistry()
-    revocations = Revocations(registry)
+    registry, clock = MemoryRegistry(), ManualClock(real_now())
+    revocations = Revocations(registry, clock)
     callers, call = Callers(revocations, TRUST_DOMAIN), Call(certificates, "/peers/hangzhou")
     assert callers.admit(call) == HANGZHOU
     hello = pb.AdapterFrame(frame_id=1, hello=pb.Hello())
@@ -79,8 +81,28 @@ async def test_a_revoked_caller_is_not_admitted_and_its_session_ends(
     assert late.end_cause.reason is Reason.CERTIFICATE_REVOKED
 
 
+async def test_a_session_ends_when_its_certificates_time_is_over(
+    certificates: Certificates,
+) -> None:
+    last = read_certificate(certificates.files("/peers/hangzhou")[0]).not_after
+    clock = ManualClock(last)
+    revocations = Revocations(MemoryRegistry(), clock)
+    callers, call = Callers(revocations, TRUST_DOMAIN), Call(certificates, "/peers/hangzhou")
+    session = Session(HANGZHOU, pb.AdapterFrame(frame_id=1, hello=pb.Hello()), clock)
+    callers.attend(session, call)
+    running = asyncio.ensure_future(revocations.run())
+    await settle()
+    assert not session.ended.is_set()
+    await clock.advance(POLL_EVERY)
+    assert session.end_cause.reason is Reason.CERTIFICATE_EXPIRED
+    with pytest.raises(CertificateExpired):
+        callers.admit(call)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 def test_who_is_no_peer_is_not_admitted(certificates: Certificates) -> None:
-    callers = Callers(Revocations(MemoryRegistry()), TRUST_DOMAIN)
+    callers = Callers(Revocations(MemoryRegistry(), ManualClock()), TRUST_DOMAIN)
     with pytest.raises(IdentityNotAllowed):
         callers.admit(Call(certificates, "/admins/li"))
 

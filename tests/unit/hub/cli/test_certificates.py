@@ -6,8 +6,8 @@ import pytest
 
 from hub.cli import certificates as module
 from hub.cli.certificates import NOT_YET
-from hub.cli.keys import read_certificate
 from hub.core.time import SECOND, Timestamp
+from hub.wire.identity.certificate_file import read_certificate
 from tests.harness.command_line import Desk, run_command
 from tests.harness.hub_server import ADMIN, Served, serve
 

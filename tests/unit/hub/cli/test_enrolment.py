@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hub.cli.enrolment import read_token
-from hub.cli.keys import read_certificate
 from hub.core.errors import FieldInvalid
+from hub.wire.identity.certificate_file import read_certificate
 from tests.harness.hub_server import Served, serve
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from hub.cli.keys import make_key, read_certificate, request_for, write_pair
+from hub.cli.keys import make_key, request_for, write_pair
 from hub.core.errors import FieldInvalid
-from hub.core.time import SECOND, Timestamp
+from hub.wire.identity.certificate_file import read_certificate
 from tests.harness.certificates import Certificates, real_now
-from tests.harness.issuer import DAYS, issuer_of
+from tests.harness.issuer import issuer_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,24 +69,3 @@ def test_a_place_that_cannot_be_written_is_named(issuer: IssuingAuthority, tmp_p
     issued = issuer.issue(request_for(key), IDENTITY, real_now())
     with pytest.raises(FieldInvalid):
         write_pair(tmp_path / "none" / "own.crt", tmp_path / "none" / "own.key", key, issued.chain)
-
-
-def test_a_certificate_renews_when_two_thirds_of_its_life_are_over(
-    issuer: IssuingAuthority, tmp_path: Path
-) -> None:
-    key, now = make_key(), real_now()
-    issued = issuer.issue(request_for(key), IDENTITY, now)
-    write_pair(tmp_path / "own.crt", tmp_path / "own.key", key, issued.chain)
-    found = read_certificate(tmp_path / "own.crt")
-    third = DAYS * 86400 * SECOND // 3
-    assert abs(found.not_after - found.renews_at - third) < 200 * SECOND
-    assert found.renews_at > Timestamp(now)
-
-
-def test_what_is_no_certificate_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "x"
-    file.write_text("nothing")
-    for wrong in (file, tmp_path / "none"):
-        with pytest.raises(FieldInvalid) as caught:
-            read_certificate(wrong)
-        assert caught.value.field == str(wrong)

@@ -3,11 +3,16 @@ from __future__ import annotations
 import pytest
 
 from hub.core.certificate import Revoked, ShownCertificate, parse_serial
-from hub.core.errors import CertificateRevoked, FieldInvalid
-from hub.core.time import Timestamp
+from hub.core.errors import CertificateExpired, CertificateRevoked, FieldInvalid
+from hub.core.time import SECOND, Timestamp
 
 IDENTITY = "spiffe://ydhub.local/peers/suzhou"
-SHOWN = ShownCertificate(serial="1f", identity=IDENTITY, not_before=Timestamp(100))
+SHOWN = ShownCertificate(
+    serial="1f",
+    identity=IDENTITY,
+    not_before=Timestamp(100),
+    not_after=Timestamp(5 * SECOND),
+)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +49,10 @@ def test_a_serial_is_read_as_tools_print_it() -> None:
     for text in ("", "0", "0x1f", "1g", "1" * 41):
         with pytest.raises(FieldInvalid):
             parse_serial(text)
+
+
+def test_a_certificate_counts_through_its_last_second() -> None:
+    SHOWN.check(Timestamp(6 * SECOND - 1))
+    with pytest.raises(CertificateExpired) as caught:
+        SHOWN.check(Timestamp(6 * SECOND))
+    assert (caught.value.serial, caught.value.expired_at) == ("1f", 5 * SECOND)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hub.core.certificate import ShownCertificate
-from hub.core.errors import CertificateRevoked, RegistryUnreachable
-from hub.core.time import Timestamp
+from hub.core.errors import CertificateExpired, CertificateRevoked, RegistryUnreachable
+from hub.core.time import SECOND, Timestamp
 from hub.exchange.revocations import POLL_EVERY, Revocations
 from hub.registry.memory import MemoryRegistry
 from tests.harness.clock import ManualClock, settle
@@ -18,16 +19,20 @@ if TYPE_CHECKING:
 
     from hub.core.certificate import Revoked
 
+NEVER = Timestamp(2**62)
 SHOWN = ShownCertificate(
-    serial="1f", identity="spiffe://ydhub.local/peers/suzhou", not_before=Timestamp(0)
+    serial="1f",
+    identity="spiffe://ydhub.local/peers/suzhou",
+    not_before=Timestamp(0),
+    not_after=NEVER,
 )
 
 
 @pytest.fixture
 async def following() -> AsyncIterator[tuple[MemoryRegistry, ManualClock, Revocations]]:
     registry, clock = MemoryRegistry(), ManualClock()
-    revocations = Revocations(registry)
-    running = asyncio.ensure_future(revocations.run(clock))
+    revocations = Revocations(registry, clock)
+    running = asyncio.ensure_future(revocations.run())
     await settle()
     yield registry, clock, revocations
     running.cancel()
@@ -85,6 +90,23 @@ async def test_while_the_registry_is_away_what_was_read_last_counts(
     monkeypatch.setattr(registry.certificates, "revoked", genuine)
     await clock.advance(POLL_EVERY)
     with pytest.raises(CertificateRevoked):
-        revocations.check(
-            ShownCertificate(serial="2f", identity=SHOWN.identity, not_before=Timestamp(0))
-        )
+        revocations.check(replace(SHOWN, serial="2f"))
+
+
+async def test_as_time_passes_listeners_look_again_and_what_is_over_counts_no_more(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, clock, revocations = following
+    shown = replace(SHOWN, not_after=Timestamp(clock.now() + SECOND))
+    told: list[str] = []
+    revocations.on_change(lambda: told.append("look"))
+    revocations.check(shown)
+
+    async def away() -> Revoked:
+        raise RegistryUnreachable(problem="away")
+
+    monkeypatch.setattr(registry.certificates, "revoked", away)
+    await clock.advance(POLL_EVERY)
+    assert told == ["look"]
+    with pytest.raises(CertificateExpired):
+        revocations.check(shown)

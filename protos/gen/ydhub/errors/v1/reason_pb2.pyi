@@ -126,6 +126,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A client is neither frozen nor expired, so nothing is to be recovered."""
     REASON_ISSUER_MISSING: _Reason.ValueType  # 97
     """The hub has no CA of its own to sign certificates with."""
+    REASON_DATABASE_UNFIT: _Reason.ValueType  # 98
+    """The database cannot be the registry's: it could lose commits, or is none that we may use."""
     REASON_PEER_NOT_FOUND: _Reason.ValueType  # 120
     """No peer has this name."""
     REASON_CLIENT_NOT_FOUND: _Reason.ValueType  # 121
@@ -174,6 +176,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A certificate counts no more, although it has not expired."""
     REASON_INVITATION_INVALID: _Reason.ValueType  # 174
     """A one-time token is unknown, spent or expired; which of them is not told."""
+    REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 175
+    """A certificate counts no more: its time is over."""
     REASON_CREDITS_SPENT: _Reason.ValueType  # 180
     """A session sent more items than its credits."""
     REASON_BACKLOG_FULL: _Reason.ValueType  # 181
@@ -185,7 +189,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_ADAPTER_OFFLINE: _Reason.ValueType  # 190
     """No adapter of this peer is attached."""
     REASON_REGISTRY_UNREACHABLE: _Reason.ValueType  # 191
-    """The registry's database does not answer."""
+    """The registry's database does not answer; what was asked last was not done."""
     REASON_CHAIN_UNREACHABLE: _Reason.ValueType  # 192
     """A city's chain does not answer its adapter."""
     REASON_ANSWER_OVERDUE: _Reason.ValueType  # 193
@@ -194,6 +198,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The process drains; redial."""
     REASON_TRANSACTION_LOST: _Reason.ValueType  # 195
     """A transaction left the chain's mempool without having been in a block."""
+    REASON_COMMIT_UNKNOWN: _Reason.ValueType  # 196
+    """The registry's answer was lost: what was asked may have been done."""
+    REASON_STANDBY_MISSING: _Reason.ValueType  # 197
+    """No standby has what is committed, and the operator demands one: nothing is accepted."""
+    REASON_TIMELINE_OUTDATED: _Reason.ValueType  # 198
+    """A database server is not the newest primary: what it has was superseded by a promotion."""
     REASON_RECORD_CORRUPT: _Reason.ValueType  # 200
     """A stored record contradicts its own commitment."""
     REASON_CLIENT_TYPE_UNKNOWN: _Reason.ValueType  # 210
@@ -315,6 +325,8 @@ REASON_CLIENT_ACTIVE: Reason.ValueType  # 96
 """A client is neither frozen nor expired, so nothing is to be recovered."""
 REASON_ISSUER_MISSING: Reason.ValueType  # 97
 """The hub has no CA of its own to sign certificates with."""
+REASON_DATABASE_UNFIT: Reason.ValueType  # 98
+"""The database cannot be the registry's: it could lose commits, or is none that we may use."""
 REASON_PEER_NOT_FOUND: Reason.ValueType  # 120
 """No peer has this name."""
 REASON_CLIENT_NOT_FOUND: Reason.ValueType  # 121
@@ -363,6 +375,8 @@ REASON_CERTIFICATE_REVOKED: Reason.ValueType  # 173
 """A certificate counts no more, although it has not expired."""
 REASON_INVITATION_INVALID: Reason.ValueType  # 174
 """A one-time token is unknown, spent or expired; which of them is not told."""
+REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 175
+"""A certificate counts no more: its time is over."""
 REASON_CREDITS_SPENT: Reason.ValueType  # 180
 """A session sent more items than its credits."""
 REASON_BACKLOG_FULL: Reason.ValueType  # 181
@@ -374,7 +388,7 @@ REASON_GAS_EXHAUSTED: Reason.ValueType  # 183
 REASON_ADAPTER_OFFLINE: Reason.ValueType  # 190
 """No adapter of this peer is attached."""
 REASON_REGISTRY_UNREACHABLE: Reason.ValueType  # 191
-"""The registry's database does not answer."""
+"""The registry's database does not answer; what was asked last was not done."""
 REASON_CHAIN_UNREACHABLE: Reason.ValueType  # 192
 """A city's chain does not answer its adapter."""
 REASON_ANSWER_OVERDUE: Reason.ValueType  # 193
@@ -383,6 +397,12 @@ REASON_SHUTTING_DOWN: Reason.ValueType  # 194
 """The process drains; redial."""
 REASON_TRANSACTION_LOST: Reason.ValueType  # 195
 """A transaction left the chain's mempool without having been in a block."""
+REASON_COMMIT_UNKNOWN: Reason.ValueType  # 196
+"""The registry's answer was lost: what was asked may have been done."""
+REASON_STANDBY_MISSING: Reason.ValueType  # 197
+"""No standby has what is committed, and the operator demands one: nothing is accepted."""
+REASON_TIMELINE_OUTDATED: Reason.ValueType  # 198
+"""A database server is not the newest primary: what it has was superseded by a promotion."""
 REASON_RECORD_CORRUPT: Reason.ValueType  # 200
 """A stored record contradicts its own commitment."""
 REASON_CLIENT_TYPE_UNKNOWN: Reason.ValueType  # 210

@@ -33,6 +33,7 @@ def test_a_certificate_is_known_by_its_serial_and_its_beginning(tmp_path: Path) 
     assert shown.serial == serial_of(certificate) == f"{certificate.serial_number:x}"
     assert shown.identity == str(IDENTITY)
     assert shown.not_before == int(certificate.not_valid_before_utc.timestamp()) * SECOND
+    assert shown.not_after == int(certificate.not_valid_after_utc.timestamp()) * SECOND
 
 
 @pytest.mark.parametrize(
