@@ -15,12 +15,12 @@ import grpc
 import structlog
 from ydhub.relay.v1 import relay_service_pb2_grpc as service
 
-from hub.core.errors import FieldInvalid, HubError
+from hub.core.errors import FieldInvalid, HubError, RegistryUnreachable
 from hub.core.ids import parse_peer_id
 from hub.core.time import SECOND, Duration, Timestamp
 from hub.exchange import vitals
 from hub.ports.registry import Topic
-from hub.registry.registry import PostgresRegistry
+from hub.registry.registry import awaited
 from hub.wire import tracing
 from hub.wire.identity.credentials import server_credentials
 from relayer.fair_pool import FairPool
@@ -178,9 +178,16 @@ class RelayerApp:
                 pass  # the gateway's revocations follow these
             case Topic.RELAYERS | Topic.FORWARDED | Topic.ANSWERED:
                 self._others_changed(change)
+            case Topic.PROMOTED:
+                self._forget()
             case Topic.PEERS:
                 # A freeze also tells of each lane that it stops.
                 await self._peer_changed(parse_peer_id(change.key))
+
+    def _forget(self) -> None:
+        """Another server is the database's primary: everything is read anew, by new sessions."""
+        self.gateway.end_sessions(RegistryUnreachable(problem="another server was promoted"))
+        self.board.forget()
 
     def _others_changed(self, change: Change) -> None:
         """Another process asks something, answers something, or comes, drains or goes."""
@@ -236,7 +243,11 @@ async def run(config: RelayerConfig) -> None:
     url = config.database_url or os.environ.get("YDHUB_DATABASE_URL", "")
     if not url:
         raise FieldInvalid(field="database_url", problem="is empty, and so is YDHUB_DATABASE_URL")
-    registry = await PostgresRegistry.connect(url, name=f"relayer {config.name}")
+    registry = await awaited(
+        url,
+        name=f"relayer {config.name}",
+        demands_standby=config.require_synchronous_standby,
+    )
     app = RelayerApp(config, registry)
     database = registry.database
     app.telemetry.exposition.connections(

@@ -30,10 +30,15 @@ class RelayerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     listen: str
     """Where adapters dial, host:port."""
     database_url: str
-    """The registry; ``YDHUB_DATABASE_URL`` counts where this is empty."""
+    """The registry; ``YDHUB_DATABASE_URL`` counts where this is empty.
+
+    It may name the standbys too, ``postgresql://hub@db1:5432,db2:5432/ydhub``: the primary is used.
+    """
     trust_domain: str
     """Of the SPIFFE identities that it believes."""
     tls: Tls
+    require_synchronous_standby: bool = False
+    """Whether nothing is accepted while no synchronous standby of the database has all of it."""
     advertise: str = ""
     """Where adapters reach it, host:port, as they write it; where it listens if empty."""
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0

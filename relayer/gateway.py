@@ -174,6 +174,11 @@ class RelayGateway(service.RelayServiceServicer):
         finally:
             del self._leaving[session]
 
+    def end_sessions(self, cause: HubError) -> None:
+        """Every session ends because of *cause*; its adapter may dial again."""
+        for session in list(self._newest.values()):
+            session.end(cause)
+
     async def stop(self) -> None:
         """Every session has ended and every lease is given back."""
         self._stopping = self._draining = True

@@ -150,6 +150,11 @@ class Switchboard:
         self.forwarder = Forwarder(registry, clock, name)
         self._keepers: dict[PeerId, HeaderKeeper] = {}
 
+    def forget(self) -> None:
+        """Nothing is known any more of what the registry holds; sessions of now have their own."""
+        self.desks.clear()
+        self._keepers.clear()
+
     def session(self, peer: PeerId) -> Session:
         """The living session of *peer*. Raises ``AdapterOffline``."""
         session = self.sessions.get(peer)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hub.core.errors import (
     ClientFrozen,
+    CommitUnknown,
     GateChanged,
     HubError,
     IllegalMove,
@@ -79,7 +80,8 @@ async def record(
             return judgement, view
         try:
             await registry.outcomes.record(fence, [settlement])
-        except GateChanged:
+        except (GateChanged, CommitUnknown):
+            # As for packets: what an unknown commit has done shows as done already.
             view = await registry.lanes.view(view.lane.lane_id)
             continue
         return judgement, view

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from hub.core.errors import (
     BelowFirstSequence,
     ClientFrozen,
+    CommitUnknown,
     Conflict,
     GateChanged,
     LaneNotOpen,
@@ -107,7 +108,8 @@ async def accept(
             return judged.judgement, view
         try:
             await registry.packets.accept(fence, [judged.acceptance])
-        except GateChanged:
+        except (GateChanged, CommitUnknown):
+            # What is read now stays, so what an unknown commit has done shows as done already.
             view = await registry.lanes.view(view.lane.lane_id)
             continue
         return judged.judgement, view

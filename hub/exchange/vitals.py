@@ -38,9 +38,10 @@ async def measure(registry: Registry, clock: Clock) -> Vitals:
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             theirs = await registry.audit.clock()
+            latency, heard = clock.monotonic() - asked, clock.now()
+            await registry.audit.ready()
     except (HubError, TimeoutError, OSError):
         return Vitals(loop_lag=Duration(lag), database_latency=None, clock_skew=0)
-    latency = clock.monotonic() - asked
     # The answer is of a moment half a round trip ago.
-    skew = theirs - clock.now() + latency // 2
+    skew = theirs - heard + latency // 2
     return Vitals(loop_lag=Duration(lag), database_latency=Duration(latency), clock_skew=skew)

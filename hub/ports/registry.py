@@ -43,6 +43,9 @@ class Topic(StrEnum):
     """A forwarded request has its answer; key is its number."""
     CERTIFICATES = "certificates"
     """A certificate was issued or revoked; the key is empty."""
+    PROMOTED = "promoted"
+    """Another server is the database's primary: what was read before may never have been there, if
+    nobody answered for it; the key is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,13 @@ class Audit(Protocol):
 
     async def clock(self) -> Timestamp:
         """The database's clock (ns); shows that it answers. Raises ``RegistryUnreachable``."""
+        ...
+
+    async def ready(self) -> None:
+        """The registry takes changes: its database answers, with a standby where one is demanded.
+
+        Raises ``RegistryUnreachable``, ``StandbyMissing``, ``TimelineOutdated``.
+        """
         ...
 
     async def partition_days(self) -> int:

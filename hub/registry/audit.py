@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hub.ports.registry import InvariantViolation
 from hub.registry import schema
-from hub.registry.engine import discard, driver_of
+from hub.registry.engine import answering, discard, driver_of
 from hub.registry.invariants import INVARIANTS, counting
 from hub.registry.moments import timestamp
 from hub.registry.partitions import partition_days
@@ -45,13 +45,22 @@ class PostgresAudit:
 
     async def schema_revision(self) -> str:
         """As the port says."""
-        async with self._database.transaction() as connection:
-            return await schema.revision(connection)
+        with answering():
+            connection = await self._database.connect()
+            try:
+                return await schema.revision(connection)
+            finally:
+                await connection.close()
 
     async def clock(self) -> Timestamp:
         """As the port says."""
-        async with self._database.line() as line:
+        async with self._database.look() as line:
             return timestamp(await line.fetchval("SELECT clock_timestamp()"))
+
+    async def ready(self) -> None:
+        """As the port says."""
+        async with self._database.line() as line:
+            await line.fetchval("SELECT 1")
 
     async def partition_days(self) -> int:
         """As the port says."""

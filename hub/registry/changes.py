@@ -14,9 +14,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from hub.core.errors import RegistryUnreachable
 from hub.ports.registry import Change, Topic
-from hub.registry.engine import answering, discard, driver_of
+from hub.registry.engine import AWAY, answering, discard, driver_of
 from hub.registry.memory.changes import MemoryChanges
 
 if TYPE_CHECKING:
@@ -69,6 +68,10 @@ class PostgresChanges:
         self._here.announce(change)
         self._waiting[f"{change.topic} {change.key}"] = None
         self._filled.set()
+
+    def announce_here(self, change: Change) -> None:
+        """*change* is told to this process's listeners alone."""
+        self._here.announce(change)
 
     def listen(self) -> AsyncIterator[Change]:
         """As the port says."""
@@ -138,6 +141,6 @@ class PostgresChanges:
 async def _for_ever(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """*task* runs, and runs again a little later whenever its connection breaks."""
     while True:
-        with suppress(RegistryUnreachable), answering():
+        with suppress(*AWAY), answering():
             await task()
         await asyncio.sleep(_RETRY_SECONDS)

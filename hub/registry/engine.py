@@ -4,12 +4,16 @@ Two ways in. ``transaction`` is for the control plane: SQLAlchemy over a pool. `
 packet path: a driver connection that stays open, so that a call costs one round trip and nothing
 else; every statement on it is its own transaction unless one is opened.
 
-What the database could not do in time is ``RegistryUnreachable``, told by exception class and
-SQLSTATE, never by text. After it a change may have happened or not: whoever asked reads again. So
-it is too where the server warned: a commit whose wait for the standby was cut succeeds with no more
-than a warning.
+What the database did not do is ``RegistryUnreachable``; where its answer was lost it is
+``CommitUnknown``: a change may have happened or not. Both are told by exception class, severity and
+SQLSTATE, never by text. A commit whose wait for the standby was cut succeeds with no more than a
+warning: so a warning is a lost answer too.
 
-Source: reliability.md sections 4 and 9.
+After a lost answer nothing is read, and nothing written, before a mark of ours is committed, which
+waits for the standby as every commit does: whatever may have happened before it is either durable
+then, or not there. So who reads again goes on from what will be there after a promotion too.
+
+Source: reliability.md sections 0 (4, 5), 4 and 9.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import asynccontextmanager, contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -25,7 +30,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from hub.core.errors import HubError, RegistryUnreachable
+from hub.core.errors import (
+    CommitUnknown,
+    HubError,
+    RegistryUnreachable,
+    StandbyMissing,
+    TimelineOutdated,
+)
+from hub.registry.primary import (
+    CONNECT_TIMEOUT,
+    Servers,
+    hosts_apart,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -33,9 +49,8 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-CONNECT_TIMEOUT: Final = 5
-ANSWER_TIMEOUT: Final = 20
-"""Seconds. A commit that waits for a standby is under no limit of the server's."""
+AWAY: Final = (RegistryUnreachable, CommitUnknown, StandbyMissing, TimelineOutdated)
+"""What is raised where the registry does not do what it was asked, for the moment."""
 POOL_SIZE: Final = 4
 LINES: Final = 4
 _MAX_NAME: Final = 40
@@ -46,6 +61,8 @@ SETTINGS: Final = {
     "statement_timeout": "15s",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "2s",
+    # What nobody waits for any more ends by itself; a commit that waits for its standby does not.
+    "client_connection_check_interval": "2s",
     # Statements are many and short; compiling one costs more than running it.
     "jit": "off",
 }
@@ -68,40 +85,61 @@ _AWAY: Final = (
 
 
 _WARNED: Final = "warned"
+_MARK: Final = "SELECT pg_logical_emit_message(true, 'ydhub', '')"
+"""A record of its own in the log, so that its commit waits for the standby."""
 
 
 def database_url(text: str) -> URL:
-    """*text* as the address of a Postgres database, over the one driver."""
-    return make_url(text).set(drivername="postgresql+asyncpg")
+    """*text* as the address of a Postgres database, over the one driver.
+
+    It may name several servers, ``postgresql://hub@db1:5432,db2:5432/ydhub``.
+    """
+    return make_url(hosts_apart(text)).set(drivername="postgresql+asyncpg")
 
 
-def open_engine(text: str, *, session: str, pool_size: int = POOL_SIZE) -> AsyncEngine:
+def servers_of(text: str, session: str) -> Servers:
+    """The servers of the address *text*; *session* names our connections there."""
+    return Servers(database_url(text), {**SETTINGS, "application_name": session})
+
+
+def open_engine(
+    text: str, *, session: str, pool_size: int = POOL_SIZE, servers: Servers | None = None
+) -> AsyncEngine:
     """An engine for the database at *text*; *session* names its connections at the server."""
+    servers = servers or servers_of(text, session)
     engine = create_async_engine(
         database_url(text),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT,
         pool_pre_ping=True,
-        connect_args={
-            "timeout": CONNECT_TIMEOUT,
-            "command_timeout": ANSWER_TIMEOUT,
-            "server_settings": {**SETTINGS, "application_name": session},
-        },
+        async_creator=servers.connect,
     )
     event.listen(engine.sync_engine, "connect", _listen_for_warnings)
     return engine
 
 
+class Asked:
+    """How far a question has come."""
+
+    is_sent = False
+    """Whether it may be with the server."""
+
+
 @contextmanager
-def answering() -> Iterator[None]:
-    """What is inside asks the database. Raises ``RegistryUnreachable`` if it does not answer."""
+def answering() -> Iterator[Asked]:
+    """What is inside asks the database.
+
+    Raises ``RegistryUnreachable`` if it does not answer, and ``CommitUnknown`` if it was sent, by
+    its ``Asked``, and the answer is lost.
+    """
+    asked = Asked()
     try:
-        yield
+        yield asked
     except DBAPIError as error:
         cause = error.orig.__cause__ if error.orig is not None else None
         if error.connection_invalidated or (cause is not None and _is_away(cause)):
-            raise RegistryUnreachable(problem=_shown(cause or error)) from error
+            raise _away(cause or error, asked) from (cause or error)
         raise
     except (
         asyncpg.PostgresError,
@@ -111,7 +149,7 @@ def answering() -> Iterator[None]:
         PoolTimeout,
     ) as error:
         if _is_away(error):
-            raise RegistryUnreachable(problem=_shown(error)) from error
+            raise _away(error, asked) from error
         raise
 
 
@@ -122,14 +160,25 @@ class Database:
         """The database at *url*, for the program *name*; nothing is connected yet."""
         self.session = f"{name[:_MAX_NAME]}/{secrets.token_hex(8)}"
         """Names this process's connections, and no other's; a lease records it."""
-        self._engine = open_engine(url, session=self.session, pool_size=self.connection_limit)
+        self.servers = servers_of(url, self.session)
+        self._engine = open_engine(
+            url, session=self.session, pool_size=self.connection_limit, servers=self.servers
+        )
         self._idle: list[AsyncConnection] = []
         self._free = asyncio.Semaphore(LINES)
         self._closed = False
+        self._is_unsure = False
+        """Whether an answer was lost since the last mark."""
+        self._marking: asyncio.Task[None] | None = None
+        self.refusal: HubError | None = None
+        """Why nothing is asked now, but for people's sake."""
 
     async def close(self) -> None:
         """Every connection is closed."""
         self._closed = True
+        if self._marking is not None:
+            self._marking.cancel()
+            await asyncio.gather(self._marking, return_exceptions=True)
         while self._idle:
             await self._idle.pop().close()
         await self._engine.dispose()
@@ -149,10 +198,12 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction; committed where the block ends, rolled back where it raises.
 
-        Raises ``RegistryUnreachable``.
+        Raises ``RegistryUnreachable``, ``CommitUnknown``, ``StandbyMissing``, ``TimelineOutdated``.
         """
-        with answering():
+        await self._make_sure()
+        with self._noting(), answering() as asked:
             async with self._engine.connect() as connection:
+                asked.is_sent = True
                 info = connection.info
                 try:
                     async with connection.begin():
@@ -164,10 +215,21 @@ class Database:
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[Any]:
-        """A driver connection for the packet path. Raises ``RegistryUnreachable``."""
-        with answering():
+        """A driver connection for the packet path. Raises as ``transaction``."""
+        await self._make_sure()
+        async with self.look() as driver:
+            yield driver
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Any]:
+        """A line for what nobody decides by: also where nothing is accepted.
+
+        What it shows may be gone after a promotion. Raises as ``transaction``.
+        """
+        with self._noting(), answering() as asked:
             async with self._free:
                 connection, driver = await self._take_line()
+                asked.is_sent = True
                 info = connection.info
                 is_sound = False
                 try:
@@ -184,6 +246,49 @@ class Database:
                         # What it was doing is undone or unknown; the next caller gets a new one.
                         await discard(connection)
 
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """A lost answer of what is inside is remembered."""
+        try:
+            yield
+        except (CommitUnknown, asyncio.CancelledError, GeneratorExit):
+            self._is_unsure = True
+            raise
+
+    async def _make_sure(self) -> None:
+        """Nothing that was not answered may come or go any more.
+
+        Raises ``StandbyMissing`` or ``RegistryUnreachable``.
+        """
+        if self.refusal is not None:
+            raise copy(self.refusal)
+        while self._is_unsure or not (self._marking is None or self._marking.done()):
+            if self._marking is None or self._marking.done():
+                self._marking = asyncio.create_task(self._mark())
+                self._marking.add_done_callback(_hear)
+            # One mark is enough for all, and whoever gives up leaves it to the others.
+            await asyncio.shield(self._marking)
+
+    async def _mark(self) -> None:
+        """A commit of ours is where every commit has to be. Raises ``RegistryUnreachable``."""
+        self._is_unsure = False
+        try:
+            connection = await self.connect()
+            with answering():
+                try:
+                    await (await driver_of(connection)).execute(_MARK)
+                    _check_warned(connection.info)
+                except BaseException:
+                    await discard(connection)
+                    raise
+                await connection.close()
+        except CommitUnknown as error:
+            self._is_unsure = True
+            raise RegistryUnreachable(problem=error.problem) from error
+        except BaseException:
+            self._is_unsure = True
+            raise
+
     async def _take_line(self) -> tuple[AsyncConnection, Any]:
         while self._idle:
             connection = self._idle.pop()
@@ -195,7 +300,10 @@ class Database:
         return connection, await driver_of(connection)
 
     async def connect(self) -> AsyncConnection:
-        """A connection of its own, without transactions. Raises ``RegistryUnreachable``."""
+        """A connection of its own, without transactions, for what nobody decides by.
+
+        Raises ``RegistryUnreachable``, ``TimelineOutdated``.
+        """
         with answering():
             connection = await self._engine.connect()
             return await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -223,10 +331,25 @@ def _listen_for_warnings(connection: Any, record: Any) -> None:
     connection.driver_connection.add_log_listener(heard)
 
 
+def _hear(task: asyncio.Task[None]) -> None:
+    """Its failure is known here, also where nobody waits for it any more."""
+    if not task.cancelled():
+        task.exception()
+
+
 def _check_warned(info: Mapping[Any, Any]) -> None:
-    """The server had nothing to warn of. Raises ``RegistryUnreachable``."""
+    """The server had nothing to warn of. Raises ``CommitUnknown``."""
     if _WARNED in info:
-        raise RegistryUnreachable(problem=f"warning {info[_WARNED]}")
+        raise CommitUnknown(problem=f"warning {info[_WARNED]}")
+
+
+def _away(error: BaseException, asked: Asked) -> RegistryUnreachable | CommitUnknown:
+    """*error* as we tell it: what the server itself refused, or never got, is not done."""
+    is_refused = getattr(error, "severity_en", None) == "ERROR"
+    is_unsent = not asked.is_sent or isinstance(error, (asyncpg.InterfaceError, PoolTimeout))
+    if is_refused or is_unsent:
+        return RegistryUnreachable(problem=_shown(error))
+    return CommitUnknown(problem=_shown(error))
 
 
 def _is_away(error: BaseException) -> bool:

@@ -22,9 +22,11 @@ from hub.core.report import (
 )
 from hub.core.time import Duration
 from hub.registry import schema
+from hub.registry.engine import answering
 from hub.registry.lanes import VIEW
 from hub.registry.moments import timestamp
 from hub.registry.multirange import from_text
+from hub.registry.replication import STANDBYS, standby_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,6 +74,7 @@ SELECT relname, n_live_tup, n_dead_tup FROM pg_stat_user_tables
 ORDER BY n_dead_tup DESC, relname LIMIT 20
 """
 _LEASES: Final = "SELECT peer, owner, attached, expires_at FROM leases ORDER BY peer"
+STANDBY_SETTING: Final = "synchronous_standby"
 _NS_PER_SECOND: Final = 1_000_000_000
 
 
@@ -84,7 +87,7 @@ class PostgresOverview:
 
     async def lanes(self) -> Sequence[LaneActivity]:
         """As the port says."""
-        async with self._database.line() as line:
+        async with self._database.look() as line:
             rows = await line.fetch(_LANES)
             counted = await line.fetch(_EXCEPTIONS)
         counts: dict[int, list[ExceptionCount]] = defaultdict(list)
@@ -96,19 +99,17 @@ class PostgresOverview:
 
     async def database(self) -> DatabaseReport:
         """As the port says."""
-        async with self._database.line() as line:
+        async with self._database.look() as line:
             server = await line.fetchrow(_SERVER)
             tables = await line.fetch(_TABLES)
             leases = await line.fetch(_LEASES)
-        async with self._database.transaction() as connection:
-            settings = await schema.settings(connection)
+            standbys = await line.fetchrow(STANDBYS)
+        settings = await self._settings()
         free, total = _room(server["directory"])
         return DatabaseReport(
             needed_revision=schema.REVISION,
             server_version=server["server_version"].split()[0],
-            settings=tuple(
-                [Setting(name, value, schema.is_durable(name, value)) for name, value in settings]
-            ),
+            settings=(*settings, _standby(standbys)),
             connection_count=server["connections"],
             max_connection_count=server["max_connections"],
             tables=tuple([TableUpkeep(*row) for row in tables]),
@@ -120,6 +121,23 @@ class PostgresOverview:
             disk_total_bytes=total,
             transactions_left=server["transactions_left"],
         )
+
+    async def _settings(self) -> list[Setting]:
+        with answering():
+            connection = await self._database.connect()
+            try:
+                found = await schema.settings(connection)
+            finally:
+                await connection.close()
+        return [Setting(name, value, schema.is_durable(name, value)) for name, value in found]
+
+
+def _standby(found: Any) -> Setting:
+    """Who has every commit: nobody demands a standby, so none is safe enough."""
+    names = found["names"]
+    problem = standby_problem(found) if names else ""
+    value = problem or f"{found['synchronous']} synchronous" if names else "none demanded"
+    return Setting(STANDBY_SETTING, value, not problem)
 
 
 def _activity(row: Mapping[str, Any], exceptions: Sequence[ExceptionCount]) -> LaneActivity:

@@ -95,8 +95,8 @@ async def make_partitions(database: Database) -> None:
 
 
 async def partition_days(database: Database) -> int:
-    """Days after today, without a gap, that have all their partitions. Raises as ``line``."""
-    async with database.line() as line:
+    """Days after today, without a gap, that have all their partitions. Raises as ``look``."""
+    async with database.look() as line:
         today = await line.fetchval("SELECT current_date")
         days = [today + timedelta(days=ahead) for ahead in range(1, DAYS_AHEAD + 1)]
         names = [partition(table, day) for day in days for table in PARTITIONED]

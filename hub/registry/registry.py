@@ -6,13 +6,18 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from hub.core.errors import RegistryUnreachable
+import asyncpg
+import structlog
+
+from hub.core.errors import DatabaseUnfit, RegistryUnreachable
+from hub.core.time import MILLISECOND, SECOND, Duration
+from hub.ports.registry import Change, Topic
 from hub.registry import schema
 from hub.registry.audit import PostgresAudit
 from hub.registry.certificates import PostgresCertificates
 from hub.registry.changes import PostgresChanges
 from hub.registry.clients import PostgresClients
-from hub.registry.engine import Database
+from hub.registry.engine import AWAY, Database
 from hub.registry.exceptions import PostgresExceptions
 from hub.registry.forwarding import PostgresForwarding
 from hub.registry.lanes import PostgresLanes
@@ -24,6 +29,7 @@ from hub.registry.partitions import make_partitions, retire
 from hub.registry.peers import PostgresPeers
 from hub.registry.recent import RecentFacts
 from hub.registry.relayers import PostgresRelayers
+from hub.registry.replication import ReplicationGuard
 from hub.registry.trail import forget
 from hub.registry.watching import PostgresWatching
 
@@ -45,12 +51,23 @@ if TYPE_CHECKING:
 
 _UPKEEP_SECONDS: Final = 3600
 _UPKEEP_RETRY_SECONDS: Final = 30
+_WRONG: Final = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
+FIRST_WAIT: Final = Duration(SECOND // 4)
+LONGEST_WAIT: Final = Duration(5 * SECOND)
+
+_log = structlog.get_logger()
 
 
 class PostgresRegistry:
     """``hub.ports.registry.Registry`` in Postgres."""
 
-    def __init__(self, database: Database, recent: RecentFacts | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        recent: RecentFacts | None = None,
+        *,
+        demands_standby: bool = False,
+    ) -> None:
         """The registry in *database*; ``connect`` makes one that runs."""
         self.database = database
         self._changes = PostgresChanges(database)
@@ -69,28 +86,61 @@ class PostgresRegistry:
         self.watching: Watching = PostgresWatching(database)
         self.relayers: Relayers = PostgresRelayers(database, self._changes)
         self.forwarding: Forwarding = PostgresForwarding(database, self._changes)
-        self._upkeep: asyncio.Task[None] | None = None
+        self._guard = ReplicationGuard(database, demands_standby=demands_standby)
+        self._guard.on_promotion = self._promoted
+        self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
     async def connect(
-        cls, url: str, *, name: str = "ydhub", recent: RecentFacts | None = None
+        cls,
+        url: str,
+        *,
+        name: str = "ydhub",
+        recent: RecentFacts | None = None,
+        demands_standby: bool = False,
     ) -> Self:
         """The registry in the database at *url*, checked and kept up until ``close``.
 
         *name* is the program's in the database's list of sessions; *recent* bounds what it keeps
-        of its own facts. Raises ``RegistryUnreachable``, ``SchemaVersionMismatch``.
+        of its own facts; with *demands_standby* nothing is accepted while no synchronous standby
+        has it. Raises ``DatabaseUnfit``, ``SchemaVersionMismatch``; ``RegistryUnreachable``,
+        ``CommitUnknown``, ``StandbyMissing``, ``TimelineOutdated``.
         """
-        registry = cls(Database(url, name), recent)
+        registry = cls(Database(url, name), recent, demands_standby=demands_standby)
         try:
-            async with registry.database.transaction() as connection:
-                await schema.check(connection)
-            await make_partitions(registry.database)
+            await registry._begin()
+        except RegistryUnreachable as error:
+            await registry.close()
+            raise registry._told(error) from error
         except BaseException:
-            await registry.database.close()
+            await registry.close()
             raise
-        registry._changes.start()
-        registry._upkeep = asyncio.create_task(_keep_up(registry.database))
         return registry
+
+    async def _begin(self) -> None:
+        async with self.database.look() as line:
+            await line.fetchval("SELECT 1")
+        await self._guard.look()
+        async with self.database.transaction() as connection:
+            await schema.check(connection)
+        await make_partitions(self.database)
+        self._changes.start()
+        self._tasks.append(asyncio.create_task(_keep_up(self.database)))
+        if self._guard.is_needed:
+            self._tasks.append(asyncio.create_task(self._guard.run()))
+
+    def _told(self, error: RegistryUnreachable) -> RegistryUnreachable | DatabaseUnfit:
+        """*error*, or what no waiting mends."""
+        if self.database.servers.is_lone_standby:
+            return DatabaseUnfit(got="in_recovery=on", expected="in_recovery=off")
+        if isinstance(error.__cause__, _WRONG):
+            expected = "a database and a role that are there, and a password that is right"
+            return DatabaseUnfit(got=error.problem, expected=expected)
+        return error
+
+    def _promoted(self) -> None:
+        """Everybody in this process hears that another server is the primary."""
+        self._changes.announce_here(Change(Topic.PROMOTED, ""))
 
     async def retire(self, keep_days: int) -> list[date]:
         """Days before the last *keep_days* whose packets all ended are dropped; returns them.
@@ -101,10 +151,10 @@ class PostgresRegistry:
 
     async def close(self) -> None:
         """Every connection is closed."""
-        if self._upkeep is not None:
-            self._upkeep.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._upkeep
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._guard.close()
         await self._changes.close()
         await self.database.close()
 
@@ -120,13 +170,33 @@ class PostgresRegistry:
         await self.close()
 
 
+async def awaited(url: str, *, name: str, demands_standby: bool) -> PostgresRegistry:
+    """The registry at *url*, as ``PostgresRegistry.connect``; waited for while it is away.
+
+    Raises ``DatabaseUnfit`` or ``SchemaVersionMismatch``: no waiting mends them.
+    """
+    wait = FIRST_WAIT
+    while True:
+        try:
+            return await PostgresRegistry.connect(url, name=name, demands_standby=demands_standby)
+        except AWAY as error:
+            _log.warning(
+                "registry_awaited",
+                reason=error.reason,
+                detail=str(error),
+                again_in_ms=wait // MILLISECOND,
+            )
+        await asyncio.sleep(wait / SECOND)
+        wait = min(Duration(2 * wait), LONGEST_WAIT)
+
+
 async def _keep_up(database: Database) -> None:
     """Every hour there are partitions for a week, and old request ids and attempts are gone."""
     wait = _UPKEEP_SECONDS
     while True:
         await asyncio.sleep(wait)
         wait = _UPKEEP_RETRY_SECONDS
-        with suppress(RegistryUnreachable):
+        with suppress(*AWAY):
             await make_partitions(database)
             async with database.transaction() as connection:
                 await forget(connection)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 
 import hub
-from hub.core.errors import SchemaVersionMismatch
+from hub.core.errors import DatabaseUnfit, SchemaVersionMismatch
 from hub.registry.engine import answering, open_engine
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ async def apply(url: str, step: Callable[[Config], None]) -> str:
 async def check(connection: AsyncConnection) -> None:
     """The database serves this program, and loses nothing that it has acknowledged.
 
-    Raises ``SchemaVersionMismatch``.
+    Raises ``DatabaseUnfit`` or ``SchemaVersionMismatch``.
     """
     await _check_server(connection)
     found = await revision(connection)
@@ -132,11 +132,11 @@ async def _check_server(connection: AsyncConnection) -> None:
     major = int(version.scalar_one()) // 10_000
     if major < OLDEST_SERVER:
         expected = f"PostgreSQL {OLDEST_SERVER} or later"
-        raise SchemaVersionMismatch(got=f"PostgreSQL {major}", expected=expected)
+        raise DatabaseUnfit(got=f"PostgreSQL {major}", expected=expected)
     for name, value in await settings(connection):
         if not is_durable(name, value):
             good = " or ".join(sorted(_DURABLE[name]))
-            raise SchemaVersionMismatch(got=f"{name}={value}", expected=f"{name}={good}")
+            raise DatabaseUnfit(got=f"{name}={value}", expected=f"{name}={good}")
 
 
 def _run(connection: Connection, step: Callable[[Config], None]) -> None:

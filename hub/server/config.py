@@ -39,7 +39,12 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Of the SPIFFE identities that it believes."""
     tls: Tls
     database_url: str = ""
-    """The registry; ``YDHUB_DATABASE_URL`` counts where this is empty."""
+    """The registry; ``YDHUB_DATABASE_URL`` counts where this is empty.
+
+    It may name the standbys too, ``postgresql://hub@db1:5432,db2:5432/ydhub``: the primary is used.
+    """
+    require_synchronous_standby: bool = False
+    """Whether nothing is changed while no synchronous standby of the database has all of it."""
     reflection: bool = False
     """Whether callers may ask which services there are; for development."""
     notice_s: Annotated[int, msgspec.Meta(ge=0, le=60)] = 2

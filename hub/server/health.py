@@ -67,7 +67,7 @@ class Health(health.aio.HealthServicer):
         """Statuses are what the registry's answer says now."""
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                await self._hub.registry.audit.clock()
+                await self._hub.registry.audit.ready()
         except (HubError, TimeoutError, OSError) as error:
             await self._become(_NOT_SERVING, str(error))
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from hub.core.errors import SchemaVersionMismatch
+from hub.core.errors import DatabaseUnfit, SchemaVersionMismatch
 from hub.registry import schema
 from hub.registry.registry import PostgresRegistry
 from tests.harness.postgres import MEMORY, dsn, own_server
@@ -47,9 +47,11 @@ async def execute(url: str, *statements: str) -> None:
     await connection.close()
 
 
-async def refusal(url: str) -> tuple[str, str]:
+async def refusal(
+    url: str, kind: type[SchemaVersionMismatch | DatabaseUnfit] = SchemaVersionMismatch
+) -> tuple[str, str]:
     """What the database is, and what the program needs."""
-    with pytest.raises(SchemaVersionMismatch) as caught:
+    with pytest.raises(kind) as caught:
         await PostgresRegistry.connect(url)
     return caught.value.got, caught.value.expected
 
@@ -96,7 +98,7 @@ async def test_a_server_that_could_lose_what_it_answered_is_refused(
     await schema.migrate(url)
     await execute(url, f"ALTER SYSTEM SET {setting} = {value}", "SELECT pg_reload_conf()")
     try:
-        got, expected = await refusal(url)
+        got, expected = await refusal(url, DatabaseUnfit)
     finally:
         await execute(url, f"ALTER SYSTEM RESET {setting}", "SELECT pg_reload_conf()")
     assert got == f"{setting}={value}"
@@ -110,7 +112,7 @@ async def test_a_server_without_checksums_is_refused(own: EmbeddedPostgres) -> N
     own._run("pg_checksums", "--disable", "-D", str(own.data))
     own.start()
     try:
-        assert await refusal(url) == ("data_checksums=off", "data_checksums=on")
+        assert await refusal(url, DatabaseUnfit) == ("data_checksums=off", "data_checksums=on")
     finally:
         own.stop()
         own._run("pg_checksums", "--enable", "-D", str(own.data))
@@ -126,7 +128,7 @@ async def test_a_standby_is_refused(own: EmbeddedPostgres) -> None:
     shutil.copymode(own.data / "PG_VERSION", signal)
     own.start()
     try:
-        assert await refusal(url) == ("in_recovery=on", "in_recovery=off")
+        assert await refusal(url, DatabaseUnfit) == ("in_recovery=on", "in_recovery=off")
     finally:
         own.stop()
         signal.unlink()

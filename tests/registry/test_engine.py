@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from hub.core.errors import LaneNotFound, RegistryUnreachable
+from hub.core.errors import DatabaseUnfit, LaneNotFound, RegistryUnreachable
 from hub.core.lane import Side
 from hub.core.ranges import RangeSet
 from hub.core.time import Duration
@@ -49,10 +49,10 @@ async def test_no_server_is_a_registry_that_does_not_answer() -> None:
     assert "secret" not in str(caught.value)
 
 
-async def test_an_unknown_database_does_not_answer(databases: Databases) -> None:
-    with pytest.raises(RegistryUnreachable) as caught:
+async def test_an_unknown_database_is_not_waited_for(databases: Databases) -> None:
+    with pytest.raises(DatabaseUnfit) as caught:
         await PostgresRegistry.connect(databases.url("no_such_database"))
-    assert "3D000" in caught.value.problem
+    assert "3D000" in caught.value.got
 
 
 async def test_a_backend_that_ends_in_a_transaction_leaves_nothing_and_the_next_call_succeeds(

@@ -40,6 +40,9 @@ class MemoryAudit:
         """As the port says."""
         return self._state.now()
 
+    async def ready(self) -> None:
+        """As the port says: memory always is."""
+
     async def partition_days(self) -> int:
         """As the port says: memory has room for any day."""
         return DAYS_AHEAD

@@ -198,7 +198,8 @@ class TestRun:
             async def close(self) -> None:
                 events.append("closed")
 
-        async def connect(url: str, *, name: str) -> Registry:
+        async def awaited(url: str, *, name: str, demands_standby: bool) -> Registry:
+            assert not demands_standby
             events.append(f"{url} for {name}")
             return Registry()
 
@@ -212,7 +213,7 @@ class TestRun:
                 await super().stop()
                 events.append("stopped")
 
-        monkeypatch.setattr("relayer.app.PostgresRegistry.connect", connect)
+        monkeypatch.setattr("relayer.app.awaited", awaited)
         monkeypatch.setattr("relayer.app.RelayerApp", Watched)
         running = asyncio.ensure_future(run(config_of(tmp_path, database_url="postgresql://x")))
         await until(lambda: "started" in events)
