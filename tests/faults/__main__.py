@@ -1,80 +1,114 @@
-"""The kill matrix again and again: ``python -m tests.faults --runs N``.
+"""``python -m tests.faults``: faults of every kind strike whole networks; a table says what came of
+it. Ends with 1 where a packet was lost or doubled, an invariant is broken, a fault did not happen,
+or a trial is missing.
 
-Each run begins a network of its own and kills at passes that its seed chooses. Prints one line for
-each kill with the time to the first new acknowledgement, and ends with 1 where a run failed.
+Every result is a line of the journal as soon as it is there, so that a run that was cut off goes on
+with ``--resume``. A part of it is chosen by ``--kinds`` and ``--only``; ``--kinds`` that are left
+out are named in the end.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
-from random import Random
-from shutil import rmtree
-from tempfile import mkdtemp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from hub.core.time import MILLISECOND
-from tests.faults.matrix import every_kill, survive
-from tests.harness.network import HANGZHOU, SUZHOU, running
+from hub.cli.clock import wall_clock
+from hub.core.time import SECOND, Timestamp
+from tests.faults.campaigns import CAMPAIGNS, carry_out
+from tests.faults.crash_points import CRASH_POINTS
+from tests.faults.journal import Journal
+from tests.faults.plan import KINDS, Options, planned
+from tests.faults.report import failures, missing, table
+from tests.faults.runner import Work, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.core.time import Duration
-    from tests.faults.matrix import Kill
-    from tests.harness.network import LiveNetwork
+JOURNAL: Final = Path("results/faults.jsonl")
+_FOREVER_S: Final = 10**8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--runs", type=int, default=1, help="repetitions of the whole matrix")
+    given = _parser().parse_args(arguments)
+    options = Options(
+        seed=given.seed,
+        runs=given.runs,
+        pairs=given.pairs,
+        fencing=given.fencing,
+        postgres=given.postgres,
+        others=given.others,
+        kinds=tuple(kind for kind in KINDS if kind in given.kinds.split(",")),
+        only=given.only,
+    )
+    journal = Journal(given.journal)
+    if not given.resume:
+        journal.begin()
+    trials = planned(options)
+    sound = {key for key, result in journal.newest().items() if result.holds}
+    left = [trial for trial in trials if trial.key not in sound]
+    began = wall_clock()
+    within = given.minutes * 60 if given.minutes else _FOREVER_S
+    work = Work(
+        options=options,
+        journal=journal,
+        total=len(left),
+        done_before=len(journal.newest()) - sum(t.key in journal.newest() for t in left),
+        began=began,
+        until=Timestamp(began + within * SECOND),
+    )
+    run(work, left, given.jobs)
+    campaigns = [name for name in CAMPAIGNS if name in given.campaigns.split(",")]
+    for name in campaigns:
+        if name not in sound:
+            journal.append(carry_out(name))
+    keys = [trial.key for trial in trials] + [CAMPAIGNS[name].key for name in campaigns]
+    return _tell(journal, keys, given.kinds, began)
+
+
+def _tell(journal: Journal, keys: Sequence[str], kinds: str, began: Timestamp) -> int:
+    newest = journal.newest()
+    results = [newest[key] for key in keys if key in newest]
+    print(f"\n{table(results)}\n")
+    for name, row in CRASH_POINTS.items():
+        if row.elsewhere:
+            print(f"{name} ({row.what}): {row.elsewhere}")
+    out = [kind for kind in KINDS if kind not in kinds.split(",")]
+    if out:
+        print(f"LEFT OUT, as asked: {', '.join(out)}")
+    bad, absent = failures(results), missing(results, keys)
+    for line in bad:
+        print(f"\nFAILED {line[:4000]}", file=sys.stderr)
+    if absent:
+        print(f"{len(absent)} trials are missing, the first is {absent[0]}: --resume does them")
+    took = (wall_clock() - began) // SECOND
+    print(f"{len(results)} trials, {len(bad)} failed, in {took // 60} min {took % 60} s")
+    return 1 if bad or absent else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of everything that is chosen")
+    parser.add_argument("--runs", type=int, default=20, help="of each failpoint")
+    parser.add_argument("--pairs", type=int, default=100, help="pairs of faults")
+    parser.add_argument("--fencing", type=int, default=20, help="relayers that stand still")
+    parser.add_argument("--postgres", type=int, default=50, help="kills of PostgreSQL")
+    parser.add_argument("--others", type=int, default=3, help="of each other fault")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="those alone")
+    parser.add_argument("--only", default="", help="trials with this in their name")
+    parser.add_argument("--jobs", type=int, default=2, help="networks at once")
+    parser.add_argument("--minutes", type=int, default=0, help="no trial begins later")
+    parser.add_argument("--resume", action="store_true", help="what has no good result yet")
+    parser.add_argument("--journal", type=Path, default=JOURNAL, help="where results are kept")
     parser.add_argument(
-        "--seed", type=int, default=1, help="of the first run; the next has the next"
+        "--campaigns", default=",".join(CAMPAIGNS), help="programs of their own; '' for none"
     )
-    parser.add_argument(
-        "--only", default="", help="failpoints, or processes, with this in the name"
-    )
-    given = parser.parse_args(arguments)
-    times: list[Duration] = []
-    for seed in range(given.seed, given.seed + given.runs):
-        chance = Random(seed)
-        kills = [kill for kill in every_kill(chance) if given.only in str(kill)]
-        chance.shuffle(kills)
-        directory = Path(mkdtemp(prefix="ydhub-"))
-        with running((HANGZHOU, SUZHOU), directory=directory / "net") as live:
-            try:
-                times += asyncio.run(_run(live, kills, seed))
-            except AssertionError as error:
-                print(f"seed {seed}: {error}\nits logs: {directory}/net/logs", file=sys.stderr)
-                return 1
-        rmtree(directory)
-    _sum_up(times, given.runs)
-    return 0
-
-
-async def _run(live: LiveNetwork, kills: Sequence[Kill], seed: int) -> list[Duration]:
-    times = []
-    for kill in kills:
-        times.append(await survive(live, kill))
-        print(f"seed {seed}  {kill!s:<40} {times[-1] // MILLISECOND:>6} ms", flush=True)
-    findings = await live.judged()
-    print(
-        f"seed {seed}  {findings.sent} sent, {findings.executed} executed, "
-        f"{findings.refunded} refunded, 0 lost, 0 doubled",
-        flush=True,
-    )
-    return times
-
-
-def _sum_up(times: list[Duration], runs: int) -> None:
-    ordered = sorted(time // MILLISECOND for time in times)
-    median, longest = ordered[len(ordered) // 2], ordered[-1]
-    print(
-        f"{runs} runs, {len(times)} kills; first new acknowledgement after {median} ms (median), "
-        f"{longest} ms (longest)"
-    )
+    return parser
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PACKETS: Final = 60
 """Each way."""
 SHORT_S: Final = 2
+CITIES: Final = (HANGZHOU, SUZHOU)
 
 PASSES: Final[dict[str, int]] = {
     Hub.FRAME_RECEIVED: 8,
@@ -74,7 +75,7 @@ PASSES: Final[dict[str, int]] = {
 }
 """How often every run comes to the failpoint at least."""
 
-_OPENS: Final[dict[str, tuple[str, str]]] = {
+OPENS: Final[dict[str, tuple[str, str]]] = {
     Hub.OPENING_STEPPED: (SUZHOU, SHANGHAI),
     City.CLIENT_CREATED: (HANGZHOU, SHANGHAI),
 }
@@ -129,17 +130,17 @@ async def strike(live: LiveNetwork, kill: Kill) -> Duration:
     if kill.process == MIGRATE:
         return await changes.migration(live, kill.armed, f"drill_{token_hex(4)}")
     if kill.process == HUB:
-        await _load(live, [HANGZHOU, SUZHOU])
+        await load(live, [HANGZHOU, SUZHOU])
         return await changes.change(live, kill.armed, token_hex(8))
     sources = [peer for peer in (HANGZHOU, SUZHOU) if peer != kill.process]
     if kill.process != RELAYER:
-        await _load(live, [kill.process])
+        await load(live, [kill.process])
     await live.kill(kill.process)
-    await _load(live, sources)
-    pair = _OPENS.get(kill.failpoint)
+    await load(live, sources)
+    pair = OPENS.get(kill.failpoint)
     opening = await live.ask_for_lanes(*pair) if pair else ""
-    await _die(live, kill)
-    lane = live.lane(sources[0], _other(sources[0]))
+    await die(live, kill)
+    lane = live.lane(sources[0], other(sources[0]))
     sent = await live.send(lane, 1)
     began = wall_clock()
     live.network.launch(kill.process)
@@ -150,7 +151,7 @@ async def strike(live: LiveNetwork, kill: Kill) -> Duration:
     return took
 
 
-async def _die(live: LiveNetwork, kill: Kill) -> None:
+async def die(live: LiveNetwork, kill: Kill) -> None:
     """The process comes to the failpoint, and dies there."""
     if kill.failpoint in _AFTER_TIMEOUT:
         await asyncio.sleep(SHORT_S + 1)
@@ -159,10 +160,10 @@ async def _die(live: LiveNetwork, kill: Kill) -> None:
     assert status == KILLED, f"{kill} ended with {status}"
 
 
-async def _load(live: LiveNetwork, sources: list[str]) -> None:
+async def load(live: LiveNetwork, sources: list[str]) -> None:
     """Packets to carry, and one from each source that times out soon."""
     for source in sources:
-        lane = live.lane(source, _other(source))
+        lane = live.lane(source, other(source))
         await live.send(lane, PACKETS)
         await live.send(lane, 1, timeout_s=SHORT_S)
 
@@ -177,5 +178,10 @@ async def _use(live: LiveNetwork, lane: LaneKey) -> None:
         assert set(ledger.clients) == used
 
 
-def _other(peer: str) -> str:
+def is_of(one: str, another: str) -> bool:
+    """Whether the same kind of process comes to both failpoints."""
+    return any({one, another} <= set(kind) for kind in (Hub, City, Server))
+
+
+def other(peer: str) -> str:
     return SUZHOU if peer == HANGZHOU else HANGZHOU

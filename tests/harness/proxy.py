@@ -1,4 +1,4 @@
-"""A TCP proxy that fails as networks do: it cuts, it swallows, it is slow.
+"""A TCP proxy that fails as networks do: it cuts, it holds back, it swallows, it is slow.
 
 Source: reliability notes section 7.1.
 """
@@ -27,14 +27,17 @@ class Way:
     """0 means as many as there are."""
     is_open: bool = True
     """A closed way swallows nothing and passes nothing: the bytes wait, as with packets lost."""
+    vanishes: bool = False
+    """Bytes are taken and go nowhere, and nobody hears of it: half a connection is left."""
+    cut_after: int = -1
+    """Bytes that pass before the connection is reset in the middle of whatever it is; -1: all."""
 
 
 class Proxy:
     """Everything that one listener carries."""
 
     def __init__(self, target: str, tls: SSLContext | None) -> None:
-        host, _, port = target.rpartition(":")
-        self._target = (host, int(port))
+        self._target = target
         self._tls = tls
         self.out, self.back = Way(), Way()
         """From the dialling side to the target, and back."""
@@ -54,10 +57,19 @@ class Proxy:
         """Nothing passes these ways, and nobody is told."""
         self.out.is_open, self.back.is_open = not out, not back
 
+    def vanish(self, *, out: bool = True, back: bool = True) -> None:
+        """What comes these ways is gone, now and later; a connection of now is of no use again."""
+        self.out.vanishes, self.back.vanishes = out, back
+
+    def cut_after(self, count: int) -> None:
+        """A connection is reset after *count* further bytes, either way."""
+        self.out.cut_after = self.back.cut_after = count
+
     def go_on(self) -> None:
         """What waited passes, and all that follows, as it comes."""
         for way in (self.out, self.back):
             way.is_open, way.delay_s, way.bytes_per_s = True, 0, 0
+            way.vanishes, way.cut_after = False, -1
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -70,7 +82,7 @@ class Proxy:
         self.dialled += 1
         self._writers.add(writer)
         try:
-            there, target = await asyncio.open_connection(*self._target, ssl=self._tls)
+            there, target = await self._dial()
         except OSError:
             writer.transport.abort()
             self._writers.discard(writer)
@@ -90,6 +102,12 @@ class Proxy:
             self._writers.discard(one)
             one.close()
 
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._target.startswith("/"):
+            return await asyncio.open_unix_connection(self._target)
+        host, _, port = self._target.rpartition(":")
+        return await asyncio.open_connection(host, int(port), ssl=self._tls)
+
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way
     ) -> None:
@@ -99,13 +117,21 @@ class Proxy:
                 await asyncio.sleep(way.delay_s + (len(chunk) / rate if rate else 0))
                 while not way.is_open:
                     await self._changed.wait()
+                if way.vanishes:
+                    continue
+                if 0 <= way.cut_after < len(chunk):
+                    writer.write(chunk[: way.cut_after])
+                    way.cut_after = -1
+                    self.cut()
+                    return
+                way.cut_after = max(way.cut_after - len(chunk), -1)
                 writer.write(chunk)
                 await writer.drain()
 
 
 @asynccontextmanager
 async def proxy_to(target: str, tls: SSLContext | None = None) -> AsyncIterator[Proxy]:
-    """A proxy in front of *target*, host:port, that passes everything until it is told otherwise.
+    """A proxy in front of *target*, host:port or the path of a socket; at first it passes all.
 
     With *tls* it speaks TLS to the target, for a dialling side that speaks none.
     """

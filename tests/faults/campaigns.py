@@ -1,0 +1,59 @@
+"""Programs of their own that belong to a run of faults: each is one line of the table.
+
+Promotions of a standby and the simulation say themselves what they did; here counts whether they
+ended well.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from hub.cli.clock import wall_clock
+from hub.core.time import MILLISECOND
+from tests.faults.trial import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A module that is run, and with what."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Its result's."""
+        return f"campaigns/{self.name}/1"
+
+
+_ALL: Final = (
+    Campaign("20 promotions of a standby", "tests.faults.standby", ("--count", "20")),
+    Campaign("10,000 simulated seeds", "tests.simulation", ("--seeds", "10000")),
+)
+CAMPAIGNS: Final[Mapping[str, Campaign]] = {
+    one.module.rpartition(".")[2]: one for one in _ALL if find_spec(one.module) is not None
+}
+"""By the module's name."""
+
+
+def carry_out(name: str) -> Result:
+    """What became of it; it prints its own report."""
+    campaign = CAMPAIGNS[name]
+    began = wall_clock()
+    done = subprocess.run([sys.executable, "-m", campaign.module, *campaign.arguments], check=False)
+    return Result(
+        kind="campaigns",
+        fault=campaign.name,
+        run=1,
+        fired=True,
+        recovery_ms=(wall_clock() - began) // MILLISECOND,
+        problem="" if done.returncode == 0 else f"{campaign.module} ended with {done.returncode}",
+    )
