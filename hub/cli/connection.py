@@ -60,10 +60,16 @@ class Connection:
         self.watches = WatchServiceStub(channel)
         self.simchain = SimchainServiceStub(channel)
 
-    async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, T], request: Message) -> T:
-        """The answer. Raises ``RemoteError``."""
+    async def call(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Any, T],
+        request: Message,
+        *,
+        timeout_s: float = 0,
+    ) -> T:
+        """The answer; in *timeout_s* seconds where that is longer. Raises ``RemoteError``."""
         try:
-            return await method(request, timeout=self._timeout_s)
+            return await method(request, timeout=max(timeout_s, self._timeout_s))
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
 

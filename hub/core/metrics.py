@@ -183,6 +183,26 @@ _CALLS: Final = (
     ),
 )
 
+_INVARIANTS: Final = (
+    Metric(
+        name="ydhub_invariant_broken_rows",
+        kind=Kind.GAUGE,
+        unit="rows",
+        labels=("invariant",),
+        meaning="Rows that break it, the most that one round has found since the process began.",
+        programs=(Program.HUB,),
+        runbook="invariant-broken",
+    ),
+    Metric(
+        name="ydhub_invariants_timestamp_seconds",
+        kind=Kind.GAUGE,
+        unit="unix s",
+        meaning="When every invariant was last asked to the end; 0 before, or where none is asked.",
+        programs=(Program.HUB,),
+        runbook="invariant-broken",
+    ),
+)
+
 _CENSUS: Final = (
     _census(
         "ydhub_census_timestamp_seconds",
@@ -434,7 +454,7 @@ _RELAYER: Final = (
     ),
 )
 
-TABLE: Final = (*_PROCESS, *_VITALS, *_CALLS, *_CENSUS, *_RELAYER)
+TABLE: Final = (*_PROCESS, *_VITALS, *_CALLS, *_INVARIANTS, *_CENSUS, *_RELAYER)
 """Every metric."""
 
 BY_NAME: Final = {metric.name: metric for metric in TABLE}

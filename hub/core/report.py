@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hub.core.ids import PeerId
+    from hub.core.invariants import InvariantViolation
     from hub.core.lane import LaneKey, LaneState
     from hub.core.record import ExceptionKind
     from hub.core.time import Duration, Timestamp
@@ -27,8 +28,8 @@ class HubReport:
     """What the registry says of the hub as a whole."""
 
     schema_revision: str
-    invariants: tuple[tuple[str, int], ...]
-    """(name, rows that break it)."""
+    invariants: tuple[InvariantViolation, ...]
+    """By name, asked of the newest records."""
     relayers: tuple[RelayerReport, ...]
     peer_count: int
     open_lane_count: int

@@ -10,9 +10,10 @@ from hub.core.time import Timestamp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hub.core.invariants import InvariantViolation
     from hub.core.report import DatabaseReport, LaneActivity
     from hub.ports.clock import Clock
-    from hub.ports.registry import InvariantViolation, Registry
+    from hub.ports.registry import Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

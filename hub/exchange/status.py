@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub.core.lane import LaneState
 from hub.core.report import HubReport, RelayerReport
+from hub.ports.registry import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,10 +30,10 @@ async def report(registry: Registry) -> HubReport:
     for view in views.values():
         if not _has_all_ended(view):
             exceptions += len(await registry.exceptions.of_lane(view.lane.lane_id))
-    violations = await registry.audit.violations()
+    violations, _ = await registry.audit.recent(Sweep())
     return HubReport(
         schema_revision=await registry.audit.schema_revision(),
-        invariants=tuple([(found.invariant, found.count) for found in violations]),
+        invariants=tuple(violations),
         relayers=tuple(_relayers(await registry.leases.all())),
         peer_count=len(peers),
         open_lane_count=sum(view.lane.state is LaneState.OPEN for view in views.values()),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from hub.core.invariants import InvariantViolation
     from hub.core.time import Timestamp
     from hub.ports.certificates import Certificates
     from hub.ports.clients import Clients
@@ -69,20 +70,30 @@ class Changes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class InvariantViolation:
-    """How many rows break one invariant."""
+class Sweep:
+    """How far one has come who asks of a part of the records at a time."""
 
-    invariant: str
-    count: int
-    sample: str
-    """One of the rows, as text."""
+    number: int = 0
+    """Times that all lanes were looked at."""
+    after: int = 0
+    """The last lane, in this one."""
 
 
 class Audit(Protocol):
     """Checks of the registry as a whole."""
 
     async def violations(self) -> Sequence[InvariantViolation]:
-        """One entry for each invariant, count 0 where it holds; by name."""
+        """One entry for each invariant, count 0 where it holds; by name.
+
+        Reads whole tables, for four minutes at most.
+        """
+        ...
+
+    async def recent(self, sweep: Sweep) -> tuple[Sequence[InvariantViolation], Sweep]:
+        """The same of some of the records, the newest among them, and where to go on.
+
+        Costs the same however many records there are.
+        """
         ...
 
     async def schema_revision(self) -> str:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from hub.ports.registry import InvariantViolation
+import asyncpg
+
+from hub.core.invariants import InvariantViolation
+from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.registry import schema
 from hub.registry.engine import answering, discard, driver_of
-from hub.registry.invariants import INVARIANTS, counting
+from hub.registry.invariants import INVARIANTS, RECENT, counting
 from hub.registry.moments import timestamp
 from hub.registry.partitions import partition_days
+from hub.registry.scopes import LANES, TOPS, window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hub.core.time import Timestamp
+    from hub.ports.registry import Sweep
     from hub.registry.engine import Database
 
-_PATIENCE_SECONDS = 60
-_PATIENCE = f"SET statement_timeout = '{_PATIENCE_SECONDS}s'"
+PATIENCE: Final = Duration(60 * SECOND)
+"""For one invariant, asked of all records."""
+PATIENCE_OF_ALL: Final = Duration(240 * SECOND)
+"""For all of them; less than a caller may wait."""
+SHORT: Final = Duration(2 * SECOND)
+"""For one invariant, asked of a window."""
+SHORT_OF_ALL: Final = Duration(10 * SECOND)
+_MICROSECOND: Final = MILLISECOND // 1000
+_GRACE_S: Final = 5
+"""What the driver waits longer than the server."""
 
 
 class PostgresAudit:
@@ -32,15 +45,26 @@ class PostgresAudit:
         """As the port says."""
         connection = await self._database.connect()
         try:
-            driver = await driver_of(connection)
-            await driver.execute(_PATIENCE)
-            found = []
-            for name, query in sorted(INVARIANTS.items()):
-                row = await driver.fetchrow(counting(query), timeout=_PATIENCE_SECONDS)
-                found.append(InvariantViolation(name, row["count"], row["sample"] or ""))
-            return found
+            with answering():
+                driver = await driver_of(connection)
+                return await _ask(driver, INVARIANTS, (), PATIENCE, PATIENCE_OF_ALL)
         finally:
             # Its patience must not become that of others.
+            await discard(connection)
+
+    async def recent(self, sweep: Sweep) -> tuple[Sequence[InvariantViolation], Sweep]:
+        """As the port says."""
+        connection = await self._database.connect()
+        try:
+            with answering():
+                driver = await driver_of(connection)
+                tops = await driver.fetch(TOPS, sweep.after, LANES)
+                some, after = window(sweep, [(row["lane_id"], row["top"]) for row in tops])
+                # By key, whatever the planner believes of a table that grows.
+                await driver.execute("SET enable_seqscan = off")
+                arrays = (some.lanes, some.lows, some.highs)
+                return await _ask(driver, RECENT, arrays, SHORT, SHORT_OF_ALL), after
+        finally:
             await discard(connection)
 
     async def schema_revision(self) -> str:
@@ -65,3 +89,35 @@ class PostgresAudit:
     async def partition_days(self) -> int:
         """As the port says."""
         return await partition_days(self._database)
+
+
+async def _ask(
+    driver: Any,
+    queries: Mapping[str, str],
+    arrays: Sequence[Sequence[int]],
+    patience: Duration,
+    patience_of_all: Duration,
+) -> list[InvariantViolation]:
+    """What each of *queries* finds, by name; what takes longer than it may is not finished."""
+    found, left = [], int(patience_of_all)
+    for name, query in sorted(queries.items()):
+        allowed = Duration(min(left, patience))
+        one = await _ask_one(driver, name, query, arrays if "$1" in query else (), allowed)
+        left -= one.took
+        found.append(one)
+    return found
+
+
+async def _ask_one(
+    driver: Any, name: str, query: str, arrays: Sequence[Sequence[int]], allowed: Duration
+) -> InvariantViolation:
+    if allowed < MILLISECOND:
+        return InvariantViolation(name, 0, is_finished=False)
+    await driver.execute(f"SET statement_timeout = {allowed // MILLISECOND}")
+    try:
+        patience_s = allowed / SECOND + _GRACE_S
+        row = await driver.fetchrow(counting(query), *arrays, timeout=patience_s)
+    except asyncpg.QueryCanceledError:
+        return InvariantViolation(name, 0, took=allowed, is_finished=False)
+    took = Duration(row["took"] * _MICROSECOND)
+    return InvariantViolation(name, row["count"], tuple(row["samples"]), took)

@@ -1,5 +1,9 @@
 """What always holds, as queries: each yields one line of text for each record that breaks it.
 
+Names in braces stand for the records that are asked of (scopes.py): all, or a window of them. A
+window has whole sequences of whole lanes, so that what is joined by lane and sequence is in it or
+not together.
+
 Many of them are also constraints, triggers or keys, so that no program can store a violation; the
 query shows that they stand. That value is conserved from chain to chain is not here: what a payload
 is worth only the chains know.
@@ -9,13 +13,20 @@ Source: reliability.md section 8 (its numbers stand behind the names).
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from hub.core.invariants import MAX_SAMPLES
 from hub.registry.gates import STOPPED
+from hub.registry.scopes import WHOLE, WINDOW
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TRUTH: Final = """
-WITH truth AS (
-    SELECT s.lane_id, s.side, s.peer, s.outcome_count,
+WITH scope AS (
+    {scope}
+), truth AS (
+    SELECT s.lane_id, span, s.side, s.peer, s.outcome_count,
         s.done - coalesce((
             SELECT range_agg(int8range(low, high)) FROM closed_holes h
             WHERE h.lane_id = s.lane_id AND h.side = s.side AND h.kind = 'DONE'), '{}') AS done,
@@ -23,7 +34,7 @@ WITH truth AS (
             SELECT range_agg(int8range(low, high)) FROM closed_holes h
             WHERE h.lane_id = s.lane_id AND h.side = s.side AND h.kind = 'PROGRESS'), '{}')
             AS progress
-    FROM lane_sides s
+    FROM lane_sides s JOIN scope USING (lane_id)
 ), accepted AS (
     SELECT * FROM truth WHERE side = 'SOURCE'
 ), settled AS (
@@ -37,38 +48,43 @@ _PLACE: Final = "format('lane %s sequence %s', lane_id, sequence)"
 _TEMPLATES: Final[dict[str, str]] = {
     # I1
     "one_packet_per_sequence": """
-        SELECT {place} FROM packets GROUP BY lane_id, sequence HAVING count(*) > 1
+        SELECT {place} FROM {packets} f GROUP BY lane_id, sequence HAVING count(*) > 1
     """,
     "one_effect_per_sequence": """
-        SELECT {place} FROM outcomes GROUP BY lane_id, sequence HAVING count(*) > 1
+        SELECT {place} FROM {outcomes} f GROUP BY lane_id, sequence HAVING count(*) > 1
     """,
     # I2
     "no_outcome_without_packet": """
-        SELECT {place} FROM outcomes o
+        SELECT {place} FROM {outcomes} o
         WHERE kind <> 'SETTLED_ELSEWHERE'
             AND NOT EXISTS (
-                SELECT FROM packets p WHERE p.lane_id = o.lane_id AND p.sequence = o.sequence
+                SELECT FROM {packets} p WHERE p.lane_id = o.lane_id AND p.sequence = o.sequence
             )
             AND NOT EXISTS (
                 SELECT FROM retired r WHERE r.lane_id = o.lane_id AND r.sequences @> o.sequence
             )
     """,
     "proof_of_every_fact": """
-        SELECT {place} FROM packets f
+        SELECT {place} FROM {packets} f
         WHERE NOT EXISTS (SELECT FROM proofs p WHERE p.proof_id = f.proof_id AND p.day = f.day)
         UNION ALL
-        SELECT {place} FROM outcomes f
+        SELECT {place} FROM {outcomes} f
         WHERE NOT EXISTS (SELECT FROM proofs p WHERE p.proof_id = f.proof_id AND p.day = f.day)
+    """,
+    "header_of_every_proof": """
+        SELECT format('proof %s at peers/%s height %s', f.proof_id, s.peer, f.height)
+        FROM {proofs} f JOIN lane_sides s USING (lane_id, side)
+        WHERE NOT EXISTS (SELECT FROM headers h WHERE h.peer = s.peer AND h.height = f.height)
     """,
     # I3
     "executed_xor_refunded": """
-        SELECT {place} FROM outcomes GROUP BY lane_id, sequence
+        SELECT {place} FROM {outcomes} f GROUP BY lane_id, sequence
         HAVING bool_or(kind = 'ACKNOWLEDGEMENT') AND bool_or(kind = 'ABSENCE')
     """,
     # I4
     "refund_only_with_absence": """
-        SELECT format('lane %s sequence %s', o.lane_id, o.sequence) FROM outcomes o
-        JOIN packets p ON p.lane_id = o.lane_id AND p.sequence = o.sequence
+        SELECT format('lane %s sequence %s', o.lane_id, o.sequence) FROM {outcomes} o
+        JOIN {packets} p ON p.lane_id = o.lane_id AND p.sequence = o.sequence
         JOIN lanes l ON l.lane_id = o.lane_id
         LEFT JOIN proofs f ON f.proof_id = o.proof_id AND f.day = o.day
         LEFT JOIN headers h ON h.peer = l.destination_peer AND h.height = f.height
@@ -82,10 +98,10 @@ _TEMPLATES: Final[dict[str, str]] = {
         FROM accepted a
         LEFT JOIN (
             SELECT lane_id, range_agg(int8range(sequence, sequence + 1)) AS kept
-            FROM packets GROUP BY lane_id
+            FROM {packets} f GROUP BY lane_id
         ) k USING (lane_id)
         LEFT JOIN retired r USING (lane_id)
-        WHERE a.done <> coalesce(k.kept, '{}') + coalesce(r.sequences, '{}')
+        WHERE a.done * span <> (coalesce(k.kept, '{}') + coalesce(r.sequences, '{}')) * span
     """,
     "outcomes_dense": """
         {truth}
@@ -94,17 +110,23 @@ _TEMPLATES: Final[dict[str, str]] = {
         LEFT JOIN (
             SELECT lane_id, range_agg(int8range(sequence, sequence + 1)) AS kept,
                 range_agg(int8range(outcome_index, outcome_index + 1)) AS indexes
-            FROM outcomes GROUP BY lane_id
+            FROM {outcomes} f GROUP BY lane_id
         ) k USING (lane_id)
         LEFT JOIN retired r USING (lane_id)
-        WHERE s.done <> coalesce(k.kept, '{}') + coalesce(r.settled, '{}')
-            OR int8multirange(int8range(0, s.outcome_count))
-                <> coalesce(k.indexes, '{}') + coalesce(r.indexes, '{}')
+        WHERE s.done * span <> (coalesce(k.kept, '{}') + coalesce(r.settled, '{}')) * span
+            OR s.outcome_count <> (
+                SELECT coalesce(sum(upper(d) - lower(d)), 0) FROM unnest(s.done) d
+            )
+            OR upper(k.indexes) > s.outcome_count
+            -- A window's outcomes are dense by sequence, and by index only all of them are.
+            OR (span @> '(,)'::int8range
+                AND int8multirange(int8range(0, s.outcome_count))
+                    <> coalesce(k.indexes, '{}') + coalesce(r.indexes, '{}'))
     """,
     # I6
     "ordered_outcomes": """
         {truth}
-        SELECT {place} FROM outcomes o JOIN settled s USING (lane_id) JOIN lanes l USING (lane_id)
+        SELECT {place} FROM {outcomes} o JOIN settled s USING (lane_id) JOIN lanes l USING (lane_id)
         WHERE l.ordering = 'ENFORCED' AND o.kind = 'ACKNOWLEDGEMENT'
             AND o.sequence > l.first_sequence AND NOT s.done @> o.sequence - 1
     """,
@@ -116,19 +138,20 @@ _TEMPLATES: Final[dict[str, str]] = {
     """,
     # I8
     "one_header_per_height": """
-        SELECT format('peers/%s height %s', peer, height) FROM headers
+        SELECT format('peers/%s height %s', peer, height) FROM {headers} f
         GROUP BY peer, height HAVING count(*) > 1
     """,
     "nothing_after_freeze": """
         SELECT format('peers/%s height %s', peer, height)
-        FROM headers JOIN hub_clients USING (peer) WHERE recorded_at > frozen_at
+        FROM {headers} f JOIN hub_clients USING (peer) WHERE recorded_at > frozen_at
         UNION ALL
         SELECT format('lane %s sequence %s', lane_id, sequence)
-        FROM packets JOIN lanes l USING (lane_id) JOIN hub_clients c ON c.peer = l.source_peer
+        FROM {packets} f JOIN lanes l USING (lane_id) JOIN hub_clients c ON c.peer = l.source_peer
         WHERE accepted_at > c.frozen_at
         UNION ALL
         SELECT format('lane %s sequence %s', lane_id, sequence)
-        FROM outcomes JOIN lanes l USING (lane_id) JOIN hub_clients c ON c.peer = l.destination_peer
+        FROM {outcomes} f JOIN lanes l USING (lane_id)
+        JOIN hub_clients c ON c.peer = l.destination_peer
         WHERE recorded_at > c.frozen_at
     """,
     # I10
@@ -152,7 +175,7 @@ _TEMPLATES: Final[dict[str, str]] = {
         SELECT format('proof %s of epoch %s', proof_id, epoch) FROM (
             SELECT proof_id, epoch,
                 max(epoch) OVER (PARTITION BY lane_id, side ORDER BY proof_id) AS newest
-            FROM proofs
+            FROM {proofs} f
         ) p
         WHERE epoch < newest
     """,
@@ -201,7 +224,7 @@ _TEMPLATES: Final[dict[str, str]] = {
     # I14
     "no_overdue_without_exception": """
         {truth}
-        SELECT {place} FROM packets p JOIN settled s USING (lane_id)
+        SELECT {place} FROM {packets} p JOIN settled s USING (lane_id)
         WHERE NOT s.done @> p.sequence
             AND NOT EXISTS (
                 SELECT FROM exceptions e WHERE e.lane_id = p.lane_id AND e.sequence = p.sequence
@@ -212,30 +235,67 @@ _TEMPLATES: Final[dict[str, str]] = {
                     AND t.earliest <= p.timeout_timestamp
             )
     """,
+    # I17
+    "audit_not_ahead": """
+        SELECT format('%s revision %s, its event %s', c.subject, c.revision, e.revision) FROM (
+            SELECT 'peers/' || peer AS subject, revision FROM peers
+            UNION ALL
+            SELECT 'lanes/' || name, revision FROM lanes
+            UNION ALL
+            SELECT format('lanes/%s/routes/%s~%s', name, source_port, destination_port), r.revision
+            FROM routes r JOIN lanes USING (lane_id)
+        ) c
+        CROSS JOIN LATERAL (
+            SELECT max(revision) AS revision FROM audit_events WHERE subject = c.subject
+        ) e
+        WHERE e.revision > c.revision
+    """,
     # I18
     "no_zero_hashes": """
-        SELECT format('peers/%s height %s', peer, height) FROM headers
+        SELECT format('peers/%s height %s', peer, height) FROM {headers} f
         WHERE btrim(header_hash, '\\x00'::bytea) = '' OR btrim(next_validators_hash, '\\x00') = ''
             OR (root <> '' AND btrim(root, '\\x00'::bytea) = '')
         UNION ALL
         SELECT format('peers/%s anchor', peer) FROM hub_clients
         WHERE btrim(header_hash, '\\x00'::bytea) = '' OR btrim(next_validators_hash, '\\x00') = ''
     """,
+    # I19
+    "outcome_not_before_packet": """
+        SELECT format('lane %s sequence %s', o.lane_id, o.sequence) FROM {outcomes} o
+        JOIN {packets} p ON p.lane_id = o.lane_id AND p.sequence = o.sequence
+        WHERE o.kind <> 'SETTLED_ELSEWHERE' AND o.recorded_at < p.accepted_at - interval '10 s'
+    """,
+    # I5
     "ranges_bounded": """
         SELECT format('lane %s %s', lane_id, side) FROM lane_sides
         WHERE range_count(done) > 64 OR range_count(progress) > 64
     """,
 }
 
-INVARIANTS: Final[dict[str, str]] = {
-    name: template.replace("{truth}", _TRUTH)
-    .replace("{place}", _PLACE)
-    .replace("{stopped}", STOPPED)
-    for name, template in _TEMPLATES.items()
-}
-"""Every invariant, by name."""
+
+def _queries(scope: Mapping[str, str]) -> dict[str, str]:
+    places = {"truth": _TRUTH, "place": _PLACE, "stopped": STOPPED}
+    queries = {}
+    for name, template in _TEMPLATES.items():
+        query = template
+        for place, text in (*places.items(), *scope.items()):
+            query = query.replace(f"{{{place}}}", text)
+        queries[name] = query
+    return queries
+
+
+INVARIANTS: Final = _queries(WHOLE)
+"""Every invariant, by name, asked of all records."""
+
+RECENT: Final = _queries(WINDOW)
+"""The same, asked of a window: three arrays, where a query has parameters."""
 
 
 def counting(query: str) -> str:
-    """How many lines *query* yields, and one of them."""
-    return f"SELECT count(*) AS count, min(line) AS sample FROM ({query}) AS broken (line)"  # noqa: S608 - ours
+    """How many lines *query* yields, some of them, and how long it took (us)."""
+    return f"""
+        WITH broken (line) AS MATERIALIZED ({query})
+        SELECT (SELECT count(*) FROM broken) AS count,
+            ARRAY(SELECT line FROM broken LIMIT {MAX_SAMPLES}) AS samples,
+            (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1e6)::bigint AS took
+    """  # noqa: S608 - ours

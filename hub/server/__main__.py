@@ -84,7 +84,7 @@ def _check(url: str) -> int:
     broken = [violation for violation in found if violation.count]
     sys.stdout.write(f"schema {revision}, {len(found)} invariants, {len(broken)} broken\n")
     for violation in broken:
-        sys.stdout.write(f"{violation.invariant}: {violation.count}, as {violation.sample}\n")
+        sys.stdout.write(f"{violation.invariant}: {violation.count}, as {violation.samples[0]}\n")
     return BROKEN if broken else 0
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from google.protobuf.json_format import MessageToJson
 
 from hub.core.errors import FieldInvalid
-from hub.exchange import overview
+from hub.core.time import SECOND, Duration
+from hub.exchange import invariants, overview
 from hub.registry import schema
 from hub.registry.embedded import URL_VARIABLE, EmbeddedPostgres
 from hub.registry.registry import PostgresRegistry
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from hub.core.invariants import InvariantViolation
     from hub.ports.issuer import Issuer
-    from hub.ports.registry import InvariantViolation
     from hub.server.config import ServerConfig
 
 LEAST_KEPT_DAYS = 180
@@ -67,7 +68,9 @@ async def serve(config: ServerConfig) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         server = HubServer(hub, reflection=config.reflection)
+        every = Duration(config.invariants_every_s * SECOND)
         async with (
+            _asking_invariants(hub, every, telemetry),
             _telling(telemetry, registry, hub, config.metrics_port),
             _enrolling(hub, config),
         ):
@@ -99,6 +102,23 @@ async def _enrolling(hub: Hub, config: ServerConfig) -> AsyncIterator[None]:
         yield
     finally:
         await server.stop(config.drain_s)
+
+
+@asynccontextmanager
+async def _asking_invariants(
+    hub: Hub, every: Duration, telemetry: HubTelemetry
+) -> AsyncIterator[None]:
+    """The invariants are asked each *every* (ns), where it is not 0."""
+    if not every:
+        yield
+        return
+    watching = invariants.watch(hub.registry, hub.clock, every, telemetry.invariants)
+    asking = asyncio.create_task(watching)
+    try:
+        yield
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -53,6 +53,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Seconds that calls under way have to end."""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     """Loopback port of the Prometheus metrics; 0 serves none."""
+    invariants_every_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 60
+    """Seconds from one round of the invariants to the next; 0 asks none."""
     issuer: IssuerFiles | None = None
     """The CA that signs certificates for the hub; None where they come from elsewhere."""
     enrolment_listen: str = ""

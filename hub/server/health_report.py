@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hub.wire.invariants import invariant_to_proto
 from hub.wire.overview import database_to_proto
 from hub.wire.times import timestamp_to_proto
 
@@ -21,6 +22,5 @@ def health_to_proto(health: DatabaseHealth, *, version: str) -> pb.GetDatabaseRe
     message.partition_days_ahead = health.partition_days
     message.hub_time.CopyFrom(timestamp_to_proto(health.hub_time))
     message.database_time.CopyFrom(timestamp_to_proto(health.database_time))
-    for found in health.violations:
-        message.invariants.add(name=found.invariant, violation_count=found.count)
+    message.invariants.extend([invariant_to_proto(found) for found in health.violations])
     return message

@@ -16,6 +16,7 @@ from hub.wire.exposition import Exposition
 
 if TYPE_CHECKING:
     from hub.core.census import Vitals
+    from hub.exchange.invariants import Standing
     from hub.ports.clock import Clock
     from hub.ports.registry import Registry
 
@@ -40,6 +41,15 @@ class HubTelemetry:
         """A call of *method* ended, OK or for a *reason*, after *took* (ns)."""
         self._calls.labels(method, reason).inc()
         self._seconds.labels(method).observe(took / SECOND)
+
+    def invariants(self, found: Standing) -> None:
+        """The invariants stand as *found* says."""
+        rows = self.exposition.gauge("ydhub_invariant_broken_rows")
+        for name, count in found.broken.items():
+            rows.labels(name).set(count)
+        if found.finished_at is not None:
+            seconds = found.finished_at / SECOND
+            self.exposition.gauge("ydhub_invariants_timestamp_seconds").set(seconds)
 
     async def run(self, registry: Registry, clock: Clock) -> None:
         """Looks again and again, until cancelled."""

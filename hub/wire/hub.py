@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ydhub.hub.v1 import status_service_pb2 as pb
 
+from hub.wire.invariants import invariant_to_proto
 from hub.wire.times import timestamp_to_proto
 
 if TYPE_CHECKING:
@@ -18,10 +19,7 @@ def report_to_proto(report: HubReport, *, version: str, caller: str) -> pb.GetSt
         version=version,
         schema_revision=report.schema_revision,
         caller=caller,
-        invariants=[
-            pb.InvariantStatus(name=name, violation_count=count)
-            for name, count in report.invariants
-        ],
+        invariants=[invariant_to_proto(found) for found in report.invariants],
         relayers=[
             pb.RelayerStatus(
                 name=relayer.name,

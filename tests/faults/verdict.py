@@ -13,8 +13,6 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ydhub.hub.v1 import status_service_pb2
-
 from hub.cli.dev.layout import CHAINS
 from hub.cli.dev.ledgers import judge
 from hub.core.lane import LaneKey
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     from hub.cli.dev.ledgers import Books
     from tests.harness.network import LiveNetwork
 
-INVARIANTS: Final = 14
-"""That the registry has, at least."""
 
 _ACCEPTED: Final = """
     SELECT l.source_peer || '~' || l.source_client || '~' || l.destination_peer || '~'
@@ -70,11 +66,7 @@ async def reached(live: LiveNetwork, *, dates_answers: bool = True) -> Verdict:
     books = await live._books()
     said = answers(live) if dates_answers else {}
     untrue = await _untrue(live, said)
-    async with live.hub() as hub:
-        status = await hub.call(hub.status.GetStatus, status_service_pb2.GetStatusRequest())
-    if len(status.invariants) < INVARIANTS:
-        problems.append(f"{len(status.invariants)} invariants")
-    broken = [str(one) for one in status.invariants if one.violation_count]
+    broken = await live.broken()
     problems += live.complaints()
     problems += [f"exception: {one}" for one in await live._exceptions()]
     sent = sum(live.sent.values())

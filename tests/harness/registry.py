@@ -259,10 +259,12 @@ async def open_lanes(
 
 
 async def opened(registry: Registry, **plan: object) -> Opened:
-    """Two peers, their lanes and their leases."""
+    """Two peers, their lanes and their leases, and the header that proofs are under."""
     await register(registry, HANGZHOU, SUZHOU)
     lanes = await open_lanes(registry, **plan)  # type: ignore[arg-type]
     fences = {peer: await acquire(registry, peer) for peer in (HANGZHOU, SUZHOU)}
+    for fence in fences.values():
+        await registry.clients.add_headers(fence, [header(7, time=TIMEOUT)])
     return Opened(registry, fences, lanes)
 
 

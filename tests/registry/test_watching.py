@@ -54,7 +54,7 @@ async def test_a_change_is_told_from_the_position_before_it_on(registry: Registr
     await registry.leases.renew(lanes.source, LEASE, attached=True)
     assert await watching.peers(here) == ["peers/hangzhou"]
     here = await watching.position()
-    await registry.clients.add_headers(lanes.destination, [header(7)])
+    await registry.clients.add_headers(lanes.destination, [header(8)])
     assert await watching.clients(here) == ["peers/suzhou/client"]
     here = await watching.position()
     await lanes.accept(1, 2)

@@ -246,12 +246,14 @@ class Demo:
         """By the chains' own ledgers, the adapters' logs, and the registry's invariants."""
         findings = judge(await self._books())
         self._note_findings(findings)
-        status = await hub.call(hub.status.GetStatus, status_service_pb2.GetStatusRequest())
-        broken = [one.name for one in status.invariants if one.violation_count]
+        request = status_service_pb2.GetDatabaseRequest(ask_invariants=True)
+        database = await hub.call(hub.status.GetDatabase, request)
+        found = database.invariants
+        broken = [one.name for one in found if one.violation_count or one.unfinished]
         self._report.note(
             "registry invariants",
-            f"{len(status.invariants)} asked, {len(broken)} broken {' '.join(broken)}".strip(),
-            holds=bool(status.invariants) and not broken,
+            f"{len(found)} asked, {len(broken)} broken {' '.join(broken)}".strip(),
+            holds=bool(found) and not broken,
         )
 
     def _note_findings(self, findings: Findings) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from hub.cli.doctor.findings import Level
 from hub.cli.doctor.gather import URL_VARIABLE, Gathering, machine_clock
+from hub.cli.doctor.invariants import as_dict, asked, table
 from hub.cli.doctor.registry import CHECKS
 from hub.cli.options import command
 from hub.cli.output import Output, print_json, print_table
@@ -65,7 +66,9 @@ def _top() -> None:
     default="",
     help="Ask the database itself, on its machine; the hub may be away.  [env: YDHUB_DATABASE_URL]",
 )
-@click.option("--invariants", is_flag=True, help="Ask every invariant too; reads whole tables.")
+@click.option(
+    "--invariants", is_flag=True, help="Ask and list every invariant too; reads whole tables."
+)
 @click.option("--only", default="", metavar="PREFIX", help="Only checks of this name, as client.")
 @click.option(
     "--between", default="1s", show_default=True, help="From one look at lanes to the next."
@@ -73,7 +76,8 @@ def _top() -> None:
 async def doctor(run: Run, *, database_url: str, invariants: bool, only: str, between: str) -> int:
     """Check the hub, its database, clients, lanes and packets; each finding names its fix.
 
-    Exits with 0 where all is well, 1 where something warns, 2 where something has failed.
+    Exits with 0 where all is well, 1 where something warns, 2 where something has failed, as a
+    broken invariant has.
     """
     wait = parse_duration(between, "--between")
     url = database_url or os.environ.get(URL_VARIABLE, "")
@@ -82,9 +86,15 @@ async def doctor(run: Run, *, database_url: str, invariants: bool, only: str, be
     if not findings:
         raise click.UsageError(f"no check begins with {only!r}")
     if run.output is Output.JSON:
-        print_json({"findings": [finding.as_dict() for finding in findings]})
+        told: dict[str, Any] = {"findings": [finding.as_dict() for finding in findings]}
+        if invariants:
+            told["invariants"] = [as_dict(one) for one in asked(seen)]
+        print_json(told)
     else:
         _tell(findings)
+        if invariants:
+            click.echo()
+            print_table(table(asked(seen)))
     click.echo(summary(findings), err=True)
     return max(EXITS[finding.verdict.level] for finding in findings)
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 URL_VARIABLE: Final = "YDHUB_DATABASE_URL"
 _HANDSHAKE_S: Final = 5
-_REPORT_S: Final = 120
+_REPORT_S: Final = 280
+_INVARIANTS_S: Final = 270
+"""The hub asks them for four minutes at most, and refuses who would wait for more than five."""
 
 
 class Gathering:
@@ -122,7 +124,8 @@ class Gathering:
         self._found["hub_report"] = self._found.get("database")
         if invariants and "database" in self._found:
             request.ask_invariants = True
-            await self._note("database", hub.call(hub.status.GetDatabase, request))
+            asked = hub.call(hub.status.GetDatabase, request, timeout_s=_INVARIANTS_S)
+            await self._note("database", asked)
             self._found["invariants_asked"] = "invariants" not in self._errors
         await self._note("clients", _all(hub, "clients"))
         await self._note("peers", _all(hub, "peers"))

@@ -83,7 +83,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check(
         "database.invariants",
         "the registry's invariants",
-        "registry-unreachable",
+        "invariant-broken",
         database.invariants,
     ),
     Check("relayer.leases", "leases of relayers", "lease-flapping", reach.leases),

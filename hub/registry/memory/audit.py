@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.ports.registry import InvariantViolation
+from hub.core.invariants import MAX_SAMPLES, InvariantViolation
+from hub.ports.registry import Sweep
 from hub.registry.memory.invariants import CHECKS
 from hub.registry.partitions import DAYS_AHEAD
 
@@ -28,9 +29,13 @@ class MemoryAudit:
         """As the port says."""
         found = [(name, list(check(self._state))) for name, check in sorted(CHECKS.items())]
         return [
-            InvariantViolation(name, len(broken), broken[0] if broken else "")
+            InvariantViolation(name, len(broken), tuple(broken[:MAX_SAMPLES]))
             for name, broken in found
         ]
+
+    async def recent(self, sweep: Sweep) -> tuple[Sequence[InvariantViolation], Sweep]:
+        """As the port says: of everything."""
+        return await self.violations(), Sweep(sweep.number + 1)
 
     async def schema_revision(self) -> str:
         """As the port says."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hub.core.lane import LaneState, Order, Side
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, OutcomeKind
-from hub.core.time import whole_seconds
+from hub.core.time import SECOND, Duration, whole_seconds
 from hub.registry.memory.outcomes import needs_packet
 from hub.registry.narrow import MAX_RANGES
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from hub.registry.memory.state import LaneRow, State
 
     Check = Callable[[State], Iterator[str]]
+
+CLOCK_STEP: Final = Duration(10 * SECOND)
+"""By how much the database's clock may have been set back between two records."""
 
 
 def _one_packet_per_sequence(state: State) -> Iterator[str]:
@@ -204,6 +207,33 @@ def _proof_of_every_fact(state: State) -> Iterator[str]:
                 yield f"lane {row.lane.lane_id} sequence {sequence}"
 
 
+def _header_of_every_proof(state: State) -> Iterator[str]:
+    for number, proof in state.proofs.items():
+        peer, height = state.lanes[proof.lane_id].sides[proof.side].peer, proof.stored.proof.height
+        if height not in state.headers[peer]:
+            yield f"proof {number} at peers/{peer} height {height}"
+
+
+def _audit_not_ahead(state: State) -> Iterator[str]:
+    newest: Counter[str] = Counter()
+    for event in state.audit_events:
+        newest[event.subject] = max(newest[event.subject], event.revision)
+    standing = [(peer.name, peer.revision) for peer in state.peers.values()]
+    standing += [(row.lane.key.name, row.lane.revision) for row in state.lanes.values()]
+    standing += [(key.name, state.route_revisions[key]) for key in state.routes]
+    yield from (f"{name} revision {r}" for name, r in standing if newest[name] > r)
+
+
+def _outcome_not_before_packet(state: State) -> Iterator[str]:
+    for row in state.lanes.values():
+        for outcome in row.outcomes:
+            packet = row.packets.get(outcome.sequence)
+            if packet is None or not needs_packet(outcome.kind):
+                continue
+            if outcome.recorded_at < packet.accepted_at - CLOCK_STEP:
+                yield f"lane {row.lane.lane_id} sequence {outcome.sequence}"
+
+
 def _ranges_bounded(state: State) -> Iterator[str]:
     for row in state.lanes.values():
         for name, side in row.sides.items():
@@ -236,11 +266,13 @@ def _receives(row: LaneRow, peer: str) -> bool:
 
 
 CHECKS: Final[dict[str, Check]] = {
+    "audit_not_ahead": _audit_not_ahead,
     "completed_has_outcome": _completed_has_outcome,
     "equivocation_frozen": _equivocation_frozen,
     "every_change_audited": _every_change_audited,
     "executed_xor_refunded": _executed_xor_refunded,
     "fencing_monotone": _fencing_monotone,
+    "header_of_every_proof": _header_of_every_proof,
     "lane_states": _lane_states,
     "lease_unique": _lease_unique,
     "legal_moves": _legal_moves,
@@ -252,6 +284,7 @@ CHECKS: Final[dict[str, Check]] = {
     "one_header_per_height": _one_header_per_height,
     "one_packet_per_sequence": _one_packet_per_sequence,
     "ordered_outcomes": _ordered_outcomes,
+    "outcome_not_before_packet": _outcome_not_before_packet,
     "outcomes_dense": _outcomes_dense,
     "proof_of_every_fact": _proof_of_every_fact,
     "ranges_bounded": _ranges_bounded,

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.ports.registry import InvariantViolation
+from hub.core.invariants import InvariantViolation
+from hub.ports.registry import Sweep
 from tests.harness.exchange import HANGZHOU
 from tests.harness.registry import disproof
 
 if TYPE_CHECKING:
     import pytest
 
+    from hub.ports.registry import Sweep
     from tests.harness.command_line import Desk
-    from tests.harness.exchange import Exchange
+from tests.harness.exchange import Exchange
 
 
 async def test_the_status_fits_on_a_screen(ydhub: Desk, exchange: Exchange) -> None:
@@ -26,10 +28,10 @@ async def test_the_status_fits_on_a_screen(ydhub: Desk, exchange: Exchange) -> N
 async def test_a_broken_invariant_is_an_exit_code(
     ydhub: Desk, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def violations() -> list[InvariantViolation]:
-        return [InvariantViolation("one_effect", 3, "row"), InvariantViolation("other", 0, "")]
+    async def recent(sweep: Sweep) -> tuple[list[InvariantViolation], Sweep]:
+        return [InvariantViolation("one_effect", 3), InvariantViolation("other", 0)], sweep
 
-    monkeypatch.setattr(exchange.registry.audit, "violations", violations)
+    monkeypatch.setattr(exchange.registry.audit, "recent", recent)
     found = await ydhub("status")
     assert found.code == 11
     assert found.error == "broken: one_effect, 3 rows\n"

@@ -38,6 +38,7 @@ def test_histograms_and_only_they_have_rising_bounds() -> None:
 
 def test_labels_are_bounded() -> None:
     known = {"peer", "lane", "reason", "kind", "way", "method", "relayer", "version", "result"}
+    known |= {"invariant"}
     assert {label for metric in TABLE for label in metric.labels} == known
 
 

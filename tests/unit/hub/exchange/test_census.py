@@ -6,7 +6,16 @@ from hub.core.record import ExceptionKind, PacketException
 from hub.core.time import SECOND, Timestamp
 from hub.exchange.census import take
 from hub.registry.memory import MemoryRegistry
-from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, disproof, header, opened
+from tests.harness.registry import (
+    ADMIN,
+    HANGZHOU,
+    SHANGHAI,
+    SUZHOU,
+    disproof,
+    header,
+    opened,
+    register,
+)
 
 NOW = Timestamp(1_800_000_100 * SECOND)
 
@@ -23,14 +32,15 @@ async def test_a_peer_stands_as_its_lease_and_client_do() -> None:
     await registry.leases.renew(lanes.source, 10 * SECOND, attached=True)  # type: ignore[arg-type]
     await registry.clients.add_headers(lanes.source, [header(9)])
     await registry.clients.freeze(SUZHOU, "why", (Reason.PACKET_DIFFERS, b"1", b"2"), ADMIN)
-    hangzhou, suzhou = (await take(registry, NOW)).peers
+    await register(registry, SHANGHAI)
+    hangzhou, new, suzhou = (await take(registry, NOW)).peers
     assert (hangzhou.peer, suzhou.peer) == (HANGZHOU, SUZHOU)
     assert (hangzhou.relayer, hangzhou.epoch) == ("east-1", lanes.source.epoch)
     assert (hangzhou.is_attached, suzhou.is_attached) == (True, False)
     assert hangzhou.header_height == 9
     assert hangzhou.header_time == 1_800_000_009 * SECOND
     assert hangzhou.expires_at > hangzhou.header_time
-    assert (suzhou.header_height, suzhou.header_time, suzhou.expires_at) == (0, 0, 0)
+    assert (new.header_height, new.header_time, new.expires_at) == (0, 0, 0)
     assert (hangzhou.is_frozen, suzhou.is_frozen) == (False, True)
     assert (hangzhou.evidence_count, suzhou.evidence_count) == (0, 1)
 

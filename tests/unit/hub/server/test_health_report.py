@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+from hub.core.invariants import InvariantViolation
 from hub.core.time import SECOND, Timestamp
 from hub.exchange.overview import DatabaseHealth
-from hub.ports.registry import InvariantViolation
 from hub.server.health_report import health_to_proto
 from tests.unit.hub.wire.test_overview import REPORT
 
@@ -14,7 +14,7 @@ def test_a_report_has_both_clocks_and_what_was_asked() -> None:
         partition_days=6,
         hub_time=Timestamp(5 * SECOND),
         database_time=Timestamp(7 * SECOND),
-        violations=[InvariantViolation("sequences_dense", 2, "lane 1")],
+        violations=[InvariantViolation("sequences_dense", 2, ("lane 1",))],
     )
     found = health_to_proto(health, version="1.2")
     assert (found.version, found.schema_revision, found.needed_revision) == ("1.2", "0003", "0002")

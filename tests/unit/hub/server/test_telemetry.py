@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hub.core.errors import RegistryUnreachable
-from hub.core.time import SECOND, Duration
+from hub.core.time import SECOND, Duration, Timestamp
+from hub.exchange.invariants import Standing
 from hub.exchange.vitals import BEAT, BEATS
 from hub.registry.memory import MemoryRegistry
 from hub.server.telemetry import CENSUS_EVERY, SHARE, HubTelemetry
@@ -34,6 +35,15 @@ def test_calls_are_counted_by_method_and_reason(telemetry: HubTelemetry) -> None
     sample = telemetry.exposition.collection.get_sample_value
     assert sample("ydhub_calls_total", {"method": "/a/B", "reason": "OK"}) == 1
     assert sample("ydhub_call_seconds_sum", {"method": "/a/B"}) == 3
+
+
+def test_invariants_are_told_by_name_and_with_their_age(telemetry: HubTelemetry) -> None:
+    sample = telemetry.exposition.collection.get_sample_value
+    telemetry.invariants(Standing({"lane_states": 2}, None))
+    assert sample("ydhub_invariant_broken_rows", {"invariant": "lane_states"}) == 2
+    assert sample("ydhub_invariants_timestamp_seconds") == 0
+    telemetry.invariants(Standing({"lane_states": 2}, Timestamp(7 * SECOND)))
+    assert sample("ydhub_invariants_timestamp_seconds") == 7
 
 
 async def test_it_looks_again_and_again(telemetry: HubTelemetry) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from hub.core.ids import PeerId
+from hub.core.invariants import InvariantViolation
 from hub.core.report import HubReport, RelayerReport
 from hub.core.time import SECOND, Timestamp
 from hub.wire.hub import report_to_proto
@@ -9,7 +10,7 @@ from hub.wire.hub import report_to_proto
 def test_a_report_is_told_whole() -> None:
     report = HubReport(
         schema_revision="0001",
-        invariants=(("a", 0), ("b", 2)),
+        invariants=(InvariantViolation("a", 0), InvariantViolation("b", 2)),
         relayers=(
             RelayerReport(
                 name="east-1",

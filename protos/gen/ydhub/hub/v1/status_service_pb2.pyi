@@ -108,7 +108,7 @@ class GetStatusResponse(_message.Message):
     """Packets with an exception."""
     @_builtins.property
     def invariants(self) -> _containers.RepeatedCompositeFieldContainer[Global___InvariantStatus]:
-        """Whether the invariants held when they were last asked, here and now."""
+        """Whether the invariants hold of the newest records, here and now; GetDatabase asks all of them."""
 
     @_builtins.property
     def relayers(self) -> _containers.RepeatedCompositeFieldContainer[Global___RelayerStatus]:
@@ -175,19 +175,39 @@ class InvariantStatus(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     VIOLATION_COUNT_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    UNFINISHED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, as "one_effect_per_sequence"."""
     violation_count: _builtins.int
     """Rows that break it."""
+    meaning: _builtins.str
+    """What it says, for people."""
+    unfinished: _builtins.bool
+    """Whether there was not time enough to look at everything; the count then says nothing."""
+    @_builtins.property
+    def samples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Some of the rows that break it, as text; at most 5."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long asking took."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         violation_count: _builtins.int = ...,
+        meaning: _builtins.str = ...,
+        samples: _abc.Iterable[_builtins.str] | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        unfinished: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "violation_count", b"violation_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "meaning", b"meaning", "name", b"name", "samples", b"samples", "unfinished", b"unfinished", "violation_count", b"violation_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -364,7 +384,7 @@ class GetDatabaseRequest(_message.Message):
 
     ASK_INVARIANTS_FIELD_NUMBER: _builtins.int
     ask_invariants: _builtins.bool
-    """Ask every invariant too; that reads whole tables."""
+    """Ask every invariant too; that reads whole tables, for four minutes at most."""
     def __init__(
         self,
         *,

@@ -3,12 +3,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ydhub.hub.v1 import status_service_pb2 as pb
 
 from hub.cli.doctor import command
 from hub.cli.doctor.command import EXITS, judge, summary
 from hub.cli.doctor.findings import Level
 from hub.cli.doctor.registry import CHECKS
-from tests.harness.sick_hub import activity, away, exception, healthy
+from hub.core.invariants import BY_NAME
+from tests.harness.sick_hub import activity, away, database, exception, healthy
 
 if TYPE_CHECKING:
     from hub.cli.doctor.findings import Examined
@@ -65,6 +67,28 @@ async def test_checks_can_be_chosen_by_their_names(ydhub: Desk, seen: list[Exami
     assert (await ydhub("doctor", "--between", "soon")).code == 3
 
 
+async def test_a_broken_invariant_ends_with_2_and_shows_its_rows(
+    ydhub: Desk, seen: list[Examined]
+) -> None:
+    broken = pb.InvariantStatus(name="lane_states", violation_count=3, samples=["lane 7 is OPEN"])
+    seen.append(healthy(database=database(invariants=[broken])))
+    found = await ydhub("doctor", "--invariants")
+    assert found.code == 2
+    at = next(at for at, row in enumerate(found.rows) if row[:1] == ["lane_states"])
+    assert found.rows[at][1:3] == ["BROKEN", "3"]
+    assert found.rows[at + 1] == ["row", "lane", "7", "is", "OPEN"]
+    told = (await ydhub("doctor", "--invariants", "-o", "json")).json["invariants"]
+    assert told[0]["samples"] == ["lane 7 is OPEN"]
+
+
+async def test_an_invariant_that_took_too_long_is_a_warning(
+    ydhub: Desk, seen: list[Examined]
+) -> None:
+    cut = pb.InvariantStatus(name="lane_states", unfinished=True)
+    seen.append(healthy(database=database(invariants=[cut])))
+    assert (await ydhub("doctor", "--invariants")).code == 1
+
+
 def test_the_worst_decides_and_what_was_not_asked_does_not() -> None:
     assert [EXITS[level] for level in (Level.OK, Level.UNKNOWN, Level.WARNING)] == [0, 0, 1]
     assert summary(judge(healthy(), "client")) == "4 checks: 4 ok"
@@ -75,5 +99,8 @@ async def test_a_whole_hub_is_examined(ydhub: Desk) -> None:
     levels = {one["check"]: one["level"] for one in found.json["findings"]}
     assert levels["hub.answers"] == levels["database.answers"] == "OK"
     assert levels["database.invariants"] == "OK"
+    assert {one["name"]: one["state"] for one in found.json["invariants"]} == dict.fromkeys(
+        BY_NAME, "holds"
+    )
     assert levels["certificate.own"] in {"WARNING", "FAILED", "OK"}
     assert "UNKNOWN" not in {levels[f"certificate.{whose}"] for whose in ("own", "hub", "ca")}
