@@ -42,7 +42,7 @@ vectors: .venv/.ready ## one JSON line for each vector case under DIR
 	$(BIN)/python -m tests.vectors $(DIR)
 
 bench: .venv/.ready ## packets a second, latency, CPU a packet, memory
-	$(BIN)/python -m tests.bench
+	$(BIN)/ydhub bench
 
 flood: .venv/.ready ## what a city that floods costs another one: p99 before and during
 	$(BIN)/python -m tests.bench.flood

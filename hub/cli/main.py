@@ -26,6 +26,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "proof": ("hub.cli.proofs:proof", "Proof bundles: fetch, and verify offline."),
     "status": ("hub.cli.status:status", "How the hub is."),
     "top": ("hub.cli.top:top", "What every lane does, live."),
+    "bench": ("hub.cli.bench.commands:bench", "How fast the packet path is on this machine."),
     "doctor": ("hub.cli.doctor.command:doctor", "Checks, each with its fix."),
     "support": ("hub.cli.support:support", "Help from afar: one file, without secrets."),
 }

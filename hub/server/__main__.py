@@ -46,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     retire = commands.add_parser("retire", help="drop days of records whose packets all ended")
     retire.add_argument("--keep-days", type=int, required=True, help="at least 180")
     retire.add_argument("--database-url", default="", help="instead of YDHUB_DATABASE_URL")
+    rehearse = commands.add_parser("rehearse", help="for `ydhub bench`: a registry of its own")
+    rehearse.add_argument("--database-url", default="", help="instead of YDHUB_DATABASE_URL")
     postgres = commands.add_parser("postgres", help="an embedded PostgreSQL, for development")
     postgres.add_argument("action", choices=["start", "stop"])
     postgres.add_argument("--dir", type=Path, required=True, help="where all of it is kept")
@@ -71,6 +73,8 @@ def _run(arguments: argparse.Namespace) -> int:
             url = app.database_url(arguments.database_url)
             for day in asyncio.run(app.retire(url, arguments.keep_days)):
                 sys.stdout.write(f"{day} dropped\n")
+        case "rehearse":
+            asyncio.run(app.rehearse(app.database_url(arguments.database_url)))
         case "postgres" if arguments.action == "start":
             sys.stdout.write(app.start_postgres(arguments.dir) + "\n")
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -16,12 +17,14 @@ from hub.core.time import SECOND, Duration
 from hub.exchange import invariants, overview
 from hub.registry import schema
 from hub.registry.embedded import URL_VARIABLE, EmbeddedPostgres
-from hub.registry.registry import PostgresRegistry
+from hub.registry.registry import PostgresRegistry, awaited
+from hub.registry.rehearsal import Rehearsal
 from hub.server.clock import SystemClock
 from hub.server.enrolment import EnrolmentServer
 from hub.server.failpoints import Failpoint, hit
 from hub.server.health_report import health_to_proto
 from hub.server.hub import Hub
+from hub.server.rehearsal import Rehearsing
 from hub.server.server import HubServer
 from hub.server.telemetry import HubTelemetry
 from hub.wire.identity.credentials import listener_credentials, server_credentials
@@ -52,7 +55,11 @@ async def serve(config: ServerConfig) -> None:
     """The process, until SIGTERM or SIGINT. Raises ``HubError`` where it cannot start."""
     tls = config.tls
     credentials = server_credentials(tls.cert_file, tls.key_file, tls.ca_file)
-    registry = await PostgresRegistry.connect(database_url(config.database_url), name="server")
+    registry = await awaited(
+        database_url(config.database_url),
+        name="server",
+        demands_standby=config.require_synchronous_standby,
+    )
     try:
         telemetry = HubTelemetry(version("ydhub"), tls.cert_file)
         hub = Hub(
@@ -185,6 +192,23 @@ async def retire(url: str, keep_days: int) -> Sequence[date]:
         raise FieldInvalid(field="--keep-days", problem=problem)
     async with await PostgresRegistry.connect(url, name="retire") as registry:
         return await registry.retire(keep_days)
+
+
+async def rehearse(url: str) -> None:
+    """Questions of a bench are answered, line by line, until its input ends.
+
+    Raises ``RegistryUnreachable`` or ``SchemaVersionMismatch``.
+    """
+
+    async def read() -> bytes:
+        return await asyncio.to_thread(sys.stdin.buffer.readline)
+
+    def say(line: bytes) -> None:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+
+    async with await PostgresRegistry.connect(url, name="rehearse") as registry:
+        await Rehearsing(registry, Rehearsal(registry.database)).serve(read, say)
 
 
 def start_postgres(directory: Path) -> str:

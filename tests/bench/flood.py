@@ -15,20 +15,20 @@ import asyncio
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from hub.cli.bench.line_process import LineProcess
+from hub.cli.bench.options import Options
+from hub.cli.bench.plan import ClientPair, Kind, LaneLoad, Phase, Plan
+from hub.cli.bench.quantiles import quantile
+from hub.cli.bench.system import System, system
 from hub.core.ids import ClientId, PeerId
-from hub.core.time import MILLISECOND, SECOND
-from tests.bench.generator import Ran, Run, Stop
-from tests.bench.plan import ClientPair, Phase, Plan, Slot
-from tests.bench.run import attach, generator_process
-from tests.bench.system import system
-from tests.bench.traffic import quantile
+from hub.core.time import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from hub.core.lane import LaneKey
 
 FLOODING, STEADY, SHARED = PeerId("city-1"), PeerId("city-2"), PeerId("city-3")
 PHASES: Final = ("warm-up", "before", "flood", "false proofs")
@@ -36,6 +36,7 @@ MEDIAN: Final = 500
 WORST: Final = 990
 """Quantiles, per mille."""
 MAX_COUNT: Final = 256
+COMPLETE_S: Final = 60
 GOOD, BROKEN = 0, 1
 
 
@@ -59,6 +60,7 @@ class PhaseFigures:
 
     name: str
     steady: Sequence[tuple[int, int]]
+    """(microseconds, packets)."""
     flooding: Sequence[tuple[int, int]]
     refused: Counter[str]
     took: int
@@ -115,31 +117,44 @@ def flood_plan(options: FloodOptions) -> Plan:
 
 async def run(options: FloodOptions, say: Callable[[str], None]) -> Figures:
     """What was found. Raises where the run cannot be finished."""
-    plan, figures = flood_plan(options), Figures()
-    say(f"building {sum(phase.packets for phase in plan.phases):,} packets")
-    async with generator_process(plan) as generator:
-        built = await generator.built()
-        async with system(1, plan, built.anchors) as found:
-            await generator.ask(attach(plan, found))
-            for number, name in enumerate(PHASES):
-                ran: Ran = await generator.ask(Run(number))
-                due = _due(plan, number)
-                await found.completed(due)
-                say(f"{name}: done")
-                flooding, steady = ran.by_lane
-                figures.phases.append(
-                    PhaseFigures(
-                        name=name,
-                        steady=steady,
-                        flooding=flooding,
-                        refused=Counter(ran.refused),
-                        took=ran.acknowledged_at - ran.began_at,
-                    )
-                )
-                figures.sent = sum(due.values())
-            figures.completed = sum([await found.completed_count(lane) for lane in plan.lanes])
-            figures.violations = sum((await found.violations()).values())
-            await generator.ask(Stop())
+    plan = flood_plan(options)
+    say(f"building {plan.packets:,} packets")
+    with TemporaryDirectory(prefix="ydhub-flood-") as made:
+        directory = Path(made)
+        log = directory / "generator.log"
+        generator = await LineProcess.start("the generator", "adapters.bench", log=log)
+        try:
+            built = await generator.ask(plan.workload())
+            async with system(directory, Options(), plan, built["anchors"]) as found:
+                await generator.ask(found.sessions(plan))
+                return await _phases(plan, found, generator, say)
+        finally:
+            await generator.close()
+
+
+async def _phases(
+    plan: Plan, found: System, generator: LineProcess, say: Callable[[str], None]
+) -> Figures:
+    figures = Figures()
+    for number, name in enumerate(PHASES):
+        ran = await generator.ask({"do": "run", "phase": number})
+        due = plan.due(number)
+        question = {"do": "completed", "lanes": due, "within_s": COMPLETE_S}
+        completed = (await found.registry.ask(question))["completed"]
+        say(f"{name}: done")
+        flooding, steady = [[(us, count) for us, count in lane] for lane in ran["by_lane"]]
+        figures.phases.append(
+            PhaseFigures(
+                name=name,
+                steady=steady,
+                flooding=flooding,
+                refused=Counter(ran["refused"]),
+                took=ran["acknowledged_at"] - ran["began_at"],
+            )
+        )
+        figures.sent, figures.completed = sum(due.values()), sum(completed.values())
+    figures.violations = sum((await found.registry.ask({"do": "violations"})).values())
+    await generator.ask({"do": "stop"})
     return figures
 
 
@@ -176,25 +191,18 @@ def main(arguments: Sequence[str]) -> int:
     return BROKEN if figures.problems else GOOD
 
 
-def _due(plan: Plan, number: int) -> dict[LaneKey, int]:
-    """Packets of each lane up to the end of the phase of that number."""
-    parts = plan.phases[: number + 1]
-    return {
-        lane: sum(slot.count for phase in parts for slot in phase.slots[at])
-        for at, lane in enumerate(plan.lanes)
-    }
-
-
 class _Line:
     """Hands out sequences of the two lanes."""
 
     def __init__(self) -> None:
         self._next = [1, 1]
 
-    def slots(self, lane: int, frames: int, count: int) -> tuple[Slot, ...]:
+    def load(self, lane: int, frames: int, count: int, interval: int) -> LaneLoad:
         first = self._next[lane]
         self._next[lane] += frames * count
-        return tuple([Slot(first + at * count, count) for at in range(frames)])
+        return LaneLoad(
+            lane=lane, first=first, packets=frames * count, frame=count, interval=interval
+        )
 
 
 def _phase(
@@ -206,12 +214,12 @@ def _phase(
     *,
     forged: int = 0,
 ) -> Phase:
-    slots = (line.slots(0, *flooding), line.slots(1, *steady))
-    return Phase(name=name, slots=slots, interval=interval, window=0, forged=forged)
+    loads = (line.load(0, *flooding, interval), line.load(1, *steady, interval))
+    return Phase(name=name, kind=Kind.OPEN, loads=loads, forged=forged)
 
 
-def _ms(nanoseconds: int) -> str:
-    return f"{nanoseconds / MILLISECOND:,.1f}"
+def _ms(microseconds: int) -> str:
+    return f"{microseconds / 1000:,.1f}"
 
 
 def _say(text: str) -> None:

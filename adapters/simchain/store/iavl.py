@@ -96,9 +96,10 @@ class IavlStore:
         self._root, _ = _removed(self._root, key, self._version + 1)
         return True
 
-    def load(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+    def load(self, items: Iterable[tuple[bytes, bytes]], beside: Node | None = None) -> None:
         """An empty store holds *items*, keys strictly rising, as one balanced tree; far faster.
 
+        A tree *beside* them, of the same kind and of greater keys, is shared: it is theirs too.
         Raises ``StoreError``.
         """
         if self._root is not None:
@@ -110,7 +111,14 @@ class IavlStore:
             if leaf.key <= last or not leaf.value:
                 raise StoreError("keys do not rise, or a value is empty")
             last = leaf.key
-        self._root = _balanced(leaves, 0, len(leaves), version) if leaves else None
+        tree = _balanced(leaves, 0, len(leaves), version) if leaves else None
+        if tree is None or beside is None:
+            self._root = tree or beside
+            return
+        first = _smallest(beside)
+        if first <= last:
+            raise StoreError("keys beside are not greater")
+        self._root = Inner(first, tree, beside, version)
 
     def commit(self) -> bytes:
         """The root (32 bytes) of the new version; the oldest is dropped when over the keep."""
@@ -158,6 +166,12 @@ def _get(node: Node | None, key: bytes) -> bytes | None:
     while isinstance(node, Inner):
         node = node.left if key < node.key else node.right
     return node.value if node is not None and node.key == key else None
+
+
+def _smallest(node: Node) -> bytes:
+    while isinstance(node, Inner):
+        node = node.left
+    return node.key
 
 
 def _own(node: Inner, version: int) -> Inner:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 from ydhub.lane.v1 import lane_service_pb2
 
+from hub.cli.clock import wall_clock
 from hub.cli.connection import connect
 from hub.cli.dev.layout import POSTGRES, RELAYER
 from hub.cli.dev.network import STOP_WITHIN
 from hub.cli.settings import Given, resolve
 from hub.core.time import MILLISECOND, SECOND
-from tests.bench import clock
 from tests.chains.cosmos.bench.blocks import BlockLoad, read_blocks
 from tests.chains.cosmos.cities import EAST, WEST, Cities, running
 from tests.chains.cosmos.options import ChainOptions
@@ -90,11 +90,11 @@ async def _measure(
     west, east = cities.cities[WEST].chain, cities.cities[EAST].chain
     first = {WEST: await west.height(), EAST: await east.height()}
     before = _cpu(cities)
-    began = clock.now()
+    began = wall_clock()
     for peer in (WEST, EAST):
         cities.launch(peer)
     samples = await _sample(cities, lane, packets, say)
-    ended = clock.now()
+    ended = wall_clock()
     after = _cpu(cities)
     await asyncio.sleep(2)
     return Outcome(
@@ -107,7 +107,7 @@ async def _measure(
         cpu_s={name: round(used - before.get(name, 0), 3) for name, used in after.items()},
         machine=f"{psutil.cpu_count()} cores, {platform.machine()}, Python "
         f"{platform.python_version()}",
-        made_at=f"{datetime.fromtimestamp(clock.now() // SECOND, tz=UTC):%Y-%m-%dT%H:%M:%SZ}",
+        made_at=f"{datetime.fromtimestamp(wall_clock() // SECOND, tz=UTC):%Y-%m-%dT%H:%M:%SZ}",
     )
 
 
@@ -126,7 +126,7 @@ async def _sample(
             waiting = await east.call("num_unconfirmed_txs", {})
             samples.append(
                 Sample(
-                    at_ms=clock.now() // MILLISECOND,
+                    at_ms=wall_clock() // MILLISECOND,
                     accepted=shown.accepted_count,
                     in_mempool=int(waiting["total"]),
                     completed=shown.completed_count,

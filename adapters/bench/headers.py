@@ -1,4 +1,7 @@
-"""A chain's headers: real CometBFT blocks of four validators, one a second, signed beforehand.
+"""A chain's headers: real CometBFT blocks of four validators, one a second.
+
+Each is made when it is due, with the root that the store has then; so it may be proven under from
+the moment on when it is sent.
 
 Source: design section 8, "at least one header a second and peer".
 """
@@ -7,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from adapters.bench.load import OPTIONS, PREFIX
+from adapters.bench.workload import chain_id
 from adapters.simchain.blocks import Contents, make_block
 from adapters.simchain.validators import Schedule
 from hub.core.client import Anchor
@@ -14,8 +19,6 @@ from hub.core.height import Height
 from hub.core.ids import ChainId
 from hub.core.time import SECOND, Timestamp
 from hub.wire.frames import headers_to_proto
-from tests.bench.load import OPTIONS, PREFIX
-from tests.bench.plan import chain_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,24 +34,30 @@ _TURN: Final = 50
 
 
 class Headers:
-    """The headers of one chain by height, from 1 on, all of one root."""
+    """The headers of one chain by height, from 1 on."""
 
-    def __init__(self, peer: PeerId, root: bytes, first_at: Timestamp, count: int) -> None:
-        """*count* headers, the first one of time *first_at* (ns), the others a second apart."""
+    def __init__(self, peer: PeerId, root: bytes, first_at: Timestamp) -> None:
+        """The first header, of time *first_at* (ns) and *root*; the others are a second apart."""
+        self.root = root
+        """What headers to come carry."""
+        self._chain = chain_id(peer)
         self._first_at = first_at
+        self._schedule = Schedule(peer.encode(), VALIDATORS, _TURN)
         self._blocks: list[LightBlock] = []
-        schedule = Schedule(peer.encode(), VALIDATORS, _TURN)
-        last: LightBlock | None = None
-        for number in range(count):
-            time = Timestamp(first_at + number * SECOND)
-            contents = Contents(time=time, transactions=(), app_hash=root, last_codes=())
-            last = make_block(chain_id(peer), schedule, last, contents)
-            self._blocks.append(last)
-        self._schedule = schedule
+        self._make()
 
-    def height_at(self, now: Timestamp) -> int:
-        """The newest height whose time has come."""
-        return min((now - self._first_at) // SECOND + 1, len(self._blocks))
+    @property
+    def height(self) -> int:
+        """The newest header's."""
+        return len(self._blocks)
+
+    def advance(self, now: Timestamp) -> bool:
+        """Every header whose time has come is made; whether there was one."""
+        due = (now - self._first_at) // SECOND + 1
+        before = self.height
+        while self.height < due:
+            self._make()
+        return self.height > before
 
     def until_next(self, now: Timestamp) -> int:
         """Nanoseconds until the next header is due."""
@@ -71,3 +80,9 @@ class Headers:
             options=OPTIONS,
             prefix=PREFIX,
         )
+
+    def _make(self) -> None:
+        last = self._blocks[-1] if self._blocks else None
+        time = Timestamp(self._first_at + self.height * SECOND)
+        contents = Contents(time=time, transactions=(), app_hash=self.root, last_codes=())
+        self._blocks.append(make_block(self._chain, self._schedule, last, contents))

@@ -14,21 +14,21 @@ from ydhub.client.v1 import client_pb2
 from ydhub.packet.v1 import packet_pb2
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from adapters.bench import clock
+from adapters.bench.workload import chain_id
 from hub.core.height import Height
 from hub.core.ids import ClientId
 from hub.core.time import SECOND
-from tests.bench import clock
-from tests.bench.plan import chain_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from adapters.bench.headers import Headers
+    from adapters.bench.load import ChainLoad
+    from adapters.bench.stream import Stream
+    from adapters.bench.traffic import Frame, LaneTraffic
     from hub.core.ids import PeerId
     from hub.core.lane import LaneKey
-    from tests.bench.headers import Headers
-    from tests.bench.load import ChainLoad
-    from tests.bench.stream import Stream
-    from tests.bench.traffic import Frame, LaneTraffic
 
 _TRUSTED: Final = 16
 """Newest heights that a report names."""
@@ -47,12 +47,13 @@ class Adapter:
     ) -> None:
         """An adapter over *load*; *lanes* are all lanes that carry packets, by key."""
         self._load = load
+        self._next = load
         self._headers = headers
-        self._lanes = lanes
         self._by_name = {key.name: traffic for key, traffic in lanes.items()}
         self._stream = stream
         self._trusted: dict[str, list[int]] = {client: [1] for client in load.clients}
         self._height = 0
+        self._advanced = asyncio.Event()
         self.failures: list[str] = []
         """What must not happen: refused frames, requests that cannot be answered."""
         self.is_lying = False
@@ -65,21 +66,27 @@ class Adapter:
         """Whose adapter it is."""
         return self._load.peer
 
-    async def attach(self) -> None:
+    async def attach(self, *, enforced: bool = False) -> None:
         """The session stands, and the hub's client has every header up to now."""
-        welcome = await self._stream.attach(chain_id(self.peer))
+        welcome = await self._stream.attach(chain_id(self.peer), enforced=enforced)
         if welcome.client_height == 0:
             self._send_headers([welcome.anchor_height])
         self._advance()
 
+    async def turn(self, load: ChainLoad) -> None:
+        """The chain's store is that of another part of the run, and a header says so."""
+        self._headers.root, self._next = load.root, load
+        self._advanced.clear()
+        await self._advanced.wait()
+
     def send(self, frame: Frame) -> None:
         """*frame* leaves the source's chain."""
-        self._stream.send_packets(frame.batch, frame.count)
+        self._stream.send_packets((frame.batch, frame.count, frame.chunk))
 
     def send_forged(self, batch: bytes) -> None:
         """A frame of one packet leaves whose proof is false."""
         self.is_lying = True
-        self._stream.send_packets(batch, 1)
+        self._stream.send_packets((batch, 1, self._load.chunk))
 
     async def run(self) -> None:
         """Answers, beats and makes blocks until the stream is over."""
@@ -136,7 +143,7 @@ class Adapter:
             done = report.already_done if again else report.executed
             done.extend(_ranges(sequences))
             if len(frame.received) == frame.count:
-                self._stream.send_acknowledgements(frame.reply, frame.count)
+                self._stream.send_acknowledgements((frame.reply, frame.count, frame.chunk))
 
     def _complete(self, execution: pb.Execution, report: pb.ExecutionReport, arrived: int) -> None:
         traffic = self._by_name[execution.lane]
@@ -188,12 +195,13 @@ class Adapter:
             await asyncio.sleep(self._headers.until_next(clock.now()) / SECOND)
 
     def _advance(self) -> None:
-        """Every header whose time has come is sent, the newest one is what proofs end at."""
-        height = self._headers.height_at(clock.now())
-        if height > self._height:
-            self._send_headers([height])
-            self._height = height
-            self._stream.at(Height(1, height))
+        """The newest header whose time has come is sent, and is what proofs end at."""
+        self._headers.advance(clock.now())
+        if self._headers.height > self._height:
+            self._height, self._load = self._headers.height, self._next
+            self._send_headers([self._height])
+            self._stream.at(self._load.chunk, Height(1, self._height))
+            self._advanced.set()
 
     def _send_headers(self, heights: Sequence[int]) -> None:
         self._stream.send(pb.AdapterFrame(headers=self._headers.batch(heights)))

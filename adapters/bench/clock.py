@@ -15,3 +15,8 @@ def now() -> Timestamp:
 def monotonic() -> int:
     """A clock that never steps back (ns), the same in all processes of a machine."""
     return time.monotonic_ns()
+
+
+def used() -> int:
+    """CPU time of this process so far (ns)."""
+    return time.process_time_ns()

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from adapters.bench.workload import Slot
     from hub.core.lane import LaneKey
-    from tests.bench.plan import Phase, Slot
+
+UNIT: Final = 1000
+"""What latencies are told in (ns)."""
 
 
 class Frame:
     """Packets that travel together, from their source to its proven acknowledgement."""
 
-    __slots__ = ("acknowledged", "batch", "due_at", "end", "first", "received", "reply")
+    __slots__ = ("acknowledged", "batch", "chunk", "due_at", "end", "first", "received", "reply")
 
-    def __init__(self, slot: Slot, batch: bytes, reply: bytes) -> None:
+    def __init__(self, slot: Slot, batch: bytes, reply: bytes, chunk: int = 0) -> None:
         self.first = slot.first
         self.end = slot.first + slot.count
         self.batch = batch
         """Its ``PacketBatch``."""
         self.reply = reply
         """Its ``AcknowledgementBatch``."""
+        self.chunk = chunk
+        """The part of the load whose roots prove both."""
         self.due_at = 0
         self.received: set[int] = set()
         """Sequences executed at the destination."""
@@ -38,41 +44,28 @@ class Frame:
 
 
 class Latencies:
-    """How long packets took: nanoseconds, each for a number of packets."""
+    """How long packets took: microseconds, and how many took so long."""
 
     def __init__(self) -> None:
-        self.entries: list[tuple[int, int]] = []
-        """(nanoseconds, packets)."""
+        self.counts: Counter[int] = Counter()
 
     def add(self, nanoseconds: int, packets: int) -> None:
-        self.entries.append((nanoseconds, packets))
+        """So many *packets* took so long, to the next whole microsecond."""
+        self.counts[-(-nanoseconds // UNIT)] += packets
 
-    def quantile(self, per_mille: int) -> int:
-        """The time (ns) that so many of a thousand packets did not exceed; 0 of nothing."""
-        return quantile(self.entries, per_mille)
-
-
-def quantile(entries: Sequence[tuple[int, int]], per_mille: int) -> int:
-    """The smallest value that *per_mille* of a thousand items do not exceed, by nearest rank.
-
-    Each entry is (value, number of items); 0 without entries.
-    """
-    total = sum(count for _, count in entries)
-    rank = max(1, -(-total * per_mille // 1000))
-    passed = 0
-    for value, count in sorted(entries):
-        passed += count
-        if passed >= rank:
-            return value
-    return 0
+    @property
+    def entries(self) -> list[tuple[int, int]]:
+        """(microseconds, packets), rising."""
+        return sorted(self.counts.items())
 
 
 class LaneTraffic:
     """All frames of one lane, in order of their sequences."""
 
-    def __init__(self, lane: LaneKey, frames: Sequence[Frame]) -> None:
+    def __init__(self, lane: LaneKey) -> None:
+        """The traffic of *lane*, which has no frames yet."""
         self.lane = lane
-        self.frames = frames
+        self.frames: list[Frame] = []
         self.under_way = 0
         """Packets sent and not acknowledged yet."""
         self.moved = asyncio.Event()
@@ -80,14 +73,30 @@ class LaneTraffic:
         self.latencies = Latencies()
         self.resent = 0
         """Packets that the relayer handed over once more."""
-        self._firsts = [frame.first for frame in frames]
+        self._firsts: list[int] = []
+
+    def extend(self, frames: Sequence[Frame]) -> None:
+        """*frames* follow; those that are acknowledged long since are forgotten but for a few."""
+        self.frames += frames
+        self._firsts = [frame.first for frame in self.frames]
+
+    def forget(self, chunk: int) -> None:
+        """The contents of frames before *chunk* are dropped: all of them are acknowledged."""
+        kept = [frame for frame in self.frames if frame.chunk >= chunk]
+        self.frames = kept
+        self._firsts = [frame.first for frame in kept]
 
     def frame_of(self, sequence: int) -> Frame:
-        """The frame that holds *sequence*."""
-        frame = self.frames[bisect_right(self._firsts, sequence) - 1]
-        if not frame.first <= sequence < frame.end:
+        """The frame that holds *sequence*. Raises ``LookupError``."""
+        frame = self.frames[bisect_right(self._firsts, sequence) - 1] if self.frames else None
+        if frame is None or not frame.first <= sequence < frame.end:
             raise LookupError(f"{self.lane.name} sent no packet {sequence}")
         return frame
+
+    def frames_from(self, first: int, count: int) -> Sequence[Frame]:
+        """*count* frames, the first of which begins with the sequence *first*."""
+        start = bisect_right(self._firsts, first) - 1
+        return self.frames[start : start + count]
 
     def sent(self, frame: Frame, due_at: int) -> None:
         """*frame* was to leave at *due_at* (monotonic ns)."""
@@ -108,11 +117,3 @@ class LaneTraffic:
         """What is measured from now on belongs to a new phase."""
         self.latencies = Latencies()
         self.resent = 0
-
-
-def phase_frames(
-    traffic: LaneTraffic, phases: Sequence[Phase], lane: int, number: int
-) -> Sequence[Frame]:
-    """The frames of *traffic*, the lane of that index, in the phase of that number."""
-    start = sum(len(phase.slots[lane]) for phase in phases[:number])
-    return traffic.frames[start : start + len(phases[number].slots[lane])]

@@ -29,6 +29,8 @@ _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _BYTES),
     ("grpc.max_send_message_length", _BYTES),
 )
+Batch = tuple[bytes, int, int]
+"""A batch without its height, how many items it has, and the part of the load it belongs to."""
 EXECUTIONS: Final = 64
 """Executions that the relayer may have outstanding here."""
 
@@ -42,22 +44,23 @@ class Stream:
         method: Any = self._channel.stream_stream(_ATTACH)  # no serialisers: bytes in, bytes out
         self._call: Any = method()
         self._plain: deque[bytes] = deque()
-        self._acknowledgements: deque[tuple[bytes, int]] = deque()
-        self._packets: deque[tuple[bytes, int]] = deque()
+        self._acknowledgements: deque[Batch] = deque()
+        self._packets: deque[Batch] = deque()
         self._charged: dict[int, tuple[int, bool]] = {}
         self._credits = 0
         self._packet_credits = 0
         self._last_id = 0
-        self._height = b""
+        self._heights: dict[int, bytes] = {}
         self._woken = asyncio.Event()
 
-    async def attach(self, chain: ChainId) -> pb.Welcome:
-        """The relayer's welcome to the adapter of *chain*."""
+    async def attach(self, chain: ChainId, *, enforced: bool = False) -> pb.Welcome:
+        """The relayer's welcome to the adapter of *chain*, which keeps order or not."""
         hello = pb.Hello(
             protocol_versions=[1],
             adapter="bench",
             chain_id=chain,
             execution_credits=EXECUTIONS,
+            order_enforceable=enforced,
         )
         await self._write(pb.AdapterFrame(hello=hello).SerializeToString())
         welcome = (await self.receive()).welcome
@@ -66,24 +69,27 @@ class Stream:
         self._packet_credits = welcome.item_credits // 2
         return welcome
 
-    def at(self, height: Height) -> None:
-        """Proofs that are sent from now on end at *height*, whose header was sent before."""
+    def at(self, chunk: int, height: Height) -> None:
+        """Proofs of that part of the load end at *height* from now on; its header was sent before.
+
+        Those of other parts end where they did: at the last header of their root.
+        """
         content = varint_field(1, height.revision) + varint_field(2, height.number)
-        self._height = message_field(_PROOF_HEIGHT, content)
+        self._heights[chunk] = message_field(_PROOF_HEIGHT, content)
 
     def send(self, frame: pb.AdapterFrame) -> None:
         """*frame* goes out as soon as it can."""
         self._plain.append(frame.SerializeToString())
         self._woken.set()
 
-    def send_packets(self, batch: bytes, count: int) -> None:
+    def send_packets(self, batch: Batch) -> None:
         """A ``PacketBatch`` without height goes out when there are credits for it."""
-        self._packets.append((batch, count))
+        self._packets.append(batch)
         self._woken.set()
 
-    def send_acknowledgements(self, batch: bytes, count: int) -> None:
+    def send_acknowledgements(self, batch: Batch) -> None:
         """An ``AcknowledgementBatch`` without height goes out when there are credits for it."""
-        self._acknowledgements.append((batch, count))
+        self._acknowledgements.append(batch)
         self._woken.set()
 
     def answered(self, frame_id: int) -> None:
@@ -120,19 +126,19 @@ class Stream:
         if self._plain:
             return self._plain.popleft()
         if self._acknowledgements and self._acknowledgements[0][1] <= self._credits:
-            batch, count = self._acknowledgements.popleft()
-            return self._charge(_ACKNOWLEDGEMENTS, batch, count)
+            return self._charge(_ACKNOWLEDGEMENTS, self._acknowledgements.popleft())
         limit = min(self._credits, self._packet_credits)
         if self._packets and self._packets[0][1] <= limit:
-            batch, count = self._packets.popleft()
-            self._packet_credits -= count
-            return self._charge(_PACKETS, batch, count)
+            batch = self._packets.popleft()
+            self._packet_credits -= batch[1]
+            return self._charge(_PACKETS, batch)
         return None
 
-    def _charge(self, field: int, batch: bytes, count: int) -> bytes:
+    def _charge(self, field: int, batch: Batch) -> bytes:
+        content, count, chunk = batch
         self._credits -= count
         self._charged[self._last_id + 1] = (count, field == _PACKETS)
-        return bytes_field(field, batch + self._height)
+        return bytes_field(field, content + self._heights[chunk])
 
     async def _write(self, frame: bytes) -> None:
         self._last_id += 1

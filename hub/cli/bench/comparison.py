@@ -1,0 +1,145 @@
+"""Two results beside each other: every number that both hold, and what is worse than noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from hub.cli.bench.report import number, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hub.cli.bench.result import PhaseResult, Result, RunResult
+
+NOISE_WALL: Final = 1.3
+"""Ratio of wall times that two runs of the same program may have. Source: performance notes."""
+NOISE_CPU: Final = 1.15
+_WALL: Final = frozenset({"p50_ms", "p99_ms", "p999_ms", "max_ms"})
+_COST: Final = frozenset({"wal_bytes", "transactions", "database_bytes"})
+_NEUTRAL: Final = frozenset({"rate", "packets", "bloat", "resent", "late_ms"})
+_LEAST_CPU_US: Final = 2.0
+"""A packet: what is less is below the kernel's own step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A number of both results."""
+
+    name: str
+    before: float
+    after: float
+    noise: float
+    """Ratio up to which a difference says nothing; 0 where more is neither better nor worse."""
+    more_is_better: bool = False
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times the first the second is; None of nothing."""
+        return self.after / self.before if self.before else None
+
+    @property
+    def mark(self) -> str:
+        """Whether the second is better or worse, where that is more than noise."""
+        ratio = self.ratio
+        if not ratio or not self.noise:
+            return ""
+        if 1 / self.noise <= ratio <= self.noise:
+            return ""
+        return "better" if (ratio > 1) == self.more_is_better else "worse"
+
+
+def lines(first: Result, second: Result) -> list[Line]:
+    """Every number that both have, run by run."""
+    others = {run.name: run for run in second.runs}
+    found: list[Line] = []
+    for at, run in enumerate(first.runs):
+        # Runs of one name are compared; so are the only runs of both.
+        alone = len(first.runs) == len(second.runs) == 1
+        other = second.runs[at] if alone else others.get(run.name)
+        if other is not None:
+            found += _run_lines(run, other)
+    return found
+
+
+def comparison(first: Result, second: Result) -> str:
+    """Both, for people."""
+    found = lines(first, second)
+    cells = [
+        (
+            line.name,
+            number(line.before),
+            number(line.after),
+            "" if line.ratio is None else f"{line.ratio:.2f}",
+            line.mark,
+        )
+        for line in found
+    ]
+    worse = [line.name for line in found if line.mark == "worse"]
+    text = [
+        f"A  {first.made_at}, commit {first.commit}: {first.command}",
+        f"B  {second.made_at}, commit {second.commit}: {second.command}",
+        "",
+        *table(("", "A", "B", "B / A", ""), cells),
+        "",
+        f"noise: wall times up to {NOISE_WALL}, CPU up to {NOISE_CPU}",
+        f"load average before: {first.busy:.1f} and {second.busy:.1f}",
+        f"worse than noise: {', '.join(worse) or 'nothing'}",
+    ]
+    if first.machine != second.machine:
+        text += [f"A on {first.machine}", f"B on {second.machine}"]
+    return "\n".join(text)
+
+
+def as_json(first: Result, second: Result) -> dict[str, Any]:
+    """Both, for programs."""
+    return {
+        "numbers": [
+            {
+                "name": line.name,
+                "a": line.before,
+                "b": line.after,
+                "ratio": line.ratio,
+                "mark": line.mark,
+            }
+            for line in lines(first, second)
+        ]
+    }
+
+
+def _run_lines(first: RunResult, second: RunResult) -> Iterator[Line]:
+    others = {phase.name: phase for phase in second.phases}
+    for phase in first.phases:
+        other = others.get(phase.name)
+        if other is not None:
+            yield from _phase_lines(f"{first.name}: {phase.name}", phase, other)
+    yield from _shared(
+        f"{first.name}: CPU us of", first.functions_us, second.functions_us, NOISE_CPU
+    )
+    ends, others_ends = [
+        {name: memory["end"] for name, memory in run.memory_mb.items()} for run in (first, second)
+    ]
+    yield from _shared(f"{first.name}: memory MB of", ends, others_ends, NOISE_CPU)
+
+
+def _phase_lines(name: str, first: PhaseResult, second: PhaseResult) -> Iterator[Line]:
+    # In open loop the rate is given, not reached.
+    noise = 0 if first.rate else NOISE_WALL
+    yield Line(f"{name}: per_second", first.per_second, second.per_second, noise, True)
+    for field in sorted(_WALL):
+        yield Line(f"{name}: {field}", getattr(first, field), getattr(second, field), NOISE_WALL)
+    for field in sorted(_COST):
+        yield Line(f"{name}: {field}", getattr(first, field), getattr(second, field), NOISE_CPU)
+    for field in sorted(_NEUTRAL):
+        yield Line(f"{name}: {field}", getattr(first, field), getattr(second, field), 0)
+    yield from _shared(f"{name}: CPU us of", first.cpu_us, second.cpu_us, NOISE_CPU)
+    yield Line(f"{name}: CPU us, relayer + Postgres", first.system_us, second.system_us, NOISE_CPU)
+
+
+def _shared(
+    name: str, first: Mapping[str, float], second: Mapping[str, float], noise: float
+) -> Iterator[Line]:
+    for key, value in first.items():
+        if key in second:
+            is_small = max(value, second[key]) < _LEAST_CPU_US
+            yield Line(f"{name} {key}", value, second[key], 0 if is_small else noise)
