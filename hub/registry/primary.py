@@ -112,7 +112,7 @@ class Servers:
         async with self._looking:
             if self._primary is not None:
                 try:
-                    return await self._admitted(self._primary)
+                    return await self._admitted(self._primary, is_known=self.count > 1)
                 except (HubError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                     self._primary = None
                     if self.count == 1:
@@ -164,10 +164,20 @@ class Servers:
         if got:
             raise TimelineOutdated(server=self.name(number), got=got, expected=expected)
 
-    async def _admitted(self, number: int) -> Any:
+    def _check_same(self, number: int, found: Identity) -> None:
+        if self.newest is not None and found.started != self.newest.started:
+            raise RegistryUnreachable(problem=f"{self.name(number)} was started anew")
+
+    async def _admitted(self, number: int, *, is_known: bool = False) -> Any:
+        """A connection to that one; *is_known* where it must not have been started anew.
+
+        While it was down another may have been promoted: then all are asked.
+        """
         connection = await self.open(number)
         try:
             found = await self.identity(connection)
+            if is_known:
+                self._check_same(number, found)
             self.admit(number, found)
         except BaseException:
             connection.terminate()
