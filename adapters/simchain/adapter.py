@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from adapters.sdk.execution import UpdateStep as Step
     from adapters.simchain.history import Block
     from adapters.simchain.messages import Message, Result
-    from adapters.simchain.node import Node
+    from adapters.simchain.node import ChainNode
     from adapters.simchain.queries import ClientView
     from hub.core.client import Anchor, ConsensusState, Header
     from hub.core.ids import ChainId, ClientId
@@ -71,7 +71,7 @@ class SimchainAdapter:
     order_enforceable = True
     needs_anchor_header = False
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: ChainNode) -> None:
         """The adapter of *node*'s chain, whose blocks it follows from now on."""
         self._node = node
         self._chain = node.chain

@@ -9,6 +9,7 @@ it is no such thing.
 from __future__ import annotations
 
 import os
+from array import array
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
@@ -37,6 +38,10 @@ class BlockLog(Protocol):
 
     def records(self) -> Iterator[bytes]:
         """Every record, in the order in which it was appended. Raises ``RecordCorrupt``."""
+        ...
+
+    def read(self, number: int) -> bytes:
+        """The record that was appended as the *number*-th, from 1. Raises ``RecordCorrupt``."""
         ...
 
     def append(self, record: bytes) -> None:
@@ -106,6 +111,10 @@ class MemoryLog:
         """Every record, in order."""
         yield from list(self._records)
 
+    def read(self, number: int) -> bytes:
+        """The *number*-th record, from 1."""
+        return self._records[number - 1]
+
     def append(self, record: bytes) -> None:
         """*record* is kept."""
         self._records.append(record)
@@ -120,17 +129,28 @@ class FileLog:
         if not path.exists():
             path.touch()
             _sync_directory(path.parent)
-        whole = 0
+        self._end = 0
+        self._starts = array("Q")
         for end, _ in self._scan():
-            whole = end
-        self._file = path.open("ab", buffering=0)
-        self._end = whole
+            self._starts.append(self._end)
+            self._end = end
+        self._file = path.open("a+b", buffering=0)
         self._cut()
 
     def records(self) -> Iterator[bytes]:
         """Every record, in order. Raises ``RecordCorrupt``."""
         for _, content in self._scan():
             yield content
+
+    def read(self, number: int) -> bytes:
+        """The *number*-th record, from 1. Raises ``RecordCorrupt`` or ``OSError``."""
+        start = self._starts[number - 1]
+        end = self._starts[number] if number < len(self._starts) else self._end
+        data = os.pread(self._file.fileno(), end - start, start)
+        head, content = data[:_HEAD_BYTES], data[_HEAD_BYTES:]
+        if len(data) < end - start or _sum(content, _SUM_BYTES) != head[-_SUM_BYTES:]:
+            raise _corrupt(start, head)
+        return content
 
     def append(self, record: bytes) -> None:
         """*record* is in the file, and the file on the disk; or the file is as it was.
@@ -148,6 +168,7 @@ class FileLog:
             # A part of a record must not stand before the next one.
             self._cut()
             raise
+        self._starts.append(self._end)
         self._end += len(data)
 
     def close(self) -> None:

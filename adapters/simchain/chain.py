@@ -9,6 +9,7 @@ did is provable from the header at h + 1 on, its *proof height*.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from adapters.sdk.failpoints import Failpoint, hit
@@ -26,6 +27,7 @@ from adapters.simchain.store.stores import Stores
 from adapters.simchain.transfer import Transfer
 from hub.core.errors import BacklogFull, HeaderNotFound, Reason, RecordCorrupt
 from hub.core.time import MILLISECOND, Timestamp
+from hub.light_clients.cometbft.codec import encode_signed_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -94,7 +96,16 @@ class Chain:
 
         Raises ``BacklogFull``.
         """
-        data = encode_transaction(transaction)
+        return self._wait(transaction, encode_transaction(transaction))
+
+    def submit_encoded(self, data: bytes) -> bytes:
+        """As ``submit``, of the transaction's bytes.
+
+        Raises ``RecordCorrupt`` or ``BacklogFull``.
+        """
+        return self._wait(decode_transaction(data), data)
+
+    def _wait(self, transaction: Transaction, data: bytes) -> bytes:
         tx_hash = transaction_hash(data)
         if tx_hash not in self._pending:
             limit = self.config.max_pending
@@ -127,12 +138,32 @@ class Chain:
         )
         if waiting:
             hit(Failpoint.BLOCK_BUILT)
+        light = self._decide(record)
         # Whatever comes after this line happens again when the log is replayed.
         self._log.append(encode_record(record))
         if waiting:
             hit(Failpoint.BLOCK_STORED)
         self._pending.clear()
-        return self._apply(record, waiting)
+        return self._apply(light, waiting)
+
+    def follow(self, data: bytes, header: bytes) -> Block:
+        """The next block, which another node of the chain made from the record *data*.
+
+        *header* is its signed header's bytes. Raises ``RecordCorrupt`` where it is not the next
+        block, or leads to another header here; nothing is changed then.
+        """
+        record = decode_record(data)
+        transactions = self._read(record)
+        light = self._decide(record)
+        own = encode_signed_header(light.signed)
+        if own != header:
+            raise RecordCorrupt(
+                what=f"header {record.height} of {self.config.chain_id}",
+                stored=sha256(header).hexdigest(),
+                computed=sha256(own).hexdigest(),
+            )
+        self._log.append(encode_record(record))
+        return self._apply(light, transactions)
 
     def light_block(self, height: int) -> LightBlock:
         """The header, commit and validators of a block. Raises ``HeaderNotFound``."""
@@ -145,20 +176,32 @@ class Chain:
         """The block at *height* with what it did; None if it is too old, or not made yet."""
         return self._history.block(height)
 
+    def record(self, height: int) -> bytes:
+        """What the block at *height* was made from, as ``follow`` takes it.
+
+        Raises ``HeaderNotFound``.
+        """
+        if not 1 <= height <= self.height:
+            raise HeaderNotFound(client=self.config.chain_id, height=height)
+        return self._log.read(height)
+
     def _replay(self, record: BlockRecord) -> None:
+        transactions = self._read(record)
+        self._apply(self._decide(record), transactions)
+
+    def _read(self, record: BlockRecord) -> list[tuple[bytes, Transaction]]:
+        """The transactions of *record*, which is the next block's. Raises ``RecordCorrupt``."""
         if (record.height, record.app_hash) != (self.height + 1, self._app_hash):
             raise RecordCorrupt(
                 what=f"block {record.height} of {self.config.chain_id}",
                 stored=record.app_hash.hex(),
                 computed=f"{self._app_hash.hex()} before block {self.height + 1}",
             )
-        transactions = [
-            (transaction_hash(data), decode_transaction(data)) for data in record.transactions
-        ]
-        self._apply(record, transactions)
+        return [(transaction_hash(data), decode_transaction(data)) for data in record.transactions]
 
-    def _apply(self, record: BlockRecord, transactions: list[tuple[bytes, Transaction]]) -> Block:
-        light = make_block(
+    def _decide(self, record: BlockRecord) -> LightBlock:
+        """The header that *record*'s block has, and its commit; nothing is executed yet."""
+        return make_block(
             self.config.chain_id,
             self.config.schedule,
             self._history.last,
@@ -169,16 +212,17 @@ class Chain:
                 last_codes=self._last_codes,
             ),
         )
+
+    def _apply(self, light: LightBlock, transactions: list[tuple[bytes, Transaction]]) -> Block:
+        height, now = light.signed.header.height, light.signed.header.time
         results = [
-            self._executor.execute(
-                self.state, transaction, tx_hash=tx_hash, height=record.height, now=record.time
-            )
+            self._executor.execute(self.state, transaction, tx_hash=tx_hash, height=height, now=now)
             for tx_hash, transaction in transactions
         ]
-        self._turn_validators(record.height)
+        self._turn_validators(height)
         self._app_hash, events = self.state.commit()
         self._last_codes = [_CODES[r.error.reason] if r.error else 0 for r in results]
-        self.ledger.record(record.height, events)
+        self.ledger.record(height, events)
         block = Block(light, tuple(results), tuple(events))
         self._history.add(block)
         return block

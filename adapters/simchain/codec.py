@@ -53,9 +53,16 @@ class _Kind(NamedTuple):
     many: bool = False
 
 
+def _as_bytes(value: object) -> bytes:
+    """*value* is no number, of which ``bytes`` would make as many zeros. Raises ``TypeError``."""
+    if not isinstance(value, bytes):
+        raise TypeError("a number stands where bytes belong")
+    return value
+
+
 _NUMBER: Final = _Kind(varint_field, int, 0)
 _FLAG: Final = _Kind(varint_field, bool, empty=False)
-_BYTES: Final = _Kind(bytes_field, bytes, b"")
+_BYTES: Final = _Kind(bytes_field, _as_bytes, b"")
 _TEXT: Final = _Kind(lambda number, text: bytes_field(number, text.encode()), bytes.decode, "")
 
 
@@ -79,7 +86,7 @@ def _many(kind: type) -> _Kind:
 
 _MANY_BYTES: Final = _Kind(
     lambda number, values: b"".join([message_field(number, value) for value in values]),
-    bytes,
+    _as_bytes,
     (),
     many=True,
 )

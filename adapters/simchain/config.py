@@ -1,12 +1,15 @@
 """What an embedded chain is told at its start: one TOML file, typed, unknown keys refused.
 
-Relative paths are relative to the file's own directory.
+A city is one process, or one for its chain and one for its adapter; each then has a file and a
+directory of its own, and all that the chain is made from stands in both. Relative paths are
+relative to the file's own directory.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -29,6 +32,16 @@ MAX_AMOUNT = 2**63 - 1
 """Whole units of one genesis balance, so that every total fits the ledger's answer."""
 
 
+class Role(StrEnum):
+    """What of a city a process is."""
+
+    WHOLE = "whole"
+    CHAIN = "chain"
+    """It makes the blocks and serves users; the adapter is another process."""
+    ADAPTER = "adapter"
+    """A full node that follows the chain's own process, and attaches to a relayer."""
+
+
 class Trust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far others are advised to believe this chain's validators."""
 
@@ -48,6 +61,8 @@ class GenesisBalance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class SimchainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An embedded chain's configuration."""
 
+    role: Role = Role.WHOLE
+    """``whole``, ``chain`` or ``adapter``."""
     peer: str
     """The peer at the hub, as in the certificate ``/peers/{peer}``."""
     chain_id: str
@@ -57,8 +72,10 @@ class SimchainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Of the block log and the log of accepted answers; one process uses it."""
     listen: str
     """Where the chain's own users dial (SimchainService), host:port."""
-    relayers: list[str]
+    relayers: list[str] = []
     """host:port of each relayer, in the order in which they are tried."""
+    chain_address: str = ""
+    """host:port where the chain's own process listens; the adapter's alone is told."""
     trust_domain: str
     """Of the SPIFFE identities that it believes."""
     tls: Tls
@@ -92,8 +109,7 @@ class SimchainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         check_between("validator_turn", self.validator_turn, 0, 1_000_000)
         check_between("versions_kept", self.versions_kept, 16, 100_000)
         check_between("execution_credits", self.execution_credits, 1, 1024)
-        if not self.relayers:
-            raise ValueError("`relayers` names no address")
+        _check_role(self)
         if self.log_format not in {"json", "console"}:
             raise ValueError("`log_format` is neither json nor console")
         for one in self.balances:
@@ -138,6 +154,37 @@ class SimchainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             trusting_period=parse_duration(self.trust.trusting_period, "trust.trusting_period"),
             max_clock_drift=parse_duration(self.trust.max_clock_drift, "trust.max_clock_drift"),
         )
+
+
+_NOT_OF: Final = {
+    Role.WHOLE: ("chain_address",),
+    Role.CHAIN: (
+        "chain_address",
+        "counterparties",
+        "execution_credits",
+        "relayers",
+        "trace_endpoint",
+    ),
+    Role.ADAPTER: ("block_interval_ms",),
+}
+"""Keys that say nothing to a process of that role."""
+
+
+def _check_role(config: SimchainConfig) -> None:
+    """The keys fit the role. Raises ``ValueError``."""
+    usual = {
+        field.encode_name: field.default_factory()
+        if field.default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT
+        else field.default
+        for field in msgspec.structs.fields(SimchainConfig)
+    }
+    for key in _NOT_OF[config.role]:
+        if getattr(config, key) != usual[key]:
+            raise ValueError(f"`{key}` is nothing that a process of the role {config.role} needs")
+    if config.role is not Role.CHAIN and not config.relayers:
+        raise ValueError("`relayers` names no address")
+    if config.role is Role.ADAPTER and not config.chain_address:
+        raise ValueError("`chain_address` is needed where the role is adapter")
 
 
 def load(path: str | os.PathLike[str]) -> SimchainConfig:

@@ -1,7 +1,8 @@
 """The process of one embedded chain: it makes blocks, attaches to a relayer, serves its users.
 
-Everything is chosen and joined here. A block is on disk before anyone hears of it, so the process
-may be killed at any moment; started again, it goes on from its log.
+Or two: one makes the blocks and serves users, the other follows them, as a full node, and attaches.
+Everything is chosen and joined here. A block is on disk before anyone hears of it, so a process may
+be killed at any moment; started again, it goes on from its log.
 """
 
 from __future__ import annotations
@@ -25,9 +26,13 @@ from adapters.sdk.session import City
 from adapters.simchain.adapter import SimchainAdapter
 from adapters.simchain.block_log import FileLog
 from adapters.simchain.chain import Chain
+from adapters.simchain.config import Role
 from adapters.simchain.node import Node
 from adapters.simchain.offences import Offences
-from adapters.simchain.service import Owner, SimchainService
+from adapters.simchain.remote_chain import MAX_TRANSACTION, RemoteChain
+from adapters.simchain.replica import Replica
+from adapters.simchain.service import Adapter, Owner, SimchainService
+from adapters.simchain.switches import OF_CHAIN
 from hub.core.errors import FieldInvalid
 from hub.light_clients.cometbft.client import CometBftClient
 from hub.wire import tracing
@@ -36,13 +41,14 @@ from hub.wire.identity.credentials import server_credentials
 if TYPE_CHECKING:
     from adapters.sdk.clock import Clock, Randomness
     from adapters.simchain.config import SimchainConfig
+    from adapters.simchain.node import ChainNode
     from hub.wire.tracing import Tracing
 
 ADAPTER: Final = "simchain"
 STOP_WITHIN_S: Final = 2
 
 _SERVER_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", 1024 * 1024),
+    ("grpc.max_receive_message_length", MAX_TRANSACTION + 64 * 1024),
     ("grpc.max_metadata_size", 4096),
     ("grpc.absolute_max_metadata_size", 8192),
     ("grpc.max_concurrent_streams", 64),
@@ -54,28 +60,32 @@ _log = structlog.get_logger()
 
 
 class SimchainProcess:
-    """One chain, its adapter and its service, on one event loop."""
+    """One chain, its adapter and its service, or what its role has of them, on one event loop."""
 
     def __init__(self, config: SimchainConfig, clock: Clock, randomness: Randomness) -> None:
         """Joined and replayed, not started. Raises ``HubError``."""
         self._config = config
+        self._client: AdapterClient | None = None
         with ExitStack() as opened:
             directory = Path(config.directory)
             opened.enter_context(lock(directory))
             blocks = opened.enter_context(closing(FileLog(directory / "blocks.log")))
-            accepted = opened.enter_context(closing(AcceptedLog(directory / "accepted.jsonl")))
             chain = Chain(config.chain, CometBftClient(), blocks)
-            self.node = Node(chain, clock)
-            traces = tracing.start(config.trace_endpoint, "ydhub-simchain", config.peer)
-            opened.callback(traces.close)
-            self._client = _client(config, self.node, accepted, clock, randomness, traces=traces)
+            self.node = _node(config, chain, clock, randomness)
+            adapter = None
+            if config.role is not Role.CHAIN:
+                accepted = opened.enter_context(closing(AcceptedLog(directory / "accepted.jsonl")))
+                traces = tracing.start(config.trace_endpoint, "ydhub-simchain", config.peer)
+                opened.callback(traces.close)
+                client = _client(config, self.node, accepted, clock, randomness, traces=traces)
+                adapter = Adapter(Offences(chain, client), accepted)
+                self._client = client
             owner = Owner(
                 peer=config.peer_id,
                 trust_domain=config.trust_domain,
                 trust_options=config.trust_options,
             )
-            offences = Offences(chain, self._client)
-            self._service = SimchainService(self.node, owner, offences, accepted, clock)
+            self._service = SimchainService(self.node, owner, adapter, clock)
             self._opened = opened.pop_all()
         self._server = grpc.aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=256)
         self._work: list[asyncio.Task[None]] = []
@@ -92,13 +102,13 @@ class SimchainProcess:
             raise FieldInvalid(field="listen", problem=problem) from error
         await self._server.start()
         loop = asyncio.get_running_loop()
-        self._work = [
-            loop.create_task(self.node.run(config.block_interval)),
-            loop.create_task(self._client.run()),
-        ]
+        self._work = [loop.create_task(self._make_blocks())]
+        if self._client is not None:
+            self._work.append(loop.create_task(self._attach(self._client)))
         _log.info(
             "simchain_started",
             peer=config.peer,
+            role=config.role,
             chain_id=config.chain_id,
             height=self.node.chain.height,
             port=port,
@@ -121,6 +131,19 @@ class SimchainProcess:
         self._opened.close()
         _log.info("simchain_stopped", peer=self._config.peer, height=self.node.chain.height)
 
+    async def _make_blocks(self) -> None:
+        """Blocks are made, or followed."""
+        if isinstance(self.node, Replica):
+            await self.node.run()
+        else:
+            await self.node.run(self._config.block_interval)
+
+    async def _attach(self, client: AdapterClient) -> None:
+        """The adapter attaches, once it knows all that it may be asked for."""
+        if isinstance(self.node, Replica):
+            await self.node.caught_up()
+        await client.run()
+
 
 async def run(config: SimchainConfig) -> None:
     """The process, until SIGTERM or SIGINT. Raises ``HubError`` where it cannot start."""
@@ -141,9 +164,23 @@ async def run(config: SimchainConfig) -> None:
         await process.stop()
 
 
+def _node(
+    config: SimchainConfig, chain: Chain, clock: Clock, randomness: Randomness
+) -> Node | Replica:
+    """Who makes *chain*'s blocks in this process, or follows them."""
+    match config.role:
+        case Role.WHOLE:
+            return Node(chain, clock)
+        case Role.CHAIN:
+            return Node(chain, clock, OF_CHAIN)
+        case Role.ADAPTER:
+            upstream = RemoteChain(config.chain_address, config.tls, clock)
+            return Replica(chain, upstream, clock, randomness)
+
+
 def _client(
     config: SimchainConfig,
-    node: Node,
+    node: ChainNode,
     accepted: AcceptedLog,
     clock: Clock,
     randomness: Randomness,

@@ -1,4 +1,4 @@
-"""SimchainService: what a city's own users and operators do with the embedded chain.
+"""SimchainService: what a city's own users, operators and nodes do with the embedded chain.
 
 Administrators may call it, and the chain's own peer; nobody else. The hub never does.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from uuid import uuid4
@@ -18,13 +19,20 @@ from ydhub.simchain.v1 import simchain_service_pb2_grpc as service
 
 from adapters.simchain.events import PacketSent
 from adapters.simchain.execution import account_nonce
+from adapters.simchain.following import answers
 from adapters.simchain.ledger_answer import ledger_to_proto
 from adapters.simchain.messages import SendPacket, Transaction
 from adapters.simchain.misbehave import Misbehaviour
 from adapters.simchain.queries import anchor_at
 from adapters.simchain.switches import LASTING
 from adapters.simchain.transfer_data import TransferData, payload_of
-from hub.core.errors import ChainUnreachable, FieldInvalid, HubError, IdentityNotAllowed
+from hub.core.errors import (
+    ChainUnreachable,
+    FieldInvalid,
+    HubError,
+    IdentityNotAllowed,
+    RecordCorrupt,
+)
 from hub.core.ids import parse_client_id, parse_port_id
 from hub.core.lane import Side
 from hub.core.time import MILLISECOND, Duration, whole_seconds
@@ -34,7 +42,7 @@ from hub.wire.identity.spiffe import Role, caller, peer_identity
 from hub.wire.status import to_status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import Any
 
     import grpc
@@ -42,7 +50,7 @@ if TYPE_CHECKING:
     from adapters.sdk.accepted_log import AcceptedLog
     from adapters.sdk.clock import Clock
     from adapters.sdk.submission import Verdict
-    from adapters.simchain.node import Node
+    from adapters.simchain.node import ChainNode
     from hub.core.client import TrustOptions
     from hub.core.ids import ClientId, PeerId
 
@@ -87,17 +95,24 @@ class Offender(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What the service knows of the adapter in its process."""
+
+    offender: Offender
+    accepted: AcceptedLog
+
+
 class SimchainService(service.SimchainServiceServicer):
     """The service of one embedded chain."""
 
     def __init__(
-        self, node: Node, owner: Owner, offender: Offender, accepted: AcceptedLog, clock: Clock
+        self, node: ChainNode, owner: Owner, adapter: Adapter | None, clock: Clock
     ) -> None:
-        """The service of *node*'s chain."""
+        """The service of *node*'s chain; *adapter* is None where it is another process."""
         self._node = node
         self._owner = owner
-        self._offender = offender
-        self._accepted = accepted
+        self._adapter = adapter
         self._clock = clock
         self._senders: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -126,6 +141,34 @@ class SimchainService(service.SimchainServiceServicer):
     ) -> pb.MisbehaveResponse:
         """What the relayer makes of an offence."""
         return await self._answer(lambda: self._misbehave(request), context)
+
+    async def FollowBlocks(
+        self, request: pb.FollowBlocksRequest, context: Context
+    ) -> AsyncIterator[pb.FollowBlocksResponse]:
+        """The chain's blocks, without an end."""
+        try:
+            self._check_caller(context)
+            stream = answers(self._node, request.from_height, self._clock)
+            async with aclosing(stream):
+                async for answer in stream:
+                    yield answer
+        except Exception as error:  # noqa: BLE001 - a bug fails one call, not the process
+            await _abort(context, error)
+
+    async def SubmitTransaction(
+        self, request: pb.SubmitTransactionRequest, context: Context
+    ) -> pb.SubmitTransactionResponse:
+        """Which block will hold the transaction."""
+        return await self._answer(lambda: self._submit(request), context)
+
+    async def _submit(self, request: pb.SubmitTransactionRequest) -> pb.SubmitTransactionResponse:
+        if not request.transaction:
+            raise FieldInvalid(field="transaction", problem="is missing")
+        try:
+            height = await self._node.submit(request.transaction)
+        except RecordCorrupt as error:
+            raise FieldInvalid(field="transaction", problem=f"is none: {error}") from error
+        return pb.SubmitTransactionResponse(height=height)
 
     async def _send_transfer(self, request: pb.SendTransferRequest) -> pb.SendTransferResponse:
         sends = self._sends(request)
@@ -168,7 +211,9 @@ class SimchainService(service.SimchainServiceServicer):
 
     async def _get_ledger(self, request: pb.GetLedgerRequest) -> pb.GetLedgerResponse:
         answer = ledger_to_proto(self._node.chain, totals_only=request.totals_only)
-        answer.accepted_answers = self._accepted.count(Side.SOURCE)
+        if self._adapter is not None:
+            answer.has_adapter = True
+            answer.accepted_answers = self._adapter.accepted.count(Side.SOURCE)
         return answer
 
     async def _get_anchor(self) -> pb.GetAnchorResponse:
@@ -189,7 +234,10 @@ class SimchainService(service.SimchainServiceServicer):
             self._node.switches.turn_on(kind, client, duration)
             _log.warning("misbehaves", kind=kind, milliseconds=request.duration_ms)
             return pb.MisbehaveResponse(detail=f"for {format_duration(duration)}")
-        verdict = await self._offender.commit(kind, client)
+        if self._adapter is None:
+            problem = f"is {kind}, which the adapter's process must be asked for"
+            raise FieldInvalid(field="kind", problem=problem)
+        verdict = await self._adapter.offender.commit(kind, client)
         _log.warning("misbehaved", kind=kind, refused=len(verdict.refused))
         if verdict.refused:
             first = verdict.refused[0]
@@ -202,20 +250,22 @@ class SimchainService(service.SimchainServiceServicer):
         try:
             self._check_caller(context)
             return await work()
-        except HubError as error:
-            failure: Exception = error
-        except Exception as error:  # noqa: BLE001 - a bug fails one call, not the process
-            _log.exception("call_failed")
-            failure = error
-        status = rpc_status.to_status(to_status(failure, uuid4().hex))
-        await context.abort_with_status(status)
-        raise failure
+        except Exception as error:
+            await _abort(context, error)
+            raise
 
     def _check_caller(self, context: Context) -> None:
         identity = caller(context, self._owner.trust_domain)
         own = peer_identity(self._owner.trust_domain, self._owner.peer)
         if identity.role is not Role.ADMIN and identity != own:
             raise IdentityNotAllowed(identity=str(identity), action="use this chain")
+
+
+async def _abort(context: Context, failure: Exception) -> None:
+    """The call ends with the status that tells of *failure*."""
+    if not isinstance(failure, HubError):
+        _log.error("call_failed", exc_info=failure)
+    await context.abort_with_status(rpc_status.to_status(to_status(failure, uuid4().hex)))
 
 
 def _between(field: str, value: int, low: int, high: int) -> None:

@@ -14,7 +14,7 @@ from hub.core.errors import FieldInvalid
 from hub.core.time import SECOND, Duration, Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from adapters.sdk.clock import Clock
     from adapters.simchain.messages import Transaction
@@ -24,15 +24,19 @@ LASTING: Final = frozenset(
     {Misbehaviour.WITHHOLD, Misbehaviour.STALL, Misbehaviour.REORDER, Misbehaviour.REFUSE}
 )
 """The kinds that last a while, instead of being committed once."""
+OF_CHAIN: Final = frozenset({Misbehaviour.STALL, Misbehaviour.REORDER})
+OF_ADAPTER: Final = LASTING - {Misbehaviour.STALL}
+"""Whose they are where chain and adapter are two processes; reordering has a part in both."""
 MAX_DURATION: Final = Duration(600 * SECOND)
 
 
 class Switches:
     """The switches of one chain, all off at first."""
 
-    def __init__(self, clock: Clock) -> None:
-        """They go off by *clock*'s monotonic time."""
+    def __init__(self, clock: Clock, kinds: Collection[Misbehaviour] = LASTING) -> None:
+        """Those of *kinds*; they go off by *clock*'s monotonic time."""
         self._clock = clock
+        self._kinds = kinds
         self._until: dict[tuple[Misbehaviour, ClientId | None], Timestamp] = {}
 
     def turn_on(self, kind: Misbehaviour, client: ClientId | None, duration: Duration) -> None:
@@ -44,6 +48,9 @@ class Switches:
         if kind not in LASTING or not 0 <= duration <= MAX_DURATION:
             problem = f"is {duration} ns of {kind}; a kind that lasts takes 0 to {MAX_DURATION}"
             raise FieldInvalid(field="duration", problem=problem)
+        if kind not in self._kinds:
+            problem = f"is {kind}, which the other process of this city must be asked for"
+            raise FieldInvalid(field="kind", problem=problem)
         key = (kind, client if kind is Misbehaviour.WITHHOLD else None)
         self._until[key] = Timestamp(self._clock.monotonic() + duration)
 

@@ -150,3 +150,35 @@ class Half:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.file, name)
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["written now", "opened again"])
+def test_a_record_is_read_by_its_number(path: Path, *, is_kept: bool) -> None:
+    records = [b"first", b"x" * 100_000, b"third"]
+    log = FileLog(path)
+    for record in records:
+        log.append(record)
+    if is_kept:
+        log.close()
+        log = FileLog(path)
+    log.append(b"fourth")
+    memory = MemoryLog()
+    for record in [*records, b"fourth"]:
+        memory.append(record)
+    numbers = range(1, 5)
+    assert [log.read(number) for number in numbers] == [*records, b"fourth"]
+    assert [memory.read(number) for number in numbers] == [*records, b"fourth"]
+    log.close()
+
+
+@pytest.mark.parametrize("is_cut", [False, True], ids=["another byte", "shorter"])
+def test_a_record_that_changed_on_the_disk_is_not_read(path: Path, *, is_cut: bool) -> None:
+    log = FileLog(path)
+    log.append(b"first")
+    log.append(b"second")
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] if is_cut else content[:-1] + b"x")
+    assert log.read(1) == b"first"
+    with pytest.raises(RecordCorrupt):
+        log.read(2)
+    log.close()

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from adapters.simchain.block_log import FileLog, MemoryLog
+from adapters.simchain.block_log import FileLog, MemoryLog, decode_record, encode_record
 from adapters.simchain.chain import Chain
+from adapters.simchain.codec import encode_transaction
 from adapters.simchain.messages import Transaction
+from adapters.simchain.misbehave import Forgery, forge_header
 from adapters.simchain.transfer_data import TransferData
 from hub.core.errors import BacklogFull, HeaderNotFound, RecordCorrupt
 from hub.core.time import MILLISECOND, SECOND, Timestamp
+from hub.light_clients.cometbft.codec import encode_signed_header
 from tests.harness.simchain import (
     LIGHT_CLIENT,
     START,
@@ -23,6 +26,9 @@ from tests.harness.simchain import (
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Callable
+
+    from adapters.simchain.block_log import BlockRecord
 
 EMPTY = Transaction(signer="relayer", nonce=0, messages=())
 
@@ -100,6 +106,88 @@ def test_block_is_durable_before_anyone_hears_of_it() -> None:
     assert chain.height == 0
     assert chain.result(tx_hash) is None
     assert chain.is_pending(tx_hash)
+
+
+def header(chain: Chain, height: int) -> bytes:
+    return encode_signed_header(chain.light_block(height).signed)
+
+
+def test_another_node_makes_every_block_again() -> None:
+    log = MemoryLog()
+    chain, other = busy().left, chain_of("hangzhou", log)
+    for height in range(1, chain.height + 1):
+        block = other.follow(chain.record(height), header(chain, height))
+        assert block == chain.block(height)
+    assert other.ledger.outgoing == chain.ledger.outgoing
+    assert other.ledger.incoming == chain.ledger.incoming
+    assert list(other.stores["ibc"].items()) == list(chain.stores["ibc"].items())
+    assert block_hashes(chain_of("hangzhou", log)) == block_hashes(chain)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: replace(record, height=record.height + 1),
+        lambda record: replace(record, height=record.height - 1),
+        lambda record: replace(record, time=Timestamp(record.time + 1)),
+        lambda record: replace(record, app_hash=bytes(32)),
+        lambda record: replace(record, transactions=()),
+        lambda record: replace(record, transactions=record.transactions * 2),
+        lambda record: replace(record, transactions=(b"\xff",)),
+    ],
+)
+def test_a_block_that_leads_to_another_header_is_not_followed(
+    change: Callable[[BlockRecord], BlockRecord],
+) -> None:
+    log = MemoryLog()
+    path = path_of().open()
+    path.send(path.left)
+    chain, other = path.left, chain_of("hangzhou", log)
+    last = next(
+        height
+        for height in range(chain.height, 0, -1)
+        if decode_record(chain.record(height)).transactions
+    )
+    for height in range(1, last):
+        other.follow(chain.record(height), header(chain, height))
+    changed = encode_record(change(decode_record(chain.record(last))))
+    before = block_hashes(other)
+    with pytest.raises(RecordCorrupt):
+        other.follow(changed, header(chain, last))
+    assert (block_hashes(other), len(list(log.records()))) == (before, last - 1)
+    other.follow(chain.record(last), header(chain, last))
+
+
+def test_a_header_that_too_few_have_signed_is_not_followed() -> None:
+    chain, other = chain_of("hangzhou"), chain_of("hangzhou")
+    chain.produce_block(START)
+    forged = forge_header(chain, 1, Forgery.TOO_FEW)
+    with pytest.raises(RecordCorrupt):
+        other.follow(chain.record(1), encode_signed_header(forged.signed))
+    assert other.height == 0
+
+
+def test_a_node_of_another_genesis_follows_nothing() -> None:
+    chain, other = chain_of("hangzhou"), chain_of("hangzhou", seed=b"other")
+    chain.produce_block(START)
+    with pytest.raises(RecordCorrupt):
+        other.follow(chain.record(1), header(chain, 1))
+
+
+@pytest.mark.parametrize("height", [0, 2])
+def test_a_block_that_is_not_there_has_no_record(height: int) -> None:
+    chain = chain_of("hangzhou")
+    chain.produce_block(START)
+    with pytest.raises(HeaderNotFound):
+        chain.record(height)
+
+
+def test_a_transaction_waits_by_its_bytes_as_by_its_value() -> None:
+    chain = chain_of("hangzhou")
+    assert chain.submit_encoded(encode_transaction(EMPTY)) == chain.submit(EMPTY)
+    assert len(chain.produce_block(START).results) == 1
+    with pytest.raises(RecordCorrupt):
+        chain.submit_encoded(b"\xff")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from adapters.simchain.messages import (
     UpdateStep,
 )
 from hub.core.client import Header
+from hub.core.codec.proto import message_field
 from hub.core.errors import RecordCorrupt
 from hub.core.height import Height
 from hub.core.ids import ClientId, PortId
@@ -157,3 +158,17 @@ def test_cut_transaction_is_corrupt() -> None:
             continue
         # A cut between fields is another transaction, with another hash.
         assert encode_transaction(cut) == data[:size]
+
+
+def test_a_number_where_bytes_belong_is_corrupt_and_makes_no_zeros() -> None:
+    huge = b"\x80\x80\x80\x80\x80\x80\x80\x80\x08"  # 2^59 as a varint
+    receive = ReceivePackets(
+        client=CLIENT, packets=(), skipped=(), proof_height=Height(1, 1), proof=b"x"
+    )
+    data = encode_transaction(Transaction(signer="r", nonce=0, messages=(receive,)))
+    # The proof, field 5, is the last: "2a 01 78".
+    assert data.endswith(b"\x2a\x01x")
+    inner = data[data.index(CLIENT.encode()) - 2 : -3] + b"\x28" + huge
+    changed = b"\x0a\x01r" + message_field(3, message_field(6, inner))
+    with pytest.raises(RecordCorrupt):
+        decode_transaction(changed)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from adapters.simchain.bank import Balance
-from adapters.simchain.config import SimchainConfig, load
+from adapters.simchain.config import Role, SimchainConfig, load
 from hub.core.client import Fraction
 from hub.core.errors import FieldInvalid, HubError, IdentifierInvalid
 from hub.core.time import MILLISECOND, SECOND
@@ -88,6 +88,49 @@ def test_a_file_that_breaks_a_rule_is_refused_with_its_name_and_key(
         config_of(tmp_path, TEXT.replace(old, new, 1))
     assert "hangzhou.toml" in caught.value.field
     assert told in caught.value.problem
+
+
+CHAIN_TEXT = (
+    TEXT.replace("peer =", 'role = "chain"\npeer =', 1)
+    .replace('relayers = ["127.0.0.1:7443"]\n', "")
+    .replace('[counterparties]\nsuzhou = "anchors/hangzhou/suzhou.yaml"\n', "")
+)
+ADAPTER_TEXT = TEXT.replace(
+    "peer =", 'role = "adapter"\nchain_address = "127.0.0.1:7300"\npeer =', 1
+).replace("block_interval_ms = 200\n", "")
+
+
+def test_a_city_of_two_processes_has_two_files_of_one_chain(tmp_path: Path) -> None:
+    whole = config_of(tmp_path)
+    chain, adapter = config_of(tmp_path, CHAIN_TEXT), config_of(tmp_path, ADAPTER_TEXT)
+    assert (whole.role, chain.role, adapter.role) == (Role.WHOLE, Role.CHAIN, Role.ADAPTER)
+    assert chain.chain == adapter.chain == whole.chain
+    assert (chain.relayers, adapter.chain_address) == ([], "127.0.0.1:7300")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (TEXT.replace("peer =", 'role = "node"\npeer =', 1), "role"),
+        (TEXT.replace("peer =", 'chain_address = "h:1"\npeer =', 1), "chain_address"),
+        (TEXT.replace('relayers = ["127.0.0.1:7443"]\n', ""), "relayers"),
+        (CHAIN_TEXT.replace("peer =", 'relayers = ["h:1"]\npeer =', 1), "relayers"),
+        (CHAIN_TEXT.replace("peer =", 'chain_address = "h:1"\npeer =', 1), "chain_address"),
+        (CHAIN_TEXT.replace("peer =", "execution_credits = 3\npeer =", 1), "execution_credits"),
+        (CHAIN_TEXT.replace("peer =", 'trace_endpoint = "h:1"\npeer =', 1), "trace_endpoint"),
+        (CHAIN_TEXT + '[counterparties]\nsuzhou = "s.yaml"\n', "counterparties"),
+        (ADAPTER_TEXT.replace('relayers = ["127.0.0.1:7443"]\n', ""), "relayers"),
+        (ADAPTER_TEXT.replace('chain_address = "127.0.0.1:7300"\n', ""), "chain_address"),
+        (
+            ADAPTER_TEXT.replace("peer =", "block_interval_ms = 3000\npeer =", 1),
+            "block_interval_ms",
+        ),
+    ],
+)
+def test_a_key_that_does_not_fit_the_role_is_named(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(FieldInvalid) as caught:
+        config_of(tmp_path, text)
+    assert f"`{told}`" in caught.value.problem or f"$.{told}" in caught.value.problem
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -11,8 +12,10 @@ from ydhub.simchain.v1 import simchain_service_pb2_grpc as grpc_service
 
 from adapters.sdk.accepted_log import AcceptedLog
 from adapters.sdk.submission import Refusal, Verdict
+from adapters.simchain.codec import encode_transaction, transaction_hash
+from adapters.simchain.messages import Transaction
 from adapters.simchain.misbehave import Misbehaviour
-from adapters.simchain.service import Owner, SimchainService
+from adapters.simchain.service import Adapter, Owner, SimchainService
 from hub.core.errors import AdapterOffline, HubError, Reason
 from hub.core.ids import PeerId
 from hub.core.lane import LaneKey, Side
@@ -55,12 +58,14 @@ class Served:
         self.certificates = certificates
         self.offender = Offender()
         self.port = 0
+        self.has_adapter = True
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Served]:
         owner = Owner(peer=PeerId("hangzhou"), trust_domain=TRUST_DOMAIN, trust_options=TRUST)
         left = self.cities.left
-        service = SimchainService(left.node, owner, self.offender, self.log, self.cities.clock)
+        adapter = Adapter(self.offender, self.log) if self.has_adapter else None
+        service = SimchainService(left.node, owner, adapter, self.cities.clock)
         server = grpc.aio.server()
         grpc_service.add_SimchainServiceServicer_to_server(service, server)
         credentials = self.certificates.server("/peers/hangzhou")
@@ -78,6 +83,11 @@ class Served:
                 await self.cities.advance()
                 await asyncio.wait([call], timeout=0.01)
             return await call
+
+    async def first(self, request: pb.FollowBlocksRequest, identity: str = "/admins/ada") -> Any:
+        """What a stream of blocks begins with."""
+        async with user(self.certificates, self.port, identity) as stub:
+            return await stub.FollowBlocks(request).read()
 
     async def refused(self, method: str, request: object, identity: str = "/admins/ada") -> Reason:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -177,6 +187,7 @@ async def test_the_ledger_counts_the_accepted_answers_of_the_adapters_own_log(
         served.log.append(relayer="r", lane=key, side=side, sequences=numbers, at=Timestamp(1))
     ledger = await served.ask("GetLedger", pb.GetLedgerRequest(totals_only=True))
     assert (ledger.chain_id, ledger.accepted_answers) == ("hangzhou-1", 7)
+    assert ledger.has_adapter
 
 
 async def test_the_anchor_is_the_newest_blocks(served: Served) -> None:
@@ -256,7 +267,104 @@ class TestMisbehaviour:
         assert await served.refused("Misbehave", request) == reason
 
 
-@pytest.mark.parametrize("method", ["SendTransfer", "GetLedger", "GetAnchor", "Misbehave"])
+class TestOtherNodes:
+    async def test_blocks_are_told_from_a_height_on(self, served: Served) -> None:
+        chain = served.cities.left.chain
+        said = await served.first(pb.FollowBlocksRequest(from_height=2))
+        assert said.height == chain.height
+        assert [part.record for part in said.parts] == [
+            chain.record(height) for height in range(2, chain.height + 1)
+        ]
+
+    @pytest.mark.parametrize(
+        ("height", "reason"),
+        [
+            (0, Reason.FIELD_INVALID),
+            (10_000, Reason.HEADER_NOT_FOUND),
+            (2**64 - 1, Reason.HEADER_NOT_FOUND),
+        ],
+    )
+    async def test_a_height_that_is_not_there_is_refused(
+        self, served: Served, height: int, reason: Reason
+    ) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await served.first(pb.FollowBlocksRequest(from_height=height))
+        assert from_rpc_error(caught.value).reason == reason
+
+    @pytest.mark.parametrize("identity", ["/peers/suzhou", "/relayers/one", "/hub"])
+    async def test_strangers_follow_nothing(self, served: Served, identity: str) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await served.first(pb.FollowBlocksRequest(from_height=1), identity)
+        assert from_rpc_error(caught.value).reason == Reason.IDENTITY_NOT_ALLOWED
+
+    async def test_a_transaction_is_in_the_block_that_was_named_and_once(
+        self, served: Served
+    ) -> None:
+        chain = served.cities.left.chain
+        transaction = Transaction(signer="relayer", nonce=0, messages=())
+        request = pb.SubmitTransactionRequest(transaction=encode_transaction(transaction))
+        async with user(served.certificates, served.port, "/peers/hangzhou") as stub:
+            answers = [await stub.SubmitTransaction(request) for _ in range(2)]
+        assert [answer.height for answer in answers] == [chain.height + 1] * 2
+        await served.cities.advance()
+        block = chain.block(answers[0].height)
+        assert block is not None
+        tx_hash = transaction_hash(request.transaction)
+        assert [result.tx_hash for result in block.results] == [tx_hash]
+
+    @pytest.mark.parametrize("data", [b"", b"garbage", b"\x1a\x00", b"\x0a\x01r\x20\x01"])
+    async def test_what_is_no_transaction_is_refused_and_never_waits(
+        self, served: Served, data: bytes
+    ) -> None:
+        request = pb.SubmitTransactionRequest(transaction=data)
+        assert await served.refused("SubmitTransaction", request) == Reason.FIELD_INVALID
+        chain = served.cities.left.chain
+        assert not chain.is_pending(transaction_hash(data))
+
+    async def test_a_full_mempool_refuses(self, served: Served) -> None:
+        chain = served.cities.left.chain
+        chain.config = replace(chain.config, max_pending=1)
+        data = [
+            encode_transaction(Transaction(signer=signer, nonce=0, messages=()))
+            for signer in ("one", "two")
+        ]
+        async with user(served.certificates, served.port) as stub:
+            await stub.SubmitTransaction(pb.SubmitTransactionRequest(transaction=data[0]))
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.SubmitTransaction(pb.SubmitTransactionRequest(transaction=data[1]))
+        error = from_rpc_error(caught.value)
+        assert (error.reason, error.metadata["limit"]) == (Reason.BACKLOG_FULL, "1")
+
+
+class TestWithoutAnAdapter:
+    @pytest.fixture
+    async def chain_alone(self, tmp_path: Path) -> AsyncIterator[Served]:
+        cities = await TwoCities().open()
+        log = AcceptedLog(tmp_path / "accepted.jsonl")
+        made = Served(cities, log, Certificates.make(tmp_path / "certs"))
+        made.has_adapter = False
+        async with made.serving() as served:
+            yield served
+        log.close()
+
+    async def test_the_ledger_says_that_it_knows_no_accepted_answers(
+        self, chain_alone: Served
+    ) -> None:
+        ledger = await chain_alone.ask("GetLedger", pb.GetLedgerRequest(totals_only=True))
+        assert (ledger.has_adapter, ledger.accepted_answers) == (False, 0)
+
+    @pytest.mark.parametrize("kind", ["EQUIVOCATE", "FORGE_HEADER", "FORGE_PROOF", "REPLAY"])
+    async def test_what_needs_the_adapters_connection_is_refused(
+        self, chain_alone: Served, kind: str
+    ) -> None:
+        request = pb.MisbehaveRequest(kind=pb.MisbehaveRequest.Kind.Value(f"KIND_{kind}"))
+        assert await chain_alone.refused("Misbehave", request) == Reason.FIELD_INVALID
+        assert chain_alone.offender.asked == []
+
+
+@pytest.mark.parametrize(
+    "method", ["SendTransfer", "GetLedger", "GetAnchor", "Misbehave", "SubmitTransaction"]
+)
 @pytest.mark.parametrize("identity", ["/peers/suzhou", "/relayers/one", "/hub"])
 async def test_only_administrators_and_the_chains_own_peer_may_call(
     served: Served, method: str, identity: str

@@ -4,7 +4,14 @@ import pytest
 
 from adapters.simchain.messages import SendPacket, Transaction
 from adapters.simchain.misbehave import Misbehaviour
-from adapters.simchain.switches import LASTING, MAX_DURATION, Switches, newest_first
+from adapters.simchain.switches import (
+    LASTING,
+    MAX_DURATION,
+    OF_ADAPTER,
+    OF_CHAIN,
+    Switches,
+    newest_first,
+)
 from hub.core.errors import FieldInvalid
 from hub.core.ids import ClientId
 from hub.core.time import SECOND, Duration
@@ -43,6 +50,18 @@ async def test_a_switch_goes_off_by_itself_and_no_other_goes_on(
     assert getattr(switches, state)
     await clock.advance(Duration(1))
     assert not getattr(switches, state)
+
+
+@pytest.mark.parametrize("kinds", [OF_CHAIN, OF_ADAPTER])
+def test_a_process_has_its_own_switches_only(kinds: frozenset[Misbehaviour]) -> None:
+    switches = Switches(ManualClock(), kinds)
+    for kind in kinds:
+        switches.turn_on(kind, None, LONG)
+    for kind in LASTING - kinds:
+        with pytest.raises(FieldInvalid) as caught:
+            switches.turn_on(kind, None, LONG)
+        assert caught.value.field == "kind"
+    assert OF_CHAIN | OF_ADAPTER == LASTING
 
 
 def test_a_duration_of_nothing_turns_off() -> None:

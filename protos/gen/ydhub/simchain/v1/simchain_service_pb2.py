@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ydhub.client.v1 import client_pb2 as ydhub_dot_client_dot_v1_dot_client__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ydhub/simchain/v1/simchain_service.proto\x12\x11ydhub.simchain.v1\x1a\x1cydhub/client/v1/client.proto\"\xb8\x01\n\x13SendTransferRequest\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x10\n\x08receiver\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65nomination\x18\x04 \x01(\t\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x04\x12\x17\n\x0ftimeout_seconds\x18\x06 \x01(\r\x12\r\n\x05\x63ount\x18\x07 \x01(\r\x12\x13\n\x0bsource_port\x18\x08 \x01(\t\x12\x0c\n\x04memo\x18\t \x01(\t\"r\n\x14SendTransferResponse\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\x1b\n\x13\x63ounterparty_client\x18\x04 \x01(\t\"\'\n\x10GetLedgerRequest\x12\x13\n\x0btotals_only\x18\x01 \x01(\x08\"@\n\x07\x42\x61lance\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65nomination\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x04\"\x9f\x01\n\rPacketEffects\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x11\n\tis_source\x18\x03 \x01(\x08\x12\x0c\n\x04sent\x18\x04 \x01(\r\x12\x10\n\x08\x65xecuted\x18\x05 \x01(\r\x12\x14\n\x0c\x61\x63knowledged\x18\x06 \x01(\r\x12\x10\n\x08refunded\x18\x07 \x01(\r\x12\x11\n\ttimed_out\x18\x08 \x01(\r\"\xef\x01\n\x11GetLedgerResponse\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12,\n\x08\x62\x61lances\x18\x03 \x03(\x0b\x32\x1a.ydhub.simchain.v1.Balance\x12,\n\x08supplies\x18\x04 \x03(\x0b\x32\x1a.ydhub.simchain.v1.Balance\x12\x31\n\x07\x65\x66\x66\x65\x63ts\x18\x05 \x03(\x0b\x32 .ydhub.simchain.v1.PacketEffects\x12\x18\n\x10\x61\x63\x63\x65pted_answers\x18\x06 \x01(\x04\x12\x0f\n\x07\x63lients\x18\x07 \x03(\t\"\x12\n\x10GetAnchorRequest\"<\n\x11GetAnchorResponse\x12\'\n\x06\x61nchor\x18\x01 \x01(\x0b\x32\x17.ydhub.client.v1.Anchor\"\xa7\x02\n\x10MisbehaveRequest\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32(.ydhub.simchain.v1.MisbehaveRequest.Kind\x12\x0e\n\x06\x63lient\x18\x02 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\r\"\xb5\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fKIND_EQUIVOCATE\x10\x01\x12\x15\n\x11KIND_FORGE_HEADER\x10\x02\x12\x14\n\x10KIND_FORGE_PROOF\x10\x03\x12\x0f\n\x0bKIND_REPLAY\x10\x04\x12\x11\n\rKIND_WITHHOLD\x10\x05\x12\x0e\n\nKIND_STALL\x10\x06\x12\x10\n\x0cKIND_REORDER\x10\x07\x12\x0f\n\x0bKIND_REFUSE\x10\x08\"3\n\x11MisbehaveResponse\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t2\xfa\x02\n\x0fSimchainService\x12_\n\x0cSendTransfer\x12&.ydhub.simchain.v1.SendTransferRequest\x1a\'.ydhub.simchain.v1.SendTransferResponse\x12V\n\tGetLedger\x12#.ydhub.simchain.v1.GetLedgerRequest\x1a$.ydhub.simchain.v1.GetLedgerResponse\x12V\n\tGetAnchor\x12#.ydhub.simchain.v1.GetAnchorRequest\x1a$.ydhub.simchain.v1.GetAnchorResponse\x12V\n\tMisbehave\x12#.ydhub.simchain.v1.MisbehaveRequest\x1a$.ydhub.simchain.v1.MisbehaveResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ydhub/simchain/v1/simchain_service.proto\x12\x11ydhub.simchain.v1\x1a\x1cydhub/client/v1/client.proto\"\xb8\x01\n\x13SendTransferRequest\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x10\n\x08receiver\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65nomination\x18\x04 \x01(\t\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x04\x12\x17\n\x0ftimeout_seconds\x18\x06 \x01(\r\x12\r\n\x05\x63ount\x18\x07 \x01(\r\x12\x13\n\x0bsource_port\x18\x08 \x01(\t\x12\x0c\n\x04memo\x18\t \x01(\t\"r\n\x14SendTransferResponse\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\x1b\n\x13\x63ounterparty_client\x18\x04 \x01(\t\"\'\n\x10GetLedgerRequest\x12\x13\n\x0btotals_only\x18\x01 \x01(\x08\"@\n\x07\x42\x61lance\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65nomination\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x04\"\x9f\x01\n\rPacketEffects\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x11\n\tis_source\x18\x03 \x01(\x08\x12\x0c\n\x04sent\x18\x04 \x01(\r\x12\x10\n\x08\x65xecuted\x18\x05 \x01(\r\x12\x14\n\x0c\x61\x63knowledged\x18\x06 \x01(\r\x12\x10\n\x08refunded\x18\x07 \x01(\r\x12\x11\n\ttimed_out\x18\x08 \x01(\r\"\x84\x02\n\x11GetLedgerResponse\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12,\n\x08\x62\x61lances\x18\x03 \x03(\x0b\x32\x1a.ydhub.simchain.v1.Balance\x12,\n\x08supplies\x18\x04 \x03(\x0b\x32\x1a.ydhub.simchain.v1.Balance\x12\x31\n\x07\x65\x66\x66\x65\x63ts\x18\x05 \x03(\x0b\x32 .ydhub.simchain.v1.PacketEffects\x12\x18\n\x10\x61\x63\x63\x65pted_answers\x18\x06 \x01(\x04\x12\x0f\n\x07\x63lients\x18\x07 \x03(\t\x12\x13\n\x0bhas_adapter\x18\x08 \x01(\x08\"\x12\n\x10GetAnchorRequest\"<\n\x11GetAnchorResponse\x12\'\n\x06\x61nchor\x18\x01 \x01(\x0b\x32\x17.ydhub.client.v1.Anchor\"\xa7\x02\n\x10MisbehaveRequest\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32(.ydhub.simchain.v1.MisbehaveRequest.Kind\x12\x0e\n\x06\x63lient\x18\x02 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\r\"\xb5\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fKIND_EQUIVOCATE\x10\x01\x12\x15\n\x11KIND_FORGE_HEADER\x10\x02\x12\x14\n\x10KIND_FORGE_PROOF\x10\x03\x12\x0f\n\x0bKIND_REPLAY\x10\x04\x12\x11\n\rKIND_WITHHOLD\x10\x05\x12\x0e\n\nKIND_STALL\x10\x06\x12\x10\n\x0cKIND_REORDER\x10\x07\x12\x0f\n\x0bKIND_REFUSE\x10\x08\"3\n\x11MisbehaveResponse\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"*\n\x13\x46ollowBlocksRequest\x12\x13\n\x0b\x66rom_height\x18\x01 \x01(\x04\"S\n\x14\x46ollowBlocksResponse\x12+\n\x05parts\x18\x01 \x03(\x0b\x32\x1c.ydhub.simchain.v1.BlockPart\x12\x0e\n\x06height\x18\x02 \x01(\x04\"+\n\tBlockPart\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\"/\n\x18SubmitTransactionRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\x0c\"+\n\x19SubmitTransactionResponse\x12\x0e\n\x06height\x18\x01 \x01(\x04\x32\xcd\x04\n\x0fSimchainService\x12_\n\x0cSendTransfer\x12&.ydhub.simchain.v1.SendTransferRequest\x1a\'.ydhub.simchain.v1.SendTransferResponse\x12V\n\tGetLedger\x12#.ydhub.simchain.v1.GetLedgerRequest\x1a$.ydhub.simchain.v1.GetLedgerResponse\x12V\n\tGetAnchor\x12#.ydhub.simchain.v1.GetAnchorRequest\x1a$.ydhub.simchain.v1.GetAnchorResponse\x12V\n\tMisbehave\x12#.ydhub.simchain.v1.MisbehaveRequest\x1a$.ydhub.simchain.v1.MisbehaveResponse\x12\x61\n\x0c\x46ollowBlocks\x12&.ydhub.simchain.v1.FollowBlocksRequest\x1a\'.ydhub.simchain.v1.FollowBlocksResponse0\x01\x12n\n\x11SubmitTransaction\x12+.ydhub.simchain.v1.SubmitTransactionRequest\x1a,.ydhub.simchain.v1.SubmitTransactionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,17 +43,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PACKETEFFECTS']._serialized_start=504
   _globals['_PACKETEFFECTS']._serialized_end=663
   _globals['_GETLEDGERRESPONSE']._serialized_start=666
-  _globals['_GETLEDGERRESPONSE']._serialized_end=905
-  _globals['_GETANCHORREQUEST']._serialized_start=907
-  _globals['_GETANCHORREQUEST']._serialized_end=925
-  _globals['_GETANCHORRESPONSE']._serialized_start=927
-  _globals['_GETANCHORRESPONSE']._serialized_end=987
-  _globals['_MISBEHAVEREQUEST']._serialized_start=990
-  _globals['_MISBEHAVEREQUEST']._serialized_end=1285
-  _globals['_MISBEHAVEREQUEST_KIND']._serialized_start=1104
-  _globals['_MISBEHAVEREQUEST_KIND']._serialized_end=1285
-  _globals['_MISBEHAVERESPONSE']._serialized_start=1287
-  _globals['_MISBEHAVERESPONSE']._serialized_end=1338
-  _globals['_SIMCHAINSERVICE']._serialized_start=1341
-  _globals['_SIMCHAINSERVICE']._serialized_end=1719
+  _globals['_GETLEDGERRESPONSE']._serialized_end=926
+  _globals['_GETANCHORREQUEST']._serialized_start=928
+  _globals['_GETANCHORREQUEST']._serialized_end=946
+  _globals['_GETANCHORRESPONSE']._serialized_start=948
+  _globals['_GETANCHORRESPONSE']._serialized_end=1008
+  _globals['_MISBEHAVEREQUEST']._serialized_start=1011
+  _globals['_MISBEHAVEREQUEST']._serialized_end=1306
+  _globals['_MISBEHAVEREQUEST_KIND']._serialized_start=1125
+  _globals['_MISBEHAVEREQUEST_KIND']._serialized_end=1306
+  _globals['_MISBEHAVERESPONSE']._serialized_start=1308
+  _globals['_MISBEHAVERESPONSE']._serialized_end=1359
+  _globals['_FOLLOWBLOCKSREQUEST']._serialized_start=1361
+  _globals['_FOLLOWBLOCKSREQUEST']._serialized_end=1403
+  _globals['_FOLLOWBLOCKSRESPONSE']._serialized_start=1405
+  _globals['_FOLLOWBLOCKSRESPONSE']._serialized_end=1488
+  _globals['_BLOCKPART']._serialized_start=1490
+  _globals['_BLOCKPART']._serialized_end=1533
+  _globals['_SUBMITTRANSACTIONREQUEST']._serialized_start=1535
+  _globals['_SUBMITTRANSACTIONREQUEST']._serialized_end=1582
+  _globals['_SUBMITTRANSACTIONRESPONSE']._serialized_start=1584
+  _globals['_SUBMITTRANSACTIONRESPONSE']._serialized_end=1627
+  _globals['_SIMCHAINSERVICE']._serialized_start=1630
+  _globals['_SIMCHAINSERVICE']._serialized_end=2219
 # @@protoc_insertion_point(module_scope)

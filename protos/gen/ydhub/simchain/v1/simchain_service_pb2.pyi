@@ -223,12 +223,17 @@ class GetLedgerResponse(_message.Message):
     EFFECTS_FIELD_NUMBER: _builtins.int
     ACCEPTED_ANSWERS_FIELD_NUMBER: _builtins.int
     CLIENTS_FIELD_NUMBER: _builtins.int
+    HAS_ADAPTER_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     """The chain's id."""
     height: _builtins.int
     """Height of the newest block."""
     accepted_answers: _builtins.int
-    """Items that the adapter was told are accepted, by its own log: sequences at the source."""
+    """Items that the adapter was told are accepted, by its own log: sequences at the source. 0 where
+    the process has no adapter.
+    """
+    has_adapter: _builtins.bool
+    """Whether the process that answers has the adapter, so that accepted_answers says something."""
     @_builtins.property
     def balances(self) -> _containers.RepeatedCompositeFieldContainer[Global___Balance]:
         """Every balance, escrow accounts included."""
@@ -255,10 +260,11 @@ class GetLedgerResponse(_message.Message):
         effects: _abc.Iterable[Global___PacketEffects] | None = ...,
         accepted_answers: _builtins.int = ...,
         clients: _abc.Iterable[_builtins.str] | None = ...,
+        has_adapter: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_answers", b"accepted_answers", "balances", b"balances", "chain_id", b"chain_id", "clients", b"clients", "effects", b"effects", "height", b"height", "supplies", b"supplies"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_answers", b"accepted_answers", "balances", b"balances", "chain_id", b"chain_id", "clients", b"clients", "effects", b"effects", "has_adapter", b"has_adapter", "height", b"height", "supplies", b"supplies"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -307,7 +313,7 @@ Global___GetAnchorResponse: _TypeAlias = GetAnchorResponse  # noqa: Y015
 
 @_typing.final
 class MisbehaveRequest(_message.Message):
-    """MisbehaveRequest says how."""
+    """MisbehaveRequest says how. A kind is the adapter's unless it says otherwise."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -330,9 +336,11 @@ class MisbehaveRequest(_message.Message):
         KIND_WITHHOLD: MisbehaveRequest._Kind.ValueType  # 5
         """Show no packets that the client sent, of any client where none is given. Lasts."""
         KIND_STALL: MisbehaveRequest._Kind.ValueType  # 6
-        """Make no blocks. Lasts."""
+        """Make no blocks. Lasts. The chain's."""
         KIND_REORDER: MisbehaveRequest._Kind.ValueType  # 7
-        """Take transactions the newest first, and show the newest items first. Lasts."""
+        """Take transactions the newest first, and show the newest items first. Lasts. Where chain and
+        adapter are two processes, each does its part when it is asked.
+        """
         KIND_REFUSE: MisbehaveRequest._Kind.ValueType  # 8
         """Take no packets of others: refuse them for good, as by an application that is not installed.
         Lasts.
@@ -354,9 +362,11 @@ class MisbehaveRequest(_message.Message):
     KIND_WITHHOLD: MisbehaveRequest.Kind.ValueType  # 5
     """Show no packets that the client sent, of any client where none is given. Lasts."""
     KIND_STALL: MisbehaveRequest.Kind.ValueType  # 6
-    """Make no blocks. Lasts."""
+    """Make no blocks. Lasts. The chain's."""
     KIND_REORDER: MisbehaveRequest.Kind.ValueType  # 7
-    """Take transactions the newest first, and show the newest items first. Lasts."""
+    """Take transactions the newest first, and show the newest items first. Lasts. Where chain and
+    adapter are two processes, each does its part when it is asked.
+    """
     KIND_REFUSE: MisbehaveRequest.Kind.ValueType  # 8
     """Take no packets of others: refuse them for good, as by an application that is not installed.
     Lasts.
@@ -411,3 +421,127 @@ class MisbehaveResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MisbehaveResponse: _TypeAlias = MisbehaveResponse  # noqa: Y015
+
+@_typing.final
+class FollowBlocksRequest(_message.Message):
+    """FollowBlocksRequest says from where."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_HEIGHT_FIELD_NUMBER: _builtins.int
+    from_height: _builtins.int
+    """The first block's height, from 1; the next block's height waits for that."""
+    def __init__(
+        self,
+        *,
+        from_height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_height", b"from_height"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowBlocksRequest: _TypeAlias = FollowBlocksRequest  # noqa: Y015
+
+@_typing.final
+class FollowBlocksResponse(_message.Message):
+    """FollowBlocksResponse is some blocks; about 1 MiB at most."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTS_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    height: _builtins.int
+    """Height of the newest block."""
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___BlockPart]:
+        """Whole blocks, or parts of a long one; at most 64."""
+
+    def __init__(
+        self,
+        *,
+        parts: _abc.Iterable[Global___BlockPart] | None = ...,
+        height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["height", b"height", "parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowBlocksResponse: _TypeAlias = FollowBlocksResponse  # noqa: Y015
+
+@_typing.final
+class BlockPart(_message.Message):
+    """BlockPart is a block, or a piece of one whose record is long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    HEADER_FIELD_NUMBER: _builtins.int
+    record: _builtins.bytes
+    """What the block was made from, as the chain's log holds it; at most 512 KiB, a longer one goes on
+    in the next part.
+    """
+    header: _builtins.bytes
+    """The signed header that it led to, with the last part only."""
+    def __init__(
+        self,
+        *,
+        record: _builtins.bytes = ...,
+        header: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlockPart: _TypeAlias = BlockPart  # noqa: Y015
+
+@_typing.final
+class SubmitTransactionRequest(_message.Message):
+    """SubmitTransactionRequest is one transaction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    transaction: _builtins.bytes
+    """Its canonical bytes, whose SHA-256 names it; at most 8 MiB."""
+    def __init__(
+        self,
+        *,
+        transaction: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitTransactionRequest: _TypeAlias = SubmitTransactionRequest  # noqa: Y015
+
+@_typing.final
+class SubmitTransactionResponse(_message.Message):
+    """SubmitTransactionResponse says where it will be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    height: _builtins.int
+    """Height of the one block that may hold it: if that block does not, the chain was killed before,
+    and nothing can come of it any more.
+    """
+    def __init__(
+        self,
+        *,
+        height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["height", b"height"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitTransactionResponse: _TypeAlias = SubmitTransactionResponse  # noqa: Y015

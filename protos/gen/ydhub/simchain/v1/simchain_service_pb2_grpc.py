@@ -28,7 +28,8 @@ if _version_not_supported:
 class SimchainServiceStub:
     """SimchainService stands in for a city's own users and operators on the embedded chain: it sends
     packets from the chain, reads the chain's ledger, and makes the chain misbehave on demand.
-    It is served by the simchain process alone; the hub never speaks it.
+    It is served by the simchain process alone; the hub never speaks it. Where a city's chain and its
+    adapter are two processes, both serve it: the chain its users, the adapter what it alone knows.
     """
 
     def __init__(self, channel):
@@ -57,12 +58,23 @@ class SimchainServiceStub:
                 request_serializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.MisbehaveRequest.SerializeToString,
                 response_deserializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.MisbehaveResponse.FromString,
                 _registered_method=True)
+        self.FollowBlocks = channel.unary_stream(
+                '/ydhub.simchain.v1.SimchainService/FollowBlocks',
+                request_serializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.FollowBlocksRequest.SerializeToString,
+                response_deserializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.FollowBlocksResponse.FromString,
+                _registered_method=True)
+        self.SubmitTransaction = channel.unary_unary(
+                '/ydhub.simchain.v1.SimchainService/SubmitTransaction',
+                request_serializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.SubmitTransactionRequest.SerializeToString,
+                response_deserializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.SubmitTransactionResponse.FromString,
+                _registered_method=True)
 
 
 class SimchainServiceServicer:
     """SimchainService stands in for a city's own users and operators on the embedded chain: it sends
     packets from the chain, reads the chain's ledger, and makes the chain misbehave on demand.
-    It is served by the simchain process alone; the hub never speaks it.
+    It is served by the simchain process alone; the hub never speaks it. Where a city's chain and its
+    adapter are two processes, both serve it: the chain its users, the adapter what it alone knows.
     """
 
     def SendTransfer(self, request, context):
@@ -91,7 +103,29 @@ class SimchainServiceServicer:
 
     def Misbehave(self, request, context):
         """Misbehave makes the chain or its adapter break the rules, once or for a while. Fails with
-        FIELD_INVALID.
+        FIELD_INVALID, also for a kind that is the other process's where chain and adapter are two.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FollowBlocks(self, request, context):
+        """FollowBlocks returns every block from a height on, in order and without a gap, and goes on with
+        each new one as soon as it is made; an answer comes at least each second, if with no block.
+        Nothing is kept for a slow reader: the stream waits for it. To resume, ask from the block after
+        the last whole one. For the city's own full nodes. Reading only. Fails with FIELD_INVALID for
+        height 0, HEADER_NOT_FOUND for one that is above the next block's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitTransaction(self, request, context):
+        """SubmitTransaction makes a transaction wait for the next block. While it waits, an identical
+        repetition changes nothing and has the same answer; after its block it is executed anew, which
+        only changes something where it creates a client for no opening. What became of it is in the
+        block. For the city's own full nodes. Fails with FIELD_INVALID for what is no transaction,
+        BACKLOG_FULL, CHAIN_UNREACHABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +154,16 @@ def add_SimchainServiceServicer_to_server(servicer, server):
                     request_deserializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.MisbehaveRequest.FromString,
                     response_serializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.MisbehaveResponse.SerializeToString,
             ),
+            'FollowBlocks': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowBlocks,
+                    request_deserializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.FollowBlocksRequest.FromString,
+                    response_serializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.FollowBlocksResponse.SerializeToString,
+            ),
+            'SubmitTransaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitTransaction,
+                    request_deserializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.SubmitTransactionRequest.FromString,
+                    response_serializer=ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.SubmitTransactionResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'ydhub.simchain.v1.SimchainService', rpc_method_handlers)
@@ -131,7 +175,8 @@ def add_SimchainServiceServicer_to_server(servicer, server):
 class SimchainService:
     """SimchainService stands in for a city's own users and operators on the embedded chain: it sends
     packets from the chain, reads the chain's ledger, and makes the chain misbehave on demand.
-    It is served by the simchain process alone; the hub never speaks it.
+    It is served by the simchain process alone; the hub never speaks it. Where a city's chain and its
+    adapter are two processes, both serve it: the chain its users, the adapter what it alone knows.
     """
 
     @staticmethod
@@ -232,6 +277,60 @@ class SimchainService:
             '/ydhub.simchain.v1.SimchainService/Misbehave',
             ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.MisbehaveRequest.SerializeToString,
             ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.MisbehaveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowBlocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ydhub.simchain.v1.SimchainService/FollowBlocks',
+            ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.FollowBlocksRequest.SerializeToString,
+            ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.FollowBlocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitTransaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ydhub.simchain.v1.SimchainService/SubmitTransaction',
+            ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.SubmitTransactionRequest.SerializeToString,
+            ydhub_dot_simchain_dot_v1_dot_simchain__service__pb2.SubmitTransactionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,7 +29,8 @@ GRPC_VERSION: str
 class SimchainServiceStub:
     """SimchainService stands in for a city's own users and operators on the embedded chain: it sends
     packets from the chain, reads the chain's ledger, and makes the chain misbehave on demand.
-    It is served by the simchain process alone; the hub never speaks it.
+    It is served by the simchain process alone; the hub never speaks it. Where a city's chain and its
+    adapter are two processes, both serve it: the chain its users, the adapter what it alone knows.
     """
 
     @_typing.overload
@@ -50,14 +51,29 @@ class SimchainServiceStub:
     """
     Misbehave: _grpc.UnaryUnaryMultiCallable[_simchain_service_pb2.MisbehaveRequest, _simchain_service_pb2.MisbehaveResponse]
     """Misbehave makes the chain or its adapter break the rules, once or for a while. Fails with
-    FIELD_INVALID.
+    FIELD_INVALID, also for a kind that is the other process's where chain and adapter are two.
+    """
+    FollowBlocks: _grpc.UnaryStreamMultiCallable[_simchain_service_pb2.FollowBlocksRequest, _simchain_service_pb2.FollowBlocksResponse]
+    """FollowBlocks returns every block from a height on, in order and without a gap, and goes on with
+    each new one as soon as it is made; an answer comes at least each second, if with no block.
+    Nothing is kept for a slow reader: the stream waits for it. To resume, ask from the block after
+    the last whole one. For the city's own full nodes. Reading only. Fails with FIELD_INVALID for
+    height 0, HEADER_NOT_FOUND for one that is above the next block's.
+    """
+    SubmitTransaction: _grpc.UnaryUnaryMultiCallable[_simchain_service_pb2.SubmitTransactionRequest, _simchain_service_pb2.SubmitTransactionResponse]
+    """SubmitTransaction makes a transaction wait for the next block. While it waits, an identical
+    repetition changes nothing and has the same answer; after its block it is executed anew, which
+    only changes something where it creates a client for no opening. What became of it is in the
+    block. For the city's own full nodes. Fails with FIELD_INVALID for what is no transaction,
+    BACKLOG_FULL, CHAIN_UNREACHABLE.
     """
 
 @_typing.type_check_only
 class SimchainServiceAsyncStub(SimchainServiceStub):
     """SimchainService stands in for a city's own users and operators on the embedded chain: it sends
     packets from the chain, reads the chain's ledger, and makes the chain misbehave on demand.
-    It is served by the simchain process alone; the hub never speaks it.
+    It is served by the simchain process alone; the hub never speaks it. Where a city's chain and its
+    adapter are two processes, both serve it: the chain its users, the adapter what it alone knows.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -75,13 +91,28 @@ class SimchainServiceAsyncStub(SimchainServiceStub):
     """
     Misbehave: _aio.UnaryUnaryMultiCallable[_simchain_service_pb2.MisbehaveRequest, _simchain_service_pb2.MisbehaveResponse]  # type: ignore[assignment]
     """Misbehave makes the chain or its adapter break the rules, once or for a while. Fails with
-    FIELD_INVALID.
+    FIELD_INVALID, also for a kind that is the other process's where chain and adapter are two.
+    """
+    FollowBlocks: _aio.UnaryStreamMultiCallable[_simchain_service_pb2.FollowBlocksRequest, _simchain_service_pb2.FollowBlocksResponse]  # type: ignore[assignment]
+    """FollowBlocks returns every block from a height on, in order and without a gap, and goes on with
+    each new one as soon as it is made; an answer comes at least each second, if with no block.
+    Nothing is kept for a slow reader: the stream waits for it. To resume, ask from the block after
+    the last whole one. For the city's own full nodes. Reading only. Fails with FIELD_INVALID for
+    height 0, HEADER_NOT_FOUND for one that is above the next block's.
+    """
+    SubmitTransaction: _aio.UnaryUnaryMultiCallable[_simchain_service_pb2.SubmitTransactionRequest, _simchain_service_pb2.SubmitTransactionResponse]  # type: ignore[assignment]
+    """SubmitTransaction makes a transaction wait for the next block. While it waits, an identical
+    repetition changes nothing and has the same answer; after its block it is executed anew, which
+    only changes something where it creates a client for no opening. What became of it is in the
+    block. For the city's own full nodes. Fails with FIELD_INVALID for what is no transaction,
+    BACKLOG_FULL, CHAIN_UNREACHABLE.
     """
 
 class SimchainServiceServicer(metaclass=_abc_1.ABCMeta):
     """SimchainService stands in for a city's own users and operators on the embedded chain: it sends
     packets from the chain, reads the chain's ledger, and makes the chain misbehave on demand.
-    It is served by the simchain process alone; the hub never speaks it.
+    It is served by the simchain process alone; the hub never speaks it. Where a city's chain and its
+    adapter are two processes, both serve it: the chain its users, the adapter what it alone knows.
     """
 
     @_abc_1.abstractmethod
@@ -121,7 +152,33 @@ class SimchainServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_simchain_service_pb2.MisbehaveResponse, _abc.Awaitable[_simchain_service_pb2.MisbehaveResponse]]:
         """Misbehave makes the chain or its adapter break the rules, once or for a while. Fails with
-        FIELD_INVALID.
+        FIELD_INVALID, also for a kind that is the other process's where chain and adapter are two.
+        """
+
+    @_abc_1.abstractmethod
+    def FollowBlocks(
+        self,
+        request: _simchain_service_pb2.FollowBlocksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_simchain_service_pb2.FollowBlocksResponse], _abc.AsyncIterator[_simchain_service_pb2.FollowBlocksResponse]]:
+        """FollowBlocks returns every block from a height on, in order and without a gap, and goes on with
+        each new one as soon as it is made; an answer comes at least each second, if with no block.
+        Nothing is kept for a slow reader: the stream waits for it. To resume, ask from the block after
+        the last whole one. For the city's own full nodes. Reading only. Fails with FIELD_INVALID for
+        height 0, HEADER_NOT_FOUND for one that is above the next block's.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitTransaction(
+        self,
+        request: _simchain_service_pb2.SubmitTransactionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_simchain_service_pb2.SubmitTransactionResponse, _abc.Awaitable[_simchain_service_pb2.SubmitTransactionResponse]]:
+        """SubmitTransaction makes a transaction wait for the next block. While it waits, an identical
+        repetition changes nothing and has the same answer; after its block it is executed anew, which
+        only changes something where it creates a client for no opening. What became of it is in the
+        block. For the city's own full nodes. Fails with FIELD_INVALID for what is no transaction,
+        BACKLOG_FULL, CHAIN_UNREACHABLE.
         """
 
 def add_SimchainServiceServicer_to_server(servicer: SimchainServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
