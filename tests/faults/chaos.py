@@ -1,9 +1,10 @@
 """Two relayers and three cities under load while processes are killed -9, one after the other:
 
-``python -m tests.faults.chaos --kills N --seed S``. At each kill at least a hundred packets are in
-flight; the process is started again at once, and the next kill follows the first packet that ends
-thereafter. A city's process is both its chain and its adapter, so it is killed twice as often as
-the others. In the end the chains' ledgers, the adapters' own logs and the registry are judged.
+``python -m tests.faults.chaos --kills N --seed S``. Each city is two processes, its chain and its
+adapter, which die apart; relayers, adapters, chains, PostgreSQL and the hub are killed equally
+often. At each kill at least a hundred packets are in flight; the process is started again at once,
+and the next kill follows the first packet that ends thereafter. In the end the chains' ledgers, the
+adapters' own logs and the registry are judged.
 
 Source: reliability notes section 7.3 (C5, R1, R4).
 """
@@ -22,7 +23,7 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Final
 
 from hub.cli.clock import wall_clock
-from hub.cli.dev.layout import CHAINS, HUB, POSTGRES, RELAYER
+from hub.cli.dev.layout import ADAPTERS, CHAINS, HUB, POSTGRES, RELAYER
 from hub.core.time import MILLISECOND, Duration
 from tests.harness.network import HANGZHOU, SHANGHAI, SUZHOU, running
 from tests.harness.pair import SECOND, pair
@@ -47,12 +48,12 @@ AWAY: Final = ("ydhub-relayer: REGISTRY_UNREACHABLE", "ydhub-server: REGISTRY_UN
 RELAYERS: Final = (RELAYER, SECOND)
 KINDS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("relayer", RELAYERS),
-    ("city", tuple(map(str, CHAINS))),
+    ("adapter", tuple(ADAPTERS.values())),
+    ("chain", tuple(map(str, CHAINS))),
     ("postgres", (POSTGRES,)),
-    ("city", tuple(map(str, CHAINS))),
     ("hub", (HUB,)),
 )
-"""Each kind, in turn, and its processes; a city is a chain and its adapter."""
+"""Each kind, in turn, and its processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Killed:
 
     def __str__(self) -> str:
         return (
-            f"{self.kind:<9} {self.process:<10} {self.in_flight:>6} in flight, next end after "
+            f"{self.kind:<9} {self.process:<16} {self.in_flight:>6} in flight, next end after "
             f"{self.took // MILLISECOND:>6} ms"
         )
 
@@ -187,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of what is killed when")
     given = parser.parse_args(arguments)
     directory = Path(mkdtemp(prefix="ydhub-"))
-    with running(*PAIRS, directory=directory / "net") as live:
+    with running(*PAIRS, directory=directory / "net", is_split=True) as live:
         try:
             asyncio.run(survive(live, given.kills, given.seed, tells=True))
         except AssertionError as error:

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from tests.harness.network import LiveNetwork
 
-KILLS = 8
+KILLS = 10
+"""Two of each kind."""
 
 
 @pytest.fixture
 def live() -> Iterator[LiveNetwork]:
-    """A network of its own, whose every city has lanes to both others."""
-    with running(*PAIRS) as network:
+    """A network of its own, whose every city is two processes and has lanes to both others."""
+    with running(*PAIRS, is_split=True) as network:
         yield network
 
 
@@ -30,7 +31,8 @@ def test_two_hundred_kills_are_forty_of_each_kind_and_a_seed_repeats_them() -> N
     assert kills != plan(200, Random(2))
     assert Counter(kind for kind, _ in kills) == {
         "relayer": 40,
-        "city": 80,
+        "adapter": 40,
+        "chain": 40,
         "postgres": 40,
         "hub": 40,
     }

@@ -28,7 +28,7 @@ from ydhub.simchain.v1 import simchain_service_pb2 as simchain
 
 from hub.cli.connection import connect
 from hub.cli.dev.configs import ACCOUNTS, token, write
-from hub.cli.dev.layout import CHAINS, PROCESSES, RELAYER
+from hub.cli.dev.layout import ADAPTERS, CHAINS, RELAYER
 from hub.cli.dev.ledgers import Books, Findings, judge, read_accepted
 from hub.cli.dev.network import STOP_WITHIN, URL_VARIABLE, Network
 from hub.cli.settings import Given, resolve
@@ -57,13 +57,25 @@ POLL_S: Final = 0.05
 LONG_CALL_S: Final = 120
 ROUTE: Final = "transfer~transfer"
 FAILPOINT: Final = "YDHUB_FAILPOINT"
+_AWAY: Final = {
+    None,
+    Reason.REGISTRY_UNREACHABLE,
+    Reason.COMMIT_UNKNOWN,
+    Reason.STANDBY_MISSING,
+    Reason.TIMELINE_OUTDATED,
+}
 
 
 class LiveNetwork:
     """The processes of one directory, and what was sent over their lanes."""
 
-    def __init__(self, directory: Path) -> None:
-        self.network = Network(directory, self._hear, block_interval=BLOCK_INTERVAL)
+    def __init__(self, directory: Path, *, is_split: bool = False) -> None:
+        """Where *is_split*, each chain and its adapter are two processes."""
+        self.network = Network(
+            directory, self._hear, block_interval=BLOCK_INTERVAL, is_split=is_split
+        )
+        self.adapters = {str(peer): ADAPTERS[peer] if is_split else str(peer) for peer in CHAINS}
+        """The process that is the adapter, by peer."""
         self.lanes: list[LaneKey] = []
         self.stopped: set[str] = set()
         """Peers whose client is frozen: packets of their lanes may wait."""
@@ -84,12 +96,13 @@ class LiveNetwork:
         await self.network.down()
 
     async def dial(self, peer: str, *relayers: str) -> None:
-        """*peer*'s process runs anew and dials *relayers*, host:port; the network's own if none."""
-        file = self.network.layout.config(peer)
+        """*peer*'s adapter runs anew and dials *relayers*, host:port; the network's own if none."""
+        adapter = self.adapters[peer]
+        file = self.network.layout.config(adapter)
         config = tomllib.loads(file.read_text())
         write(file, config | {"relayers": list(relayers) or [self.network.addresses[RELAYER]]})
-        await self.network.processes.stop(peer, STOP_WITHIN)
-        await self.network.start(peer)
+        await self.network.processes.stop(adapter, STOP_WITHIN)
+        await self.network.start(adapter)
 
     async def kill(self, name: str, what: signal.Signals = signal.SIGKILL) -> None:
         """The process, PostgreSQL's first one too, has ended by the signal *what*."""
@@ -327,7 +340,7 @@ class LiveNetwork:
         except TimeoutError:
             lines = [
                 f"{name}: {line[:500]}"
-                for name in PROCESSES
+                for name in self.network.names
                 for line in self.network.last_lines(name, 6)
             ]
             raise AssertionError("\n".join([f"waited for {what} {left}", *lines])) from None
@@ -365,7 +378,7 @@ class LiveNetwork:
     async def _books(self) -> Books:
         accepted: dict[LaneKey, frozenset[int]] = {}
         for peer in map(str, CHAINS):
-            log = read_accepted(self.network.layout.chain(peer) / "accepted.jsonl")
+            log = read_accepted(self._own_directory(peer) / "accepted.jsonl")
             accepted |= {LaneKey.parse(lane): frozenset(found) for lane, found in log.items()}
         return Books(
             ledgers={peer: await self.ledger(peer) for peer in map(str, CHAINS)},
@@ -376,6 +389,11 @@ class LiveNetwork:
             amount=AMOUNT,
         )
 
+    def _own_directory(self, peer: str) -> Path:
+        """Where *peer*'s adapter keeps its own log."""
+        layout = self.network.layout
+        return layout.chain(peer) if self.adapters[peer] == peer else layout.adapter(peer)
+
     def _is_well(self, line: str) -> bool:
         return line.startswith(self.may_say) or _is_well(line)
 
@@ -384,16 +402,21 @@ class LiveNetwork:
 
 
 @contextmanager
-def running(*pairs: tuple[str, str], directory: Path | None = None) -> Iterator[LiveNetwork]:
+def running(
+    *pairs: tuple[str, str],
+    directory: Path | None = None,
+    is_split: bool = False,
+    database_url: str = "",
+) -> Iterator[LiveNetwork]:
     """A network with the lanes of *pairs* open; nothing of it is left afterwards.
 
-    It lies in *directory*, or in one of its own: pytest closes its directories to the account that
-    the database runs as.
+    Where *is_split*, each chain and its adapter are two processes. It lies in *directory*, or in
+    one of its own: pytest closes its directories to the account that the database runs as.
     """
     with TemporaryDirectory(prefix="ydhub-net-") as made, pytest.MonkeyPatch.context() as patch:
-        live = LiveNetwork(directory or Path(made) / "net")
-        # Kills are for a database of the network's own.
-        patch.delenv(URL_VARIABLE, raising=False)
+        live = LiveNetwork(directory or Path(made) / "net", is_split=is_split)
+        # Kills are for a database of the network's own, or one that the test brings.
+        patch.setenv(URL_VARIABLE, database_url)
         patch.delenv(FAILPOINT, raising=False)
         # Processes start often here: compiled once, and nothing is left in the tree.
         patch.setenv("PYTHONDONTWRITEBYTECODE", "")
@@ -441,6 +464,6 @@ async def _holds(holds: Callable[[], Awaitable[bool]]) -> bool:
     try:
         return await holds()
     except RemoteError as error:
-        if error.reason in {None, Reason.REGISTRY_UNREACHABLE}:
+        if error.reason in _AWAY:
             return False
         raise

@@ -12,7 +12,7 @@ import msgspec
 from ydhub.simchain.v1 import simchain_service_pb2_grpc as service
 
 from adapters.sdk.config import Tls
-from adapters.simchain.config import GenesisBalance, SimchainConfig
+from adapters.simchain.config import GenesisBalance, Role, SimchainConfig
 from adapters.simchain.process import SimchainProcess
 from hub.cli.dev.configs import render
 from tests.harness.certificates import TRUST_DOMAIN, Certificates
@@ -46,6 +46,22 @@ def config_of(
         ],
         block_interval_ms=10,
         ports=["transfer", "private"],
+    )
+
+
+def chain_of_two(config: SimchainConfig) -> SimchainConfig:
+    """*config* of the chain alone, whose adapter is another process."""
+    return msgspec.structs.replace(config, role=Role.CHAIN, relayers=[])
+
+
+def adapter_of_two(config: SimchainConfig, port: int) -> SimchainConfig:
+    """*config* of the adapter alone, whose chain listens at *port*."""
+    return msgspec.structs.replace(
+        config,
+        role=Role.ADAPTER,
+        directory=f"{config.directory}-adapter",
+        chain_address=f"127.0.0.1:{port}",
+        block_interval_ms=1000,
     )
 
 

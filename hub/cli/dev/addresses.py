@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 import tomllib
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from hub.cli.dev.layout import CHAINS
+from hub.cli.dev.layout import ADAPTERS, CHAINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +33,8 @@ class Addresses:
     enrolment: str
     """Where cities enrol at the hub."""
     chains: Mapping[PeerId, str]
+    adapters: Mapping[PeerId, str] = field(default_factory=dict)
+    """By peer, where adapters are processes of their own."""
 
 
 def read(file: Path) -> Mapping[str, str]:
@@ -48,13 +50,21 @@ def read(file: Path) -> Mapping[str, str]:
         "hub_metrics": known.get("hub", {}).get("metrics"),
         "enrolment": known.get("hub", {}).get("enrolment"),
         **known.get("chains", {}),
+        **{f"{peer}-adapter": address for peer, address in known.get("adapters", {}).items()},
     }
     return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
-def choose(known: Mapping[str, str], is_running: Callable[[str], bool]) -> Addresses:
-    """Known addresses of what runs, or where nobody else listens; a free port for the rest."""
-    names = ("hub", "relayer", "metrics", "hub_metrics", "enrolment", *CHAINS)
+def choose(
+    known: Mapping[str, str], is_running: Callable[[str], bool], *, is_split: bool = False
+) -> Addresses:
+    """Known addresses of what runs, or where nobody else listens; a free port for the rest.
+
+    Adapters have some of their own where *is_split*.
+    """
+    adapters = ADAPTERS if is_split else {}
+    own = ("hub", "relayer", "metrics", "hub_metrics", "enrolment")
+    names = (*own, *CHAINS, *adapters.values())
     found: dict[str, str] = {}
     with ExitStack() as stack:
         for name in names:
@@ -70,6 +80,7 @@ def choose(known: Mapping[str, str], is_running: Callable[[str], bool]) -> Addre
         hub_metrics=found["hub_metrics"],
         enrolment=found["enrolment"],
         chains={peer: found[peer] for peer in CHAINS},
+        adapters={peer: found[name] for peer, name in adapters.items()},
     )
 
 

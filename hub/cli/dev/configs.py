@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from hub.cli.dev.layout import CHAINS, HUB, RELAYER, RELAYER_NAME, TRUST_DOMAIN
+from hub.cli.dev.layout import ADAPTERS, CHAINS, HUB, RELAYER, RELAYER_NAME, TRUST_DOMAIN
 from hub.core.time import MILLISECOND, Duration
 
 if TYPE_CHECKING:
@@ -44,7 +44,11 @@ def write_configs(
     write(layout.config(HUB), hub_config(layout, addresses, database_url))
     write(layout.config(RELAYER), relayer_config(layout, addresses, database_url))
     for peer in CHAINS:
-        write(layout.config(peer), chain_config(layout, addresses, peer, block_interval))
+        whole = chain_config(layout, addresses, peer, block_interval)
+        chain, adapter = split(layout, addresses, peer, whole)
+        write(layout.config(peer), chain if addresses.adapters else whole)
+        if addresses.adapters:
+            write(layout.config(ADAPTERS[peer]), adapter)
     write(layout.dev_file, dev_file(addresses))
 
 
@@ -103,6 +107,22 @@ def chain_config(
     }
 
 
+def split(
+    layout: Layout, addresses: Addresses, peer: PeerId, whole: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, object]]:
+    """What the chain's and the adapter's own processes are told, instead of *whole*."""
+    chain = {
+        key: value for key, value in whole.items() if key not in {"relayers", "counterparties"}
+    }
+    adapter = {key: value for key, value in whole.items() if key != "block_interval_ms"} | {
+        "role": "adapter",
+        "directory": str(layout.adapter(peer)),
+        "listen": addresses.adapters.get(peer, ""),
+        "chain_address": addresses.chains[peer],
+    }
+    return chain | {"role": "chain"}, adapter
+
+
 def dev_file(addresses: Addresses) -> dict[str, object]:
     """See hub/cli/settings.py; paths are of the file's own directory."""
     return {
@@ -115,6 +135,7 @@ def dev_file(addresses: Addresses) -> dict[str, object]:
         "tls": {"cert": "certs/admin.crt", "key": "certs/admin.key", "ca": "ca/ca.crt"},
         "relayer": {"address": addresses.relayer, "metrics": addresses.metrics},
         "chains": dict(addresses.chains),
+        **({"adapters": dict(addresses.adapters)} if addresses.adapters else {}),
     }
 
 

@@ -17,6 +17,8 @@ CHAINS: Final = tuple(map(PeerId, ("hangzhou", "suzhou", "shanghai")))
 DISPLAY_NAMES: Final = {"hangzhou": "杭州", "suzhou": "苏州", "shanghai": "上海"}
 HUB, RELAYER, POSTGRES = "hub", "relayer", "postgres"
 RELAYER_NAME: Final = "dev-1"
+ADAPTERS: Final = {peer: f"{peer}-adapter" for peer in CHAINS}
+"""The adapter's process by peer, where it is not the chain's."""
 PROCESSES: Final = (HUB, RELAYER, *CHAINS)
 """In the order in which they start; they stop in the other."""
 
@@ -73,6 +75,10 @@ class Layout:
     def chain(self, peer: str) -> Path:
         """The chain's block log, and its adapter's log of accepted answers."""
         return self.directory / "chains" / peer
+
+    def adapter(self, peer: str) -> Path:
+        """The same of an adapter that is a process of its own."""
+        return self.directory / "adapters" / peer
 
 
 def leaves() -> dict[str, tuple[SpiffeId, bool]]:

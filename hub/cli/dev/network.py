@@ -17,6 +17,7 @@ from hub.cli.dev import addresses, readiness
 from hub.cli.dev.ca import is_fresh, issue, open_authority
 from hub.cli.dev.configs import BLOCK_INTERVAL, write_configs
 from hub.cli.dev.layout import (
+    ADAPTERS,
     CHAINS,
     DISPLAY_NAMES,
     HUB,
@@ -48,7 +49,7 @@ STOP_WITHIN: Final = Duration(10 * SECOND)
 _PROGRAMS: Final[Mapping[str, tuple[str, ...]]] = {
     HUB: ("hub.server", "serve"),
     RELAYER: ("relayer",),
-    **dict.fromkeys(CHAINS, ("adapters.simchain",)),
+    **dict.fromkeys((*CHAINS, *ADAPTERS.values()), ("adapters.simchain",)),
 }
 
 
@@ -62,16 +63,22 @@ class Network:
         *,
         block_interval: Duration = BLOCK_INTERVAL,
         chains: Sequence[PeerId] = CHAINS,
+        is_split: bool = False,
     ) -> None:
         """Whatever is there; *tell* hears of progress; a block comes each *block_interval* (ns).
 
-        Those of *chains* alone are run; who runs other chains has certificates all the same.
+        Those of *chains* alone are run; who runs other chains has certificates all the same. Where
+        *is_split*, each chain and its adapter are two processes.
         """
         self.layout = Layout(directory.absolute())
         self.processes = Processes(self.layout)
         self._tell = tell
         self._block_interval = block_interval
         self._chains = tuple(chains)
+        self._is_split = is_split
+        adapters = [ADAPTERS[peer] for peer in self._chains] if is_split else []
+        self.names = (HUB, RELAYER, *self._chains, *adapters)
+        """Its processes, in the order in which they start."""
 
     @property
     def addresses(self) -> Mapping[str, str]:
@@ -83,12 +90,13 @@ class Network:
         self.layout.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._make_certificates()
         url = await self._start_database()
-        chosen = addresses.choose(self.addresses, self.processes.is_running)
+        is_running = self.processes.is_running
+        chosen = addresses.choose(self.addresses, is_running, is_split=self._is_split)
         write_configs(self.layout, chosen, url, self._block_interval)
         # They wait for each other by themselves, so they need not start in order.
         try:
             async with asyncio.TaskGroup() as group:
-                for name in (HUB, RELAYER, *self._chains):
+                for name in self.names:
                     group.create_task(self.start(name))
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from failed
@@ -111,7 +119,7 @@ class Network:
 
     async def down(self) -> None:
         """Nothing of it runs any more. Raises ``AnswerOverdue`` or ``RegistryUnreachable``."""
-        for name in reversed(PROCESSES):
+        for name in reversed((*PROCESSES, *ADAPTERS.values())):
             if self.processes.is_running(name):
                 await self.processes.stop(name, STOP_WITHIN)
                 self._tell(name, "stopped")
@@ -119,7 +127,8 @@ class Network:
         if self.layout.postgres.exists():
             await self._server("postgres", "stop", "--dir", str(self.layout.postgres))
             self._tell(POSTGRES, "stopped")
-        left = [name for name in (*PROCESSES, POSTGRES) if self.number(name) is not None]
+        names = (*PROCESSES, *ADAPTERS.values(), POSTGRES)
+        left = [name for name in names if self.number(name) is not None]
         if left:
             what = f"the end of {', '.join(left)}"
             raise AnswerOverdue(what=what, waited_ms=STOP_WITHIN // MILLISECOND)

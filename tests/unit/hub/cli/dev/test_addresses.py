@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def all_of(found: Addresses) -> list[str]:
     own = [found.hub, found.relayer, found.metrics, found.hub_metrics, found.enrolment]
-    return [*own, *found.chains.values()]
+    return [*own, *found.chains.values(), *found.adapters.values()]
 
 
 def test_every_listener_has_a_port_of_its_own() -> None:
@@ -23,6 +23,14 @@ def test_every_listener_has_a_port_of_its_own() -> None:
     for address in all_of(found):
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", int(address.rpartition(":")[2])))
+
+
+def test_adapters_that_are_processes_of_their_own_have_ports_too() -> None:
+    found = choose({}, lambda _: False, is_split=True)
+    assert len(set(all_of(found))) == 5 + 2 * len(CHAINS)
+    known = {f"{peer}-adapter": address for peer, address in found.adapters.items()}
+    assert choose(known, lambda _: False, is_split=True).adapters == found.adapters
+    assert choose(known, lambda _: False).adapters == {}
 
 
 def test_addresses_are_kept_where_nobody_else_listens() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import stat
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,6 +58,22 @@ def test_each_chain_reads_its_own_file(layout: Layout, peer: str) -> None:
     assert all(
         file == str(layout.anchor(peer, other)) for other, file in chain.counterparties.items()
     )
+
+
+@pytest.mark.parametrize("peer", CHAINS)
+def test_a_chain_and_its_adapter_may_be_two_processes(tmp_path: Path, peer: str) -> None:
+    layout = Layout(tmp_path)
+    own = {one: f"127.0.0.1:300{at}" for at, one in enumerate(CHAINS)}
+    write_configs(layout, replace(ADDRESSES, adapters=own), URL)
+    chain = simchain.load(layout.config(peer))
+    adapter = simchain.load(layout.config(f"{peer}-adapter"))
+    assert (chain.role, adapter.role) == (simchain.Role.CHAIN, simchain.Role.ADAPTER)
+    assert adapter.chain == chain.chain
+    assert (chain.relayers, adapter.relayers) == ([], [ADDRESSES.relayer])
+    assert adapter.chain_address == chain.listen == ADDRESSES.chains[chain.peer_id]
+    assert adapter.directory == str(layout.adapter(peer)) != chain.directory
+    known = addresses.read(layout.dev_file)
+    assert known[f"{peer}-adapter"] == adapter.listen == own[chain.peer_id]
 
 
 def test_chains_make_blocks_as_often_as_is_asked(layout: Layout) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hub.cli.dev.layout import CHAINS, PROCESSES, Layout, leaves
+from hub.cli.dev.layout import ADAPTERS, CHAINS, PROCESSES, Layout, leaves
 from hub.wire.identity.spiffe import Role
 
 LAYOUT = Layout(Path("/net"))
@@ -15,8 +15,9 @@ def test_everything_lies_within_the_directory() -> None:
         LAYOUT.postgres,
         LAYOUT.anchor("hub", "suzhou"),
         LAYOUT.chain("suzhou"),
+        LAYOUT.adapter("suzhou"),
         *LAYOUT.certificate("hub"),
-        *[LAYOUT.config(name) for name in PROCESSES],
+        *[LAYOUT.config(name) for name in (*PROCESSES, *ADAPTERS.values())],
         *[LAYOUT.log(name) for name in (*PROCESSES, "postgres")],
         *[LAYOUT.pid(name) for name in PROCESSES],
     ]

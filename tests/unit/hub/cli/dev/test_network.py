@@ -10,7 +10,7 @@ import pytest
 
 from hub.cli.dev import network as module
 from hub.cli.dev import readiness
-from hub.cli.dev.layout import CHAINS, HUB, PROCESSES
+from hub.cli.dev.layout import ADAPTERS, CHAINS, HUB, PROCESSES
 from hub.cli.dev.network import URL_VARIABLE, Network
 from hub.core.errors import AnswerOverdue, RegistryUnreachable
 from hub.core.time import SECOND, Duration
@@ -77,6 +77,21 @@ async def test_everything_starts_once_and_stops(network: Network) -> None:
     assert [network.number(name) for name in PROCESSES] == [None] * len(PROCESSES)
     assert list((network.layout.directory / "run").iterdir()) == []
     await network.down()
+
+
+async def test_chains_and_adapters_may_be_two_processes_each(
+    network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    names = (*PROCESSES, *ADAPTERS.values())
+    monkeypatch.setattr(module, "_PROGRAMS", dict.fromkeys(names, ("waiting_program",)))
+    split = Network(tmp_path / "split", lambda *_: None, is_split=True)
+    monkeypatch.setattr(split, "_server", network._server)
+    chosen = await split.up()
+    assert split.names == names
+    assert None not in [split.number(name) for name in names]
+    assert split.addresses["suzhou-adapter"] == chosen.adapters[CHAINS[1]]
+    await split.down()
+    assert [split.number(name) for name in names] == [None] * len(names)
 
 
 async def test_what_was_killed_is_started_again_where_it_was(network: Network) -> None:

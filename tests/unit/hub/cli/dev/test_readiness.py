@@ -68,6 +68,8 @@ class Node(service.SimchainServiceServicer):
     SendTransfer: Any = None
     GetLedger: Any = None
     Misbehave: Any = None
+    FollowBlocks: Any = None
+    SubmitTransaction: Any = None
 
     async def GetAnchor(  # noqa: N802
         self, request: pb.GetAnchorRequest, context: Any
