@@ -56,8 +56,6 @@ MAX_NAME: Final = 128
 MAX_STREAMS: Final = 16
 """Of one peer, those among them that have ended and whose end it does not read."""
 HELLO_WITHIN: Final = Duration(5 * SECOND)
-WRITE_WITHIN: Final = Duration(10 * SECOND)
-"""An adapter that does not take a frame for that long has missed every heartbeat, and is gone."""
 LEAVES_WITHIN: Final = Duration(12 * SECOND)
 """An adapter that drains takes at most ten."""
 LAST_WRITE_WITHIN: Final = Duration(SECOND)
@@ -325,7 +323,7 @@ async def _serve(
 ) -> bool:
     """Frames go both ways until the session ends; whether the adapter took all that was begun."""
     reader = asyncio.ensure_future(_read(session, frames))
-    writer = asyncio.ensure_future(_write(session, context, clock))
+    writer = asyncio.ensure_future(_write(session, context))
     try:
         await session.ended.wait()
         # A write that is cut off leaves the stream in no state to be ended in order.
@@ -356,17 +354,12 @@ async def _read(session: Session, frames: AsyncIterator[pb.AdapterFrame]) -> Non
 
 
 async def _write(
-    session: Session,
-    context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame],
-    clock: Clock,
+    session: Session, context: grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame]
 ) -> None:
-    """Frames go to the adapter until either ends. Raises ``AnswerOverdue`` if it takes none."""
+    """Frames go to the adapter until either ends; the session ends where it takes none."""
     try:
         while (frame := await session.next_frame()) is not None:
-            await within(clock, WRITE_WITHIN, "frame", context.write(frame))
-    except AnswerOverdue as error:
-        session.end(error)
-        raise
+            await context.write(frame)
     except _BROKEN:
         pass
     finally:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from hub.core.ranges import RangeSet
     from hub.core.record import Refusal
+    from hub.core.time import Timestamp
     from hub.ports.clock import Clock, Randomness
     from relayer.steps.shares import Path
     from relayer.turns import Turns
@@ -110,6 +111,8 @@ class FlowRunner:
         self._name = name
         self._path = (*shares, name)
         self._woken = asyncio.Event()
+        """Something is due before the time that is waited for."""
+        self._wakes_at: Timestamp | None = None
         self._records: asyncio.Queue[Done | Park | Wait] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._attempts: dict[int, asyncio.Task[None]] = {}
@@ -141,7 +144,9 @@ class FlowRunner:
         for effect in effects:
             self._carry_out(effect)
         self._give_up_overdue()
-        self._woken.set()
+        due = wakes_at(self.flow)
+        if due is not None and (self._wakes_at is None or due < self._wakes_at):
+            self._woken.set()
 
     def again(self, items: RangeSet) -> None:
         """*items* are tried now, and proven afresh."""
@@ -232,16 +237,17 @@ class FlowRunner:
         """Feeds a tick whenever the flow waits for a time that has come."""
         while True:
             self._woken.clear()
-            due = wakes_at(self.flow)
+            due = self._wakes_at = wakes_at(self.flow)
             if due is None:
                 await self._woken.wait()
                 continue
             await self._until(due - self._clock.monotonic())
+            # What was due may be over; then the next one is waited for.
             if due <= self._clock.monotonic():
                 self.feed(Tick())
 
     async def _until(self, wait: int) -> None:
-        """Returns after *wait* (ns), or when the flow has changed."""
+        """Returns after *wait* (ns), or when something is due before."""
         if wait <= 0:
             return
         sleep = asyncio.ensure_future(self._clock.sleep(Duration(wait)))

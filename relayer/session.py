@@ -28,7 +28,7 @@ from hub.core.errors import (
 from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire.frames import item_count
 from hub.wire.tracing import OFF
-from relayer.deadline import within
+from relayer.deadline import Deadlines
 from relayer.intake import Intake
 from relayer.refusals import read_refusal
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.core.ids import PeerId
+    from hub.core.time import Timestamp
     from hub.ports.clock import Clock
 
 T = TypeVar("T")
@@ -48,6 +49,8 @@ MAX_FRAMES: Final = 2048
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Unanswered frames, and their bytes: with more, nothing is read until some are answered."""
 MAX_EXECUTIONS: Final = 64
+WRITE_WITHIN: Final = Duration(10 * SECOND)
+"""An adapter that does not take a frame for that long has missed every heartbeat, and is gone."""
 ANSWER_WITHIN: Final = Duration(15 * SECOND)
 REPORT_WITHIN: Final = Duration(25 * SECOND)
 
@@ -95,6 +98,10 @@ class Session:
         self._last_frame_id = first.frame_id
         self._answers: dict[int, asyncio.Future[pb.Answer]] = {}
         self._reports: dict[int, asyncio.Future[pb.ExecutionReport]] = {}
+        self._answers_due: Deadlines[pb.Answer] = Deadlines(clock, ANSWER_WITHIN)
+        self._reports_due: Deadlines[pb.ExecutionReport] = Deadlines(clock, REPORT_WITHIN)
+        self._writing_since: Timestamp | None = None
+        """When the frame went out that the adapter has not taken yet."""
         self.execution_credits = min(first.hello.execution_credits or 1, MAX_EXECUTIONS)
         """Executions that the adapter takes at once."""
         self._executions = asyncio.Semaphore(self.execution_credits)
@@ -126,6 +133,8 @@ class Session:
         for report in self._reports.values():
             if not report.done():
                 report.set_exception(offline)
+        self._answers_due.close()
+        self._reports_due.close()
 
     def drain(self, prefer: str = "") -> None:
         """The adapter is told to dial another relayer; nothing more is handed to it to execute.
@@ -142,11 +151,16 @@ class Session:
         self._put(frame, _NOTHING)
 
     async def next_frame(self) -> pb.RelayerFrame | None:
-        """The next frame that goes out, as soon as there is one; None once the session is over."""
+        """The next frame that goes out, as soon as there is one; None once the session is over.
+
+        The one before it has been taken.
+        """
+        self._writing_since = None
         found = None if self.ended.is_set() else await self._outbound.get()
         if found is None:
             return None
         frame, charge = found
+        self._writing_since = self._clock.monotonic()
         self._charge(_Charge(-charge.items, -charge.frames, -charge.bytes))
         return frame
 
@@ -203,7 +217,7 @@ class Session:
         try:
             self._check_live()
             self.send(pb.RelayerFrame(request=request))
-            return await within(self._clock, ANSWER_WITHIN, kind, future)
+            return await self._answers_due.meet(kind, future)
         finally:
             del self._answers[request.request_id]
 
@@ -225,19 +239,25 @@ class Session:
                 self.send(pb.RelayerFrame(execution=execution))
                 if sent is not None:
                     sent()
-                return await within(self._clock, REPORT_WITHIN, "execution", future)
+                return await self._reports_due.meet("execution", future)
             finally:
                 del self._reports[execution.execution_id]
 
     async def beat(self) -> None:
-        """Heartbeats go out until the session ends; silence from the other side ends it."""
+        """Heartbeats go out until the session ends.
+
+        Silence from the other side ends it, and so does a frame that it does not take.
+        """
         while not self.ended.is_set():
             if self._outbound.empty():  # whatever waits there shows as much
                 self.send(pb.RelayerFrame(heartbeat=pb.Heartbeat()))
             await self._clock.sleep(HEARTBEAT)
-            silence = self._clock.monotonic() - self._heard_at
-            if silence > SILENCE and self._has_room.is_set():
+            now = self._clock.monotonic()
+            if now - self._heard_at > SILENCE and self._has_room.is_set():
                 self.end(AnswerOverdue(what="heartbeat", waited_ms=SILENCE // MILLISECOND))
+            since = self._writing_since
+            if since is not None and now - since > WRITE_WITHIN:
+                self.end(AnswerOverdue(what="frame", waited_ms=WRITE_WITHIN // MILLISECOND))
 
     def _put(self, frame: pb.RelayerFrame, charge: _Charge) -> None:
         if not self.ended.is_set():

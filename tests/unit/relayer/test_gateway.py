@@ -19,10 +19,9 @@ from relayer.gateway import (
     LEASE_WITHIN,
     LEAVES_WITHIN,
     MAX_NAME,
-    WRITE_WITHIN,
     _to_its_end,
 )
-from relayer.session import ITEM_CREDITS
+from relayer.session import ITEM_CREDITS, WRITE_WITHIN
 from tests.harness.clock import settle, until
 from tests.harness.dialler import Dialled, dialled
 from tests.harness.exchange import HANGZHOU, LEASE
@@ -228,6 +227,7 @@ class TestSessions:
             if session.ended.is_set():
                 break
         assert session.end_cause.reason is Reason.ANSWER_OVERDUE
+        await gate.station.clock.advance(LAST_WRITE_WITHIN)
         await until(lambda: not gate.gateway._newest)
         # Nothing gets past what it does not read: the stream counts until it goes.
         assert gate.gateway._streams == {HANGZHOU: 1}
