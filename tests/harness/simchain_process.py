@@ -51,7 +51,7 @@ def config_of(
 
 def chain_of_two(config: SimchainConfig) -> SimchainConfig:
     """*config* of the chain alone, whose adapter is another process."""
-    return msgspec.structs.replace(config, role=Role.CHAIN, relayers=[])
+    return msgspec.structs.replace(config, role=Role.CHAIN, relayers=[], counterparties={})
 
 
 def adapter_of_two(config: SimchainConfig, port: int) -> SimchainConfig:
