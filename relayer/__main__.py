@@ -11,6 +11,7 @@ import sys
 import structlog
 
 from hub.core.errors import HubError
+from hub.wire.log_stream import unfailing
 from relayer.app import run
 from relayer.config import load
 
@@ -54,7 +55,7 @@ def set_up_logs(log_format: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(unfailing(sys.stderr)),
     )
 
 

@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from hub.wire.log_stream import unfailing
+
 
 def set_up(log_format: str) -> None:
     """One event a line on stderr, as ``json`` or, for people, ``console``."""
@@ -21,5 +23,5 @@ def set_up(log_format: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(unfailing(sys.stderr)),
     )

@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from hub.wire.log_stream import unfailing
+
 
 def set_up_logs(log_format: str) -> None:
     """Events are lines of JSON, or columns for people where *log_format* is ``console``."""
@@ -22,5 +24,5 @@ def set_up_logs(log_format: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(unfailing(sys.stderr)),
     )

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.wire.log_stream import LogStream
+
+PROGRAM = """
+from {module} import {name} as set_up
+import structlog
+set_up("json")
+for number in range(3):
+    structlog.get_logger().error("said", number=number)
+print("done", flush=True)
+"""
+
+
+def test_what_can_be_written_is_written() -> None:
+    text = io.StringIO()
+    stream = LogStream(text)
+    assert stream.write("one\n") == 4
+    stream.flush()
+    assert (text.getvalue(), stream.dropped) == ("one\n", 0)
+
+
+def test_what_cannot_be_written_is_dropped_and_counted() -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    stream = LogStream(Full())
+    assert stream.write("one\n") == 4
+    stream.flush()
+    assert stream.dropped == 2
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("hub.server.logs", "set_up_logs"),
+        ("relayer.__main__", "set_up_logs"),
+        ("adapters.sdk.logs", "set_up"),
+    ],
+)
+def test_no_process_stops_because_its_log_has_no_room(module: str, name: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM.format(module=module, name=name)],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            env={"PYTHONPATH": ":".join(sys.path)},
+        )
+    assert done.stdout == b"done\n"
