@@ -35,7 +35,7 @@ class Campaign:
 
 
 _ALL: Final = (
-    Campaign("20 promotions of a standby", "tests.faults.standby", ("--count", "20")),
+    Campaign("20 promotions of a standby", "tests.faults.promotion", ("--count", "20")),
     Campaign("10,000 simulated seeds", "tests.simulation", ("--seeds", "10000")),
 )
 CAMPAIGNS: Final[Mapping[str, Campaign]] = {

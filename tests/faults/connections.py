@@ -49,6 +49,10 @@ SLOW: Final[Mapping[str, Way]] = {
     "slow, 64 kB/s and 100 ms": lambda proxy: proxy.slow_down(delay_s=0.1, bytes_per_s=64_000),
     "late, 500 ms": lambda proxy: proxy.slow_down(delay_s=0.5, bytes_per_s=0),
 }
+SLOW_DATABASE: Final[Mapping[str, Way]] = {
+    "slow, 2 MB/s and 20 ms": lambda proxy: proxy.slow_down(delay_s=0.02, bytes_per_s=2_000_000),
+    "late, 100 ms": lambda proxy: proxy.slow_down(delay_s=0.1, bytes_per_s=0),
+}
 
 
 async def city_dead(site: Site, chance: Random, how: Way) -> Duration:
@@ -138,7 +142,7 @@ async def relayer_database(site: Site, chance: Random, how: Way) -> Duration:
         await a_packet_passes(live)
         await a_packet_passes(live, HANGZHOU, SHANGHAI)
         took = Duration(wall_clock() - began)
-        if RELAYER in (await relayers.owners()).values() and not proxy.out.bytes_per_s:
+        if RELAYER in (await relayers.owners()).values() and not _is_slow(proxy):
             raise NotFired("it has sessions still")
         proxy.go_on()
         proxy.cut()
@@ -179,7 +183,7 @@ async def hub_database(site: Site, chance: Random, how: Way) -> Duration:
         await live.until(lambda: live.network.answers(HUB), HUB)
         await load(live)
         how(proxy)
-        if not proxy.out.bytes_per_s and not proxy.out.delay_s:
+        if not _is_slow(proxy):
             await not_fired_unless(lambda: _answers_not(live), FIRED_S, "the hub answers")
         await _acknowledged(live)
         began = wall_clock()
@@ -233,6 +237,10 @@ async def _restart(live: LiveNetwork, process: str, url: str) -> None:
     live.network.launch(process)
 
 
+def _is_slow(proxy: Proxy) -> bool:
+    return bool(proxy.out.delay_s)
+
+
 async def _answers_not(live: LiveNetwork) -> bool:
     return not await live.network.answers(HUB)
 
@@ -267,6 +275,7 @@ def faults() -> dict[str, tuple[str, Strike]]:
         found[f"hub-database {name}"] = ("plain", partial(hub_database, how=how))
     for name, how in SLOW.items():
         found[f"city-relayer {name}"] = ("plain", partial(city_slow, how=how))
+    for name, how in SLOW_DATABASE.items():
         found[f"relayer-database {name}"] = ("paired", partial(relayer_database, how=how))
         found[f"hub-database {name}"] = ("plain", partial(hub_database, how=how))
     found["city-relayer reset mid-frame"] = ("plain", city_cut)

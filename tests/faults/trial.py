@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tests.harness.network import LiveNetwork
     from tests.harness.pair import Pair
 
-    Judge = Callable[[LiveNetwork, bool], Awaitable[Verdict]]
-    """The verdict of a network's books, answers dated or not."""
+    Judge = Callable[[LiveNetwork, "Trial"], Awaitable[Verdict]]
+    """The verdict of a network's books after a trial."""
 
 
 class NotFired(AssertionError):
@@ -100,9 +100,9 @@ class Result:
         return self.fired and not (self.lost or self.doubled or self.broken or self.problem)
 
 
-async def judge(live: LiveNetwork, dates_answers: bool) -> Verdict:  # noqa: FBT001 - as Judge
-    """The verdict of the network's books."""
-    return await verdict.reached(live, dates_answers=dates_answers)
+async def judge(live: LiveNetwork, trial: Trial) -> Verdict:
+    """The verdict of the network's books after *trial*."""
+    return await verdict.reached(live, dates_answers=trial.dates_answers)
 
 
 async def attempt(
@@ -121,7 +121,7 @@ async def attempt(
         problems.append(f"{type(error).__name__}: {error}")
     after = before
     try:
-        after = await judged(site.live, trial.dates_answers)
+        after = await judged(site.live, trial)
     except Exception as error:  # noqa: BLE001 - likewise
         problems.append(f"no verdict: {type(error).__name__}: {error}")
     problems += after.problems
