@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("a", "b")
 HOST: Final = "127.0.0.1"
+_BUSY: Final = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name LIKE '%/%' AND (state <> 'idle' OR backend_xid IS NOT NULL)
+"""
+_TIMELINE: Final = """
+SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::integer
+"""
 SYNCHRONOUS: Final = "ANY 1 (a, b)"
 _POLL_S: Final = 0.01
 _SETTINGS: Final = {
@@ -153,6 +160,14 @@ class Cluster:
     def next_transaction(self) -> int:
         """The number that the next transaction with a write would have."""
         return int(self.ask("SELECT pg_snapshot_xmax(pg_current_snapshot())"))
+
+    def timeline(self) -> int:
+        """On which it writes; it must be a primary."""
+        return int(self.ask(_TIMELINE))
+
+    def is_left(self) -> bool:
+        """Whether none of our sessions does anything there."""
+        return self.ask(_BUSY) == "0"
 
     def _give(self, path: Path) -> None:
         account = self._server._account()
