@@ -16,21 +16,30 @@ class LogStream:
         self._stream = stream
         self.dropped = 0
         """Lines, or parts of them, that were not written."""
+        self._is_cut = False
 
     def write(self, text: str) -> int:
-        """How many characters were taken, written or dropped."""
+        """How many characters were taken, written or dropped.
+
+        What follows a line that was cut begins a line of its own.
+        """
         try:
-            return self._stream.write(text)
+            self._stream.write(f"\n{text}" if self._is_cut else text)
+            self._is_cut = False
         except OSError:
-            self.dropped += 1
-            return len(text)
+            self._fail()
+        return len(text)
 
     def flush(self) -> None:
         """What was taken is written, if it can be."""
         try:
             self._stream.flush()
         except OSError:
-            self.dropped += 1
+            self._fail()
+
+    def _fail(self) -> None:
+        self.dropped += 1
+        self._is_cut = True
 
 
 def unfailing(stream: TextIO) -> TextIO:

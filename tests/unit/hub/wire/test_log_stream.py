@@ -41,6 +41,25 @@ def test_what_cannot_be_written_is_dropped_and_counted() -> None:
     assert stream.dropped == 2
 
 
+def test_what_follows_a_line_that_was_cut_begins_its_own() -> None:
+    class Once(io.StringIO):
+        fails = True
+
+        def write(self, text: str) -> int:
+            if self.fails:
+                self.fails = False
+                super().write(text[:3])
+                raise OSError(28, "No space left on device")
+            return super().write(text)
+
+    text = Once()
+    stream = LogStream(text)
+    stream.write('{"event": 1}\n')
+    stream.write('{"event": 2}\n')
+    stream.write('{"event": 3}\n')
+    assert text.getvalue().splitlines() == ['{"e', '{"event": 2}', '{"event": 3}']
+
+
 @pytest.mark.parametrize(
     ("module", "name"),
     [
