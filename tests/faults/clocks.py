@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tests.faults.trial import Site, Strike
     from tests.harness.network import LiveNetwork
 
+ADAPTER: Final = "adapter"
+"""Suzhou's."""
 HOUR, DAY = 3600, 86_400
 """Seconds."""
 NOTICED_S: Final = 30
@@ -81,6 +83,7 @@ async def steps(site: Site, chance: Random, process: str, offsets: tuple[int, ..
     """As ``Strike``: the clock of *process* steps to each of *offsets* (s), and packets pass."""
     del chance
     live = site.live
+    process = live.adapters[SUZHOU] if process == ADAPTER else process
     async with _stepping(live, process) as clock:
         held = await epochs(live)
         began = wall_clock()
@@ -126,7 +129,7 @@ async def behind(site: Site, chance: Random, process: str, offset: int) -> Durat
 def faults() -> dict[str, Strike]:
     """By row of the table."""
     found: dict[str, Any] = {}
-    for process in (RELAYER, HUB):
+    for process in (RELAYER, HUB, ADAPTER):
         for name, offsets in {
             "+1 h": (HOUR,),
             "+1 d": (DAY,),
@@ -134,7 +137,8 @@ def faults() -> dict[str, Strike]:
             "+1 d, then +1 h": (DAY, HOUR),
         }.items():
             found[f"{process} {name}"] = partial(steps, process=process, offsets=offsets)
-    found[f"{HUB} -1 h"] = partial(steps, process=HUB, offsets=(-HOUR, 0))
+    for process in (HUB, ADAPTER):
+        found[f"{process} -1 h"] = partial(steps, process=process, offsets=(-HOUR, 0))
     found[f"{RELAYER} -1 h"] = partial(behind, process=RELAYER, offset=-HOUR)
     found[f"{RELAYER} -1 d"] = partial(behind, process=RELAYER, offset=-DAY)
     found["chain +5 s"] = partial(steps, process=SUZHOU, offsets=(5,))

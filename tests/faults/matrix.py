@@ -83,6 +83,8 @@ OPENS: Final[dict[str, tuple[str, str]]] = {
 
 _AFTER_TIMEOUT: Final = (Hub.TIMEOUT_DUE, Hub.ABSENCE_PROVEN, Hub.ABSENCE_COMMITTED)
 _MIGRATION: Final = (Server.MIGRATION_STEPPED, Server.MIGRATION_COMMITTED)
+CHAIN: Final = (City.BLOCK_BUILT, City.BLOCK_STORED)
+"""A city's failpoints that its chain comes to, and not its adapter."""
 MIGRATE: Final = "migrate"
 """No process of the network: ``ydhub-server migrate``, on a database of its own."""
 
@@ -92,8 +94,15 @@ class Kill:
     """A process dies the *nth* time it comes to *failpoint*."""
 
     process: str
+    """Its name; of a city's, the city."""
     failpoint: str
     nth: int
+
+    def victim(self, live: LiveNetwork) -> str:
+        """The process that dies: a city's chain and adapter may be two."""
+        if self.process in CITIES and self.failpoint not in CHAIN:
+            return live.adapters[self.process]
+        return self.process
 
     @property
     def armed(self) -> str:
@@ -135,7 +144,7 @@ async def strike(live: LiveNetwork, kill: Kill) -> Duration:
     sources = [peer for peer in (HANGZHOU, SUZHOU) if peer != kill.process]
     if kill.process != RELAYER:
         await load(live, [kill.process])
-    await live.kill(kill.process)
+    await live.kill(kill.victim(live))
     await load(live, sources)
     pair = OPENS.get(kill.failpoint)
     opening = await live.ask_for_lanes(*pair) if pair else ""
@@ -143,7 +152,7 @@ async def strike(live: LiveNetwork, kill: Kill) -> Duration:
     lane = live.lane(sources[0], other(sources[0]))
     sent = await live.send(lane, 1)
     began = wall_clock()
-    live.network.launch(kill.process)
+    live.network.launch(kill.victim(live))
     await live.reached(lane, sent.first_sequence, "COMPLETED")
     took = Duration(wall_clock() - began)
     if pair:
@@ -155,8 +164,8 @@ async def die(live: LiveNetwork, kill: Kill) -> None:
     """The process comes to the failpoint, and dies there."""
     if kill.failpoint in _AFTER_TIMEOUT:
         await asyncio.sleep(SHORT_S + 1)
-    live.network.launch(kill.process, {FAILPOINT: kill.armed})
-    status = await live.died(kill.process)
+    live.network.launch(kill.victim(live), {FAILPOINT: kill.armed})
+    status = await live.died(kill.victim(live))
     assert status == KILLED, f"{kill} ended with {status}"
 
 

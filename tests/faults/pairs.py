@@ -9,6 +9,7 @@ Source: reliability notes section 7.3 (R3).
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from adapters.sdk.failpoints import KILLED
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from tests.harness.network import LiveNetwork
 
 SAME: Final = "same process"
-SECONDS: Final = (SAME, SAME, RELAYER, HANGZHOU, SUZHOU, POSTGRES, HUB)
+CHAIN, ADAPTER = "a chain", "an adapter"
+SECONDS: Final = (SAME, SAME, RELAYER, CHAIN, ADAPTER, POSTGRES, HUB)
 """What the second fault strikes."""
 LATEST_MS: Final = 1500
 """After the first one's process was started again."""
@@ -52,37 +54,43 @@ async def strike(site: Site, chance: Random, second: str) -> Duration:
     live = site.live
     first = _first(chance, second)
     await matrix.load(live, [HANGZHOU, SUZHOU])
-    await live.kill(first.process)
+    await live.kill(first.victim(live))
     other = SUZHOU if first.process == HANGZHOU else HANGZHOU
     await matrix.load(live, [other])
     await matrix.die(live, first)
     lane = live.lane(other, matrix.other(other))
     if second == SAME:
         again = _again(chance, first)
-        live.network.launch(first.process, {FAILPOINT: again.armed})
+        live.network.launch(again.victim(live), {FAILPOINT: again.armed})
         await live.send(lane, matrix.PACKETS)
-        status = await live.died(first.process, f"at {again}")
+        status = await live.died(again.victim(live), f"at {again}")
         if status != KILLED:
             raise NotFired(f"{first}, then {again} ended with {status}")
-        second = first.process
+        struck = again.victim(live)
     else:
-        live.network.launch(first.process)
+        live.network.launch(first.victim(live))
+        struck = _process(live, second, other)
         await asyncio.sleep(chance.randrange(LATEST_MS) / 1000)
-        if live.network.number(second) is None:
-            raise NotFired(f"{first}, then {second}, which did not run")
-        await live.kill(second)
-    return await _ends(live, second, lane_source=other)
+        if live.network.number(struck) is None:
+            raise NotFired(f"{first}, then {struck}, which did not run")
+        await live.kill(struck)
+    return await _ends(live, struck, lane_source=other)
 
 
-async def _ends(live: LiveNetwork, second: str, *, lane_source: str) -> Duration:
+def _process(live: LiveNetwork, second: str, city: str) -> str:
+    """The process that the second fault strikes; of a city, that of *city*."""
+    return {CHAIN: city, ADAPTER: live.adapters[city]}.get(second, second)
+
+
+async def _ends(live: LiveNetwork, struck: str, *, lane_source: str) -> Duration:
     began = wall_clock()
-    if second == POSTGRES:
+    if struck == POSTGRES:
         await live.start_postgres()
     else:
-        live.network.launch(second)
-    # A city that was struck sends again once its chain answers.
-    if second not in {POSTGRES, HUB, RELAYER}:
-        await live.until(lambda: live.network.answers(second), second)
+        live.network.launch(struck)
+    # A city sends again once its chain answers.
+    if struck in matrix.CITIES:
+        await live.until(lambda: live.network.answers(struck), struck)
     lane = live.lane(lane_source, matrix.other(lane_source))
     sent = await live.send(lane, 1)
 
@@ -107,7 +115,7 @@ def _first(chance: Random, second: str) -> Kill:
         kill
         for kill in matrix.every_kill(chance)
         if kill.process in {RELAYER, HANGZHOU, SUZHOU}
-        and kill.process != second
+        and (kill.process, second) != (RELAYER, RELAYER)
         and kill.failpoint not in matrix.OPENS
     ]
     return chance.choice(kills)
@@ -119,7 +127,8 @@ def _again(chance: Random, first: Kill) -> Kill:
         kill
         for kill in matrix.every_kill()
         if matrix.is_of(kill.failpoint, first.failpoint)
+        and (kill.failpoint in matrix.CHAIN) == (first.failpoint in matrix.CHAIN)
         and kill.failpoint not in {*_SELDOM, *matrix.OPENS, first.failpoint}
     ]
     chosen = chance.choice(kills)
-    return matrix.Kill(first.process, chosen.failpoint, 1)
+    return replace(first, failpoint=chosen.failpoint, nth=1)

@@ -83,7 +83,7 @@ def _one_network(work: Work, trials: Sequence[Trial]) -> Sequence[Trial]:
         try:
             if trials[0].ground == "disks":
                 stack.enter_context(disks.mounted(directory / "net"))
-            live = stack.enter_context(running(*LANES, directory=directory / "net"))
+            live = stack.enter_context(running(*LANES, directory=directory / "net", is_split=True))
         except Exception as error:  # noqa: BLE001 - a network that does not start fails its trial
             _fail(work, trials[0], f"no network: {type(error).__name__}: {error}")
             return trials[1:]

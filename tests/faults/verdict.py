@@ -100,7 +100,7 @@ def answers(live: LiveNetwork) -> dict[str, dict[int, int]]:
     """By lane and sequence: when (us) the source's adapter heard that it is accepted."""
     found: dict[str, dict[int, int]] = {}
     for peer in map(str, CHAINS):
-        for lane, heard in read_answers(live.network.layout.chain(peer) / "accepted.jsonl").items():
+        for lane, heard in read_answers(live._own_directory(peer) / "accepted.jsonl").items():
             found.setdefault(lane, {}).update(heard)
     return found
 
