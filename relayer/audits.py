@@ -27,9 +27,10 @@ from hub.core.time import SECOND, Duration, Timestamp
 from relayer.reproof import KEYS, ask
 from relayer.steps.audits import added, due, removed
 from relayer.verification import Root, look
+from relayer.watches import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from hub.core.client import ConsensusState
     from hub.ports.leases import Fence
@@ -76,13 +77,15 @@ class Audits:
         self,
         board: Switchboard,
         fence: Fence,
-        lanes: Mapping[int, LaneDesk],
         telemetry: Telemetry,
     ) -> None:
-        """An audit of those of *lanes*, by id, that begin at the peer; they may become more."""
+        """An audit of lanes that begin at the peer."""
         self._board = board
         self._fence = fence
-        self._lanes = lanes
+        self.watch = Watch()
+        """Lanes of which more was reported."""
+        self._lanes: dict[int, LaneDesk] = {}
+        """Those of which something waits, by id."""
         self._telemetry = telemetry
         self._last_lane = 0
 
@@ -104,6 +107,8 @@ class Audits:
         keeper = await self._board.keeper(self._fence.peer)
         state = keeper.latest_verified()
         options = keeper.hub_client.anchor.options
+        for desk in self.watch.take():
+            self._lanes[desk.view.lane.lane_id] = desk
         reports = await self._due(Timestamp(state.time - options.max_clock_drift))
         try:
             if reports:
@@ -126,17 +131,12 @@ class Audits:
     def _in_turn(self) -> list[LaneDesk]:
         waiting = {
             desk.view.lane.lane_id: desk
-            for desk in self._own()
+            for desk in self._lanes.values()
             if desk.to_audit.entries and not desk.view.source_stopped
         }
         later = [lane_id for lane_id in sorted(waiting) if lane_id > self._last_lane]
         sooner = [lane_id for lane_id in sorted(waiting) if lane_id <= self._last_lane]
         return [waiting[lane_id] for lane_id in (*later, *sooner)]
-
-    def _own(self) -> list[LaneDesk]:
-        """Lanes that begin at the peer; of another's reports its own audit asks."""
-        peer = self._fence.peer
-        return [desk for desk in self._lanes.values() if desk.key.source_peer == peer]
 
     async def _read(self, desk: LaneDesk, items: RangeSet) -> list[_Report]:
         client, lane_id = desk.key.source_client, desk.view.lane.lane_id
@@ -242,8 +242,11 @@ class Audits:
 
     def _tell(self) -> None:
         """How many wait, and how many found no room."""
-        own = self._own()
+        own = self._lanes.values()
         self._telemetry.audits_waiting(self._fence.peer, sum(len(desk.to_audit) for desk in own))
         for desk in own:
             self._telemetry.audited(self._fence.peer, Result.LOST, desk.audits_lost)
             desk.audits_lost = 0
+        self._lanes = {
+            lane_id: desk for lane_id, desk in self._lanes.items() if desk.to_audit.entries
+        }

@@ -52,6 +52,8 @@ MAX_BYTES: Final = 1024 * 1024
 """Of the updates of one execution; the last one may be over."""
 MAX_LEGS: Final = 64
 """Executions that lead a client to one height."""
+MAX_MIRRORS: Final = 8192
+"""Clients that are remembered; the one that was asked for first is forgotten first."""
 MAX_HEIGHTS: Final = 64
 """Trusted heights that are believed of one client; an adapter may not name more."""
 
@@ -97,6 +99,10 @@ class ChainClients:
         self._keeper = keeper
         self._mirrors: dict[ClientId, Mirror] = {}
 
+    def knows(self, client: ClientId) -> bool:
+        """Whether the client was asked of the adapter, and not forgotten."""
+        return client in self._mirrors
+
     async def mirror(self, client: ClientId) -> Mirror:
         """The client, asked of the adapter once. Raises as ``query``."""
         known = self._mirrors.get(client)
@@ -123,6 +129,8 @@ class ChainClients:
             problem = f"names {mirror.client}, asked for {client}"
             raise FrameInvalid(frame="answer", problem=problem)
         self._mirrors[mirror.client] = mirror
+        if len(self._mirrors) > MAX_MIRRORS:
+            self.forget(next(iter(self._mirrors)))
         return mirror
 
     def forget(self, client: ClientId) -> None:

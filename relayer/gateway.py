@@ -35,8 +35,9 @@ from hub.exchange.revocations import Revocations
 from hub.wire.status import to_status
 from relayer.callers import Callers
 from relayer.deadline import within
-from relayer.owner import LEASE, PeerOwner
+from relayer.owner import PeerOwner
 from relayer.session import Session
+from relayer.switchboard import LEASE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence

@@ -25,6 +25,7 @@ from hub.core.time import SECOND, Duration
 from hub.exchange.outcomes import ProvenOutcomes
 from relayer.reproof import KEYS, ask
 from relayer.verification import Root, prove_gone
+from relayer.watches import Watch
 
 if TYPE_CHECKING:
     from hub.ports.leases import Fence
@@ -66,6 +67,8 @@ class HoleSweep:
         self._board = board
         self._fence = fence
         self._inbound = inbound
+        self.watch = Watch()
+        """Lanes that have changed, or in which something is missing."""
         self._searches: dict[int, _Search] = {}
         """By lane id."""
 
@@ -76,10 +79,11 @@ class HoleSweep:
             await self.sweep()
 
     async def sweep(self) -> None:
-        """Every lane is looked at; one that fails is swept again, and holds up no other."""
-        for desk in list(self._board.desks.values()):
-            if desk.key.destination_peer == self._fence.peer:
-                await self._search(desk)
+        """Every lane that may miss something is looked at; one that fails holds up no other."""
+        for desk in self.watch.take():
+            await self._search(desk)
+            if desk.view.lane.lane_id in self._searches:
+                self.watch.see(desk)
 
     async def _search(self, desk: LaneDesk) -> None:
         missing = _missing(desk)

@@ -207,7 +207,7 @@ class Inbound:
                     self._board.registry, self._fence, desk.view, desk.routes, proven, over=over
                 )
                 hit(Failpoint.PACKETS_COMMITTED)
-                desk.accepted(view, judgement.accepted)
+                desk.accepted(view, judgement.accepted, _earliest(frame))
                 desk.limiter.note(frame.packets, desk.routes, judgement.accepted, over, now)
         return judgement
 
@@ -330,3 +330,8 @@ def _end(proven: ProvenOutcomes, items: RangeSet) -> Ended | Lapsed:
     """How *items*, of the outcomes *proven* together, have ended: with a receipt or without."""
     is_received = proven.outcomes[0].kind is OutcomeKind.ACKNOWLEDGEMENT
     return Ended(items) if is_received else Lapsed(items)
+
+
+def _earliest(frame: PacketsFrame) -> int:
+    """The earliest timeout (s) of the packets of *frame*."""
+    return min([packet.timeout_timestamp for packet in frame.packets])

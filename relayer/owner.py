@@ -21,6 +21,7 @@ from hub.core.peer import PeerState
 from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
 from relayer.accusations import Accusations
+from relayer.alarms import Alarms
 from relayer.audits import Audits
 from relayer.chain_clients import ChainClients
 from relayer.cursors import cursor, in_frames
@@ -29,6 +30,7 @@ from relayer.failpoints import Failpoint, hit
 from relayer.forwarding import ForwardedWork
 from relayer.holes import HoleSweep
 from relayer.inbound import Inbound
+from relayer.news import POLL_EVERY
 from relayer.refresh import ClientRefresh
 from relayer.runner import FlowRunner
 from relayer.session import ITEM_CREDITS
@@ -38,14 +40,18 @@ from relayer.steps.retries import due_retries, excluded, retries, unparked, wait
 from relayer.telemetry import DELIVERY, SETTLEMENT
 from relayer.timeouts import TimeoutSweep
 from relayer.turns import Turns
+from relayer.watches import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from hub.core.ids import PeerId
-    from hub.core.lane import Lane, LaneView
+    from hub.core.lane import Lane, LaneSide, LaneView
+    from hub.core.record import PacketException
     from hub.ports.leases import Fence
+    from hub.ports.watching import WrittenLane
     from relayer.headers import HeaderKeeper
+    from relayer.news import Inbox
     from relayer.runner import Carrier
     from relayer.session import Session
     from relayer.switchboard import LaneDesk, Switchboard
@@ -53,14 +59,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-LEASE: Final = Duration(4 * SECOND)
 RENEW_EVERY: Final = Duration(SECOND)
-POLL_EVERY: Final = Duration(5 * SECOND)
-"""The slow poll behind the hints."""
 LANES_AT_ONCE: Final = 16
-"""Lanes that one poll looks at before frames have their turn."""
-ROUTES_AT_ONCE: Final = 64
-"""Lanes whose routes one poll reads again."""
+"""Lanes that are looked at before frames have their turn."""
+VIEWS_AT_ONCE: Final = 512
+"""Lanes that one question to the registry is about."""
 
 
 class PeerOwner:
@@ -76,16 +79,23 @@ class PeerOwner:
         self._telemetry = telemetry
         self._inbound = Inbound(board, session, fence, telemetry)
         self._turns = Turns(session.execution_credits)
+        self._alarms = Alarms(board.clock)
         self._accusations = Accusations(board, fence)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lanes: dict[int, LaneDesk] = {}
         self._runners: list[FlowRunner] = []
         self._keeper: HeaderKeeper | None = None
         self._forwarded: ForwardedWork | None = None
-        self._next_routes = 0
+        self._inbox: Inbox | None = None
         self._is_beginning = False
-        self._read: dict[int, LaneView] = {}
-        """By lane id, as the registry last showed it here."""
+        self._maker = self._make
+        self._measured = Watch()
+        self._read = Watch()
+        """Lanes of which somebody here has read more than its ways out were told."""
+        self._timeouts = TimeoutSweep(board, fence, self._inbound)
+        self._holes = HoleSweep(board, fence, self._inbound)
+        self._refresh = ClientRefresh(board, fence)
+        self._audits = Audits(board, fence, telemetry)
 
     @property
     def peer(self) -> PeerId:
@@ -100,35 +110,18 @@ class PeerOwner:
         keeper.attach(self.fence, self.session)
         self._board.sessions[self.peer] = self.session
         self._board.chain_clients[self.peer] = ChainClients(self.session, keeper)
-        views = await self._board.registry.lanes.views(self.peer)
-        desks = [await self._board.read_desk(view) for view in views]
-        latest = keeper.latest
-        first, *rest = in_frames([cursor(desk.view, self.peer) for desk in desks])
-        self.session.send(
-            pb.RelayerFrame(
-                welcome=pb.Welcome(
-                    protocol_version=1,
-                    relayer=self._board.name,
-                    cursors=first,
-                    client_height=latest.height.number if latest else 0,
-                    anchor_height=keeper.hub_client.anchor.height.number,
-                    item_credits=ITEM_CREDITS,
-                )
-            )
-        )
-        self._tell(rest)
-        for desk in desks:
-            self._own(desk)
-            await self.sync(desk, desk.view)
+        self._inbox = await self._board.news.subscribe(self.peer, self._is_news)
+        await self._take_lanes(partial(self._welcome, keeper))
+        self._spawn(self._alarms.run())
         self._spawn(self._inbound.run())
         self._spawn(self.session.beat())
         self._spawn(self._renew())
         self._spawn(self._poll())
-        self._spawn(TimeoutSweep(self._board, self.fence, self._inbound).run())
-        self._spawn(HoleSweep(self._board, self.fence, self._inbound).run())
-        self._spawn(ClientRefresh(self._board, self.fence, self._lanes).run())
+        self._spawn(self._timeouts.run())
+        self._spawn(self._holes.run())
+        self._spawn(self._refresh.run())
         self._spawn(self._accusations.run())
-        self._spawn(Audits(self._board, self.fence, self._lanes, self._telemetry).run())
+        self._spawn(self._audits.run())
         self._forwarded = ForwardedWork(self._board, self.session, self.fence, keeper)
         self._spawn(self._forwarded.run())
 
@@ -141,11 +134,10 @@ class PeerOwner:
             del board.chain_clients[self.peer]
         if self._keeper is not None:
             self._keeper.detach(self.session)
+        if self._inbox is not None:
+            board.news.unsubscribe(self.peer, self._inbox)
         for desk in self._lanes.values():
-            if desk.delivery in self._runners:
-                desk.delivery = None
-            if desk.settlement in self._runners:
-                desk.settlement = None
+            desk.given_up(self.peer, self._maker, (self._read, *self._watches(desk)))
         for task in list(self._tasks):
             task.cancel()
         stops = [runner.stop() for runner in self._runners]
@@ -154,42 +146,70 @@ class PeerOwner:
 
     async def find_lanes(self) -> None:
         """Lanes that are new here are owned, and told to the adapter."""
-        await self._read_lanes(await self._board.registry.lanes.views(self.peer), again=False)
+        await self._take_lanes()
 
     async def lane_changed(self, lane_id: int) -> None:
         """The lane, if it is owned, and its routes are as the registry holds them now."""
         desk = self._lanes.get(lane_id)
         if desk is not None:
             view = await self._board.registry.lanes.view(lane_id)
-            await self._board.read_routes(desk)
+            if desk.has_routes:
+                await self._board.read_routes(desk)
             await self.sync(desk, view)
 
-    async def sync(self, desk: LaneDesk, view: LaneView) -> None:
-        """The lane's way out knows everything that *view*, just read, and the registry hold."""
-        before = desk.view
-        self._read[view.lane.lane_id] = view
+    async def sync(
+        self,
+        desk: LaneDesk,
+        view: LaneView,
+        known: Mapping[int, Sequence[PacketException]] | None = None,
+    ) -> None:
+        """The lane's way out knows everything that *view*, just read, and the registry hold.
+
+        Its exceptions are among the *known* ones, if they were read.
+        """
+        before, read = desk.view, view
         desk.refreshed(view)
-        view, runner = desk.view, self._runner(desk)
-        if runner is None:
+        self._read.drop(desk)
+        view = desk.view
+        if self._lanes.get(view.lane.lane_id) is not desk:
             return
         if view.lane.key.destination_peer == self.peer:
-            runner.feed(Gate(is_stopped=not view.delivers))
-            runner.feed(Ended(view.destination.done))
-            open_ones = view.source.done - view.destination.done
-            if open_ones:
-                found = await self._board.registry.exceptions.of_lane(view.lane.lane_id)
-                # Outcomes may have come meanwhile.
-                open_ones -= desk.view.destination.done
-                runner.again(unparked(retries(found) & open_ones, runner.flow))
-                runner.feed(Added(open_ones - excluded(found)))
+            is_newer = bool(desk.view.source.done - read.source.done)
+            await self._sync_delivery(desk, None if is_newer else known)
         else:
-            runner.feed(Gate(is_stopped=bool(view.destination_stopped)))
-            outcomes = RangeSet.span(0, view.destination.outcome_count)
-            runner.feed(Added(outcomes - view.source.progress))
-            if runner.flow.parked:
-                await self._retry_outcomes(desk, runner)
+            await self._sync_settlement(desk)
         if _goes_on(before, view):
             self._tell([[cursor(view, self.peer)]])
+
+    async def _sync_delivery(
+        self, desk: LaneDesk, known: Mapping[int, Sequence[PacketException]] | None
+    ) -> None:
+        view, lane_id = desk.view, desk.view.lane.lane_id
+        open_ones = view.source.done - view.destination.done
+        runner = desk.delivery if open_ones else desk.standing(self.peer)
+        if runner is None:
+            return
+        runner.feed(Gate(is_stopped=not view.delivers))
+        runner.feed(Ended(view.destination.done))
+        if open_ones:
+            found = known.get(lane_id) if known is not None else None
+            if found is None:
+                found = await self._board.registry.exceptions.of_lane(lane_id)
+            # Outcomes may have come meanwhile.
+            open_ones -= desk.view.destination.done
+            runner.again(unparked(retries(found) & open_ones, runner.flow))
+            runner.feed(Added(open_ones - excluded(found)))
+
+    async def _sync_settlement(self, desk: LaneDesk) -> None:
+        view = desk.view
+        owed = RangeSet.span(0, view.destination.outcome_count) - view.source.progress
+        runner = desk.settlement if owed else desk.standing(self.peer)
+        if runner is None:
+            return
+        runner.feed(Gate(is_stopped=bool(view.destination_stopped)))
+        runner.feed(Added(owed))
+        if runner.flow.parked:
+            await self._retry_outcomes(desk, runner)
 
     def accuse(self, peer: PeerId) -> None:
         """The client of *peer*, another one, is frozen: clients here that verify it are told."""
@@ -257,15 +277,30 @@ class PeerOwner:
         if self.session.ended.is_set() or lane.lane_id in self._lanes:
             return False
         self._lanes[lane.lane_id] = desk
-        if lane.key.destination_peer == self.peer:
-            flow = self._ordered(lane) if lane.order is not Order.UNORDERED else self._wide()
-            carrier: Carrier = Delivery(self._board, desk, self.fence)
-            desk.delivery = self._run(flow, carrier, f"{lane.key}>", lane.key.source_peer)
-        else:
-            flow = self._wide()
-            carrier = Settlement(self._board, desk, self.fence)
-            desk.settlement = self._run(flow, carrier, f"{lane.key}<", lane.key.destination_peer)
+        desk.owned(self.peer, self._maker, self._watches(desk), self._read)
+        self._refresh.add(desk)
         return True
+
+    def _watches(self, desk: LaneDesk) -> tuple[Watch, ...]:
+        """Who looks at the lane when it has changed."""
+        if desk.key.destination_peer == self.peer:
+            return (self._measured, self._timeouts.watch, self._holes.watch)
+        return (self._audits.watch,)
+
+    def _make(self, desk: LaneDesk) -> FlowRunner:
+        """The lane's way out from here, which was at rest until now."""
+        lane, view = desk.view.lane, desk.view
+        if lane.key.destination_peer != self.peer:
+            carrier: Carrier = Settlement(self._board, desk, self.fence)
+            made = self._run(self._wide(), carrier, f"{lane.key}<", lane.key.destination_peer)
+            made.feed(Gate(is_stopped=bool(view.destination_stopped)))
+            return made
+        flow = self._ordered(lane) if lane.order is not Order.UNORDERED else self._wide()
+        carrier = Delivery(self._board, desk, self.fence)
+        made = self._run(flow, carrier, f"{lane.key}>", lane.key.source_peer)
+        made.feed(Gate(is_stopped=not view.delivers))
+        made.feed(Ended(view.destination.done))
+        return made
 
     def _ordered(self, lane: Lane) -> Flow:
         return Flow(window=1, order=lane.order, first=lane.first_sequence)
@@ -276,30 +311,49 @@ class PeerOwner:
 
     def _run(self, flow: Flow, carrier: Carrier, name: str, other: PeerId) -> FlowRunner:
         """The flow runs; it has its share of the turns of its way and of the peer *other*."""
-        clock, chance = self._board.clock, self._board.randomness
+        chance = self._board.randomness
         way = DELIVERY if name.endswith(">") else SETTLEMENT
         shares = (way, other)
-        runner = FlowRunner(flow, carrier, self._turns, clock, chance, name=name, shares=shares)
+        runner = FlowRunner(
+            flow, carrier, self._turns, self._alarms, chance, name=name, shares=shares
+        )
         runner.on_fault = self._fault
         runner.on_attempt = partial(self._telemetry.attempt, name[:-1], way)
         self._runners.append(runner)
-        runner.start()
         return runner
 
     def _runner(self, desk: LaneDesk) -> FlowRunner | None:
         is_destination = desk.key.destination_peer == self.peer
         return desk.delivery if is_destination else desk.settlement
 
+    def _welcome(self, keeper: HeaderKeeper, frames: Sequence[Sequence[pb.LaneCursor]]) -> None:
+        """The first lanes are told in the welcome."""
+        first, *rest = frames
+        latest = keeper.latest
+        self.session.send(
+            pb.RelayerFrame(
+                welcome=pb.Welcome(
+                    protocol_version=1,
+                    relayer=self._board.name,
+                    cursors=first,
+                    client_height=latest.height.number if latest else 0,
+                    anchor_height=keeper.hub_client.anchor.height.number,
+                    item_credits=ITEM_CREDITS,
+                )
+            )
+        )
+        self._tell(rest)
+
     def _tell(self, frames: Iterable[Sequence[pb.LaneCursor]]) -> None:
         for cursors in frames:
             self.session.send(pb.RelayerFrame(lanes=pb.LaneCursors(cursors=cursors)))
 
     async def _renew(self) -> None:
-        leases = self._board.registry.leases
         while True:
-            await self._board.clock.sleep(RENEW_EVERY)
+            # At the same moment as all other sessions of the process.
+            await self._until_next(RENEW_EVERY)
             try:
-                await leases.renew(self.fence, LEASE, attached=True)
+                await self._board.renewals.renew(self.fence)
             except LeaseLost as error:
                 self.session.end(error)
                 return
@@ -309,47 +363,101 @@ class PeerOwner:
 
     async def _poll(self) -> None:
         while True:
-            await self._board.clock.sleep(POLL_EVERY)
+            await self._until_next(POLL_EVERY)
             try:
                 await self._look_again()
             except HubError as error:
                 _log.warning("poll_failed", peer=self.peer, reason=error.reason)
 
-    async def _look_again(self) -> None:
-        keeper = await self._board.keeper(self.peer)
-        await keeper.refresh()
-        await self.peer_changed()
-        await self._read_lanes(await self._board.registry.lanes.views(self.peer), again=True)
-        desks = list(self._lanes.values())
-        start = self._next_routes if self._next_routes < len(desks) else 0
-        for desk in desks[start : start + ROUTES_AT_ONCE]:
-            await self._board.read_routes(desk)
-        self._next_routes = start + ROUTES_AT_ONCE
+    async def _until_next(self, period: Duration) -> None:
+        clock = self._board.clock
+        await clock.sleep(Duration(period - clock.monotonic() % period))
 
-    async def _read_lanes(self, views: Sequence[LaneView], *, again: bool) -> None:
-        """The lanes of *views* are owned; those that were before are only looked at *again*."""
+    async def _look_again(self) -> None:
+        keeper, inbox = self._keeper, self._inbox
+        if keeper is None or inbox is None:
+            return
+        await self._board.news.ask()
+        if inbox.is_governed or keeper.waits:
+            await keeper.refresh()
+            await self.peer_changed()
+            inbox.is_governed = False
+        written = inbox.take()
+        try:
+            await self._read_written(written)
+            for desk in self._read.take():
+                await self.sync(desk, desk.view)
+        except HubError:
+            inbox.put(written)
+            raise
+        for desk in self._measured.take():
+            runner = desk.standing(self.peer)
+            if runner is not None:
+                self._telemetry.lane(desk.key, backlog(runner.flow))
+                if backlog(runner.flow):
+                    self._measured.see(desk)
+
+    def _is_news(self, lane: WrittenLane) -> bool:
+        """Whether the lane is not known here as it was written."""
+        desk = self._lanes.get(lane.lane_id)
+        if desk is None or lane.is_changed:
+            return True
+        view = desk.view
+        executed = lane.source.progress - view.source.progress
+        if executed or not _shows(view.source, lane.source):
+            return True
+        return not _shows(view.destination, lane.destination)
+
+    async def _read_written(self, lanes: Sequence[WrittenLane]) -> None:
+        for at in range(0, len(lanes), VIEWS_AT_ONCE):
+            some = lanes[at : at + VIEWS_AT_ONCE]
+            views = await self._board.registry.lanes.views_of([lane.lane_id for lane in some])
+            new = await self._read_lanes(views)
+            self._tell(in_frames(new) if new else [])
+            for lane in some:
+                desk = self._lanes.get(lane.lane_id)
+                if lane.is_changed and desk is not None and desk.has_routes:
+                    await self._board.read_routes(desk)
+
+    async def _take_lanes(
+        self, welcome: Callable[[list[list[pb.LaneCursor]]], None] | None = None
+    ) -> None:
+        """Lanes that are new here are owned, some at a time, and told; first by *welcome*."""
+        after = 0
+        while True:
+            lanes = self._board.registry.lanes
+            views = await lanes.views(self.peer, after, VIEWS_AT_ONCE)
+            unknown = [view for view in views if view.lane.lane_id not in self._lanes]
+            new = await self._read_lanes(unknown)
+            if welcome is not None:
+                welcome(in_frames(new))
+                welcome = None
+            else:
+                self._tell(in_frames(new) if new else [])
+            if len(views) < VIEWS_AT_ONCE:
+                return
+            after = views[-1].lane.lane_id
+
+    async def _read_lanes(self, views: Sequence[LaneView]) -> list[pb.LaneCursor]:
+        """The lanes of *views* are owned and in step; the cursors of those that are new here."""
         new: list[pb.LaneCursor] = []
+        busy = [view.lane.lane_id for view in views if self._is_open(view)]
+        found = await self._board.registry.exceptions.of_lanes(busy) if busy else {}
+        known = {lane_id: found.get(lane_id, ()) for lane_id in busy}
         for at, view in enumerate(views, 1):
             if at % LANES_AT_ONCE == 0:
                 await asyncio.sleep(0)
             desk = self._lanes.get(view.lane.lane_id)
-            if desk is not None and not (again and self._may_have_changed(view)):
-                continue
             if desk is None:
-                desk = await self._board.read_desk(view)
+                desk = self._board.take_desk(view)
                 if self._own(desk):
                     new.append(cursor(desk.view, self.peer))
-            await self.sync(desk, view)
-            if view.lane.key.destination_peer == self.peer and desk.delivery is not None:
-                self._telemetry.lane(desk.key, backlog(desk.delivery.flow))
-        self._tell(in_frames(new) if new else [])
+            await self.sync(desk, view, known)
+        return new
 
-    def _may_have_changed(self, view: LaneView) -> bool:
-        """Not where nothing is under way, and the registry shows what it showed before."""
-        everything = RangeSet.span(0, view.destination.outcome_count)
-        is_at_rest = view.source.done == view.destination.done
-        is_at_rest = is_at_rest and view.source.progress == everything
-        return not is_at_rest or self._read.get(view.lane.lane_id) != view
+    def _is_open(self, view: LaneView) -> bool:
+        is_destination = view.lane.key.destination_peer == self.peer
+        return is_destination and bool(view.source.done - view.destination.done)
 
     def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -371,3 +479,12 @@ class PeerOwner:
 def _goes_on(before: LaneView, now: LaneView) -> bool:
     """Whether the lane does something now that it did not before."""
     return now.accepts > before.accepts or now.delivers > before.delivers
+
+
+def _shows(known: LaneSide, written: LaneSide) -> bool:
+    """Whether what is *known* of a side holds what was *written*, but for its progress."""
+    counts = (known.gate, known.outcome_count, known.reopened_count)
+    others = (written.gate, written.outcome_count, written.reopened_count)
+    if any(mine < theirs for mine, theirs in zip(counts, others, strict=True)):
+        return False
+    return not written.done - known.done

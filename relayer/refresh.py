@@ -8,6 +8,8 @@ Source: design section 5, "Every client, hub's and chains', is refreshed".
 
 from __future__ import annotations
 
+import heapq
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -17,11 +19,11 @@ from hub.core.errors import HubError
 from hub.core.time import SECOND, Duration
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable
 
     from hub.core.ids import ClientId, PeerId
-    from hub.core.time import Timestamp
     from hub.ports.leases import Fence
+    from relayer.chain_clients import ChainClients, Mirror
     from relayer.headers import HeaderKeeper
     from relayer.switchboard import LaneDesk, Switchboard
 
@@ -29,63 +31,120 @@ _log = structlog.get_logger()
 
 EVERY: Final = Duration(5 * SECOND)
 MIRROR_EVERY: Final = Duration(60 * SECOND)
+AGAIN_AFTER: Final = Duration(60 * SECOND)
+"""A client about which nothing was found out is looked at again then."""
+REFRESHED: Final = 16
+"""Clients of one round that are looked at."""
 MIRRORS: Final = 16
-"""Clients of one round that are shown anew."""
+"""Clients of one round, over all sessions of the process, that are shown anew."""
 
 
 class ClientRefresh:
-    """Refreshes the clients that live on one attached chain."""
+    """Refreshes the clients that live on one attached chain.
 
-    def __init__(self, board: Switchboard, fence: Fence, lanes: Mapping[int, LaneDesk]) -> None:
-        """Refreshes the clients that the *lanes* of the fence's peer use there."""
+    One is looked at when half of its period may be over, and shown anew in turn with all others of
+    the process: so ten thousand cost no more than a few.
+    """
+
+    def __init__(self, board: Switchboard, fence: Fence) -> None:
+        """Refreshes the clients that the lanes of the fence's peer use there."""
         self._board = board
         self._fence = fence
         self._peer = fence.peer
-        self._lanes = lanes
-        self._mirror_due: dict[ClientId, int] = {}
-        """When each is shown again (monotonic ns)."""
-        self._newest: dict[ClientId, tuple[int, Timestamp]] = {}
-        """The newest height that each trusts, and the time of its header."""
+        self._clients: dict[ClientId, PeerId] = {}
+        """The chain's own clients that its lanes use, and whom each verifies."""
+        self._line: list[tuple[int, ClientId]] = []
+        """When each is looked at (ns since 1970), the earliest first."""
+        self._mirrors: deque[tuple[int, ClientId]] = deque()
+        """When each is shown again (monotonic ns), the earliest first."""
+        self._share = 0
+        self._half_at: dict[ClientId, tuple[int, int]] = {}
+        """The newest height that each trusts, and when half of its period is over then (ns)."""
+
+    def add(self, desk: LaneDesk) -> None:
+        """The lane is owned; its client here is refreshed."""
+        key = desk.key
+        is_source = key.source_peer == self._peer
+        client = key.source_client if is_source else key.destination_client
+        if client not in self._clients:
+            self._clients[client] = key.destination_peer if is_source else key.source_peer
+            heapq.heappush(self._line, (0, client))
+            self._mirrors.appendleft((0, client))
 
     async def run(self) -> None:
-        """Looks at every client now and then."""
+        """Looks at clients that are due now and then."""
         while True:
             await self._board.clock.sleep(EVERY)
-            for client, other in self._clients().items():
-                await self._attempt("refresh_failed", client, self.refresh(client, other))
+            for client in self.to_refresh():
+                work = self.refresh(client, self._clients[client])
+                await self._attempt("refresh_failed", client, work)
+                self._line_up(client)
             for client in self.to_mirror():
                 await self._attempt("mirror_failed", client, self.mirror(client))
+
+    def to_refresh(self) -> list[ClientId]:
+        """The clients half of whose periods may be over, a round's worth, taken out of the line."""
+        found: list[ClientId] = []
+        now = self._board.clock.now()
+        while self._line and self._line[0][0] <= now and len(found) < REFRESHED:
+            found.append(heapq.heappop(self._line)[1])
+        return found
+
+    def _line_up(self, client: ClientId) -> None:
+        """*client* is looked at when half of its period is over, or soon."""
+        soon = self._board.clock.now() + AGAIN_AFTER
+        _, half_at = self._half_at.pop(client, (0, 0))
+        heapq.heappush(self._line, (max(soon, half_at), client))
 
     async def mirror(self, client: ClientId) -> bool:
         """Whether the registry holds *client* as its chain proves it now. Raises ``HubError``.
 
         One that waits for its anchor's header is asked for again.
         """
-        found = await self._board.clients_of(self._peer).query(client)
+        clients = self._board.clients_of(self._peer)
+        is_used = clients.knows(client)
+        found = await clients.query(client)
+        if not is_used:
+            clients.forget(client)
         record = found.record(self._peer)
         if record is None:
             return False
         await self._board.registry.clients.put_chain_client(self._fence, record)
-        self._mirror_due[client] = self._board.clock.monotonic() + MIRROR_EVERY
         return True
 
     def to_mirror(self) -> list[ClientId]:
-        """The clients whose mirrors are due, a round's worth."""
+        """The clients that are due to be shown anew, the peer's share of a round's worth."""
+        found: list[ClientId] = []
         now = self._board.clock.monotonic()
-        due = [client for client in self._clients() if self._mirror_due.get(client, 0) <= now]
-        return due[:MIRRORS]
+        self._share = min(self._share + MIRRORS, len(self._board.sessions) * MIRRORS)
+        while self._mirrors and self._mirrors[0][0] <= now:
+            if self._share < len(self._board.sessions):
+                break
+            self._share -= len(self._board.sessions)
+            client = self._mirrors.popleft()[1]
+            found.append(client)
+            self._mirrors.append((now + MIRROR_EVERY, client))
+        return found
 
     async def refresh(self, client: ClientId, other: PeerId) -> bool:
         """Whether *client* was over half of its period and is updated now. Raises ``HubError``."""
         clients = self._board.clients_of(self._peer)
+        is_used = clients.knows(client)
+        try:
+            return await self._refresh(clients, client, other)
+        finally:
+            if not is_used:
+                clients.forget(client)
+
+    async def _refresh(self, clients: ChainClients, client: ClientId, other: PeerId) -> bool:
         mirror = await clients.mirror(client)
         keeper = await self._board.keeper(other)
         latest = keeper.latest_verified()
         if not mirror.trusted or mirror.trusted[-1] >= latest.height.number:
             return False
-        trusted_at = await self._trusted_at(client, keeper, mirror.trusted[-1])
+        half_at = await self._half(client, keeper, mirror)
         now = self._board.clock.now()
-        if now < trusted_at + mirror.state.options.trusting_period // 2:
+        if now < half_at:
             return False
         updates = await clients.updates(client, keeper, latest.height.number, now)
         execution = pb.Execution(client=client, updates=updates)
@@ -94,12 +153,14 @@ class ClientRefresh:
             clients.forget(client)
         return not report.refused
 
-    async def _trusted_at(self, client: ClientId, keeper: HeaderKeeper, height: int) -> Timestamp:
-        """The time of the newest header that *client* trusts, read once for each."""
-        known = self._newest.get(client)
+    async def _half(self, client: ClientId, keeper: HeaderKeeper, mirror: Mirror) -> int:
+        """When half of *client*'s period is over (ns); its newest header is read once."""
+        height = mirror.trusted[-1]
+        known = self._half_at.get(client)
         if known is None or known[0] != height:
             _, trusted = await keeper.claimed(height)
-            known = self._newest[client] = (height, trusted.time)
+            half_at = trusted.time + mirror.state.options.trusting_period // 2
+            known = self._half_at[client] = (height, half_at)
         return known[1]
 
     async def _attempt(self, event: str, client: ClientId, work: Awaitable[bool]) -> None:
@@ -113,14 +174,3 @@ class ClientRefresh:
                 reason=error.reason,
                 detail=str(error),
             )
-
-    def _clients(self) -> dict[ClientId, PeerId]:
-        """The chain's own clients that its lanes use, and whom each verifies."""
-        found: dict[ClientId, PeerId] = {}
-        for desk in self._lanes.values():
-            key = desk.key
-            if key.source_peer == self._peer:
-                found[key.source_client] = key.destination_peer
-            else:
-                found[key.destination_client] = key.source_peer
-        return found

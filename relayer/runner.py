@@ -1,11 +1,12 @@
 """Runs one lane's flow: feeds it events, carries out its effects, wakes it when time has passed.
 
-All decisions are ``steps.flow.step``; here are only the tasks.
+All decisions are ``steps.flow.step``; here are only the tasks. A flow at rest has none.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from hub.core.ranges import RangeSet
     from hub.core.record import Refusal
     from hub.core.time import Timestamp
-    from hub.ports.clock import Clock, Randomness
+    from hub.ports.clock import Randomness
+    from relayer.alarms import Alarms
     from relayer.steps.shares import Path
     from relayer.turns import Turns
 
@@ -88,32 +90,53 @@ def joined(effects: Iterable[Done | Park | Wait]) -> list[Done | Park | Wait]:
 class FlowRunner:
     """One flow and its tasks; lives as long as its session."""
 
+    __slots__ = (
+        "_alarms",
+        "_attempts",
+        "_carrier",
+        "_clock",
+        "_is_stopped",
+        "_name",
+        "_path",
+        "_randomness",
+        "_recording",
+        "_records",
+        "_tasks",
+        "_turns",
+        "alarm",
+        "flow",
+        "on_attempt",
+        "on_fault",
+    )
+
     def __init__(
         self,
         flow: Flow,
         carrier: Carrier,
         turns: Turns,
-        clock: Clock,
+        alarms: Alarms,
         randomness: Randomness,
         *,
         name: str,
         shares: Path = (),
     ) -> None:
-        """A runner of *flow*, not started; its attempts wait for their *turns* at its chain.
+        """A runner of *flow*; its attempts wait for their *turns* at its chain.
 
-        *shares* are the names above its own, each of which has a share of the turns.
+        *alarms* wake it, by their clock. *shares* are the names above its own, each of which has a
+        share of the turns.
         """
         self.flow = flow
         self._carrier = carrier
         self._turns = turns
-        self._clock = clock
+        self._alarms = alarms
+        self.alarm: Timestamp | None = None
+        """As ``Sleeper`` says."""
+        self._clock = alarms.clock
         self._randomness = randomness
         self._name = name
         self._path = (*shares, name)
-        self._woken = asyncio.Event()
-        """Something is due before the time that is waited for."""
-        self._wakes_at: Timestamp | None = None
-        self._records: asyncio.Queue[Done | Park | Wait] = asyncio.Queue()
+        self._records: deque[Done | Park | Wait] = deque()
+        self._recording: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._attempts: dict[int, asyncio.Task[None]] = {}
         self._is_stopped = False
@@ -121,12 +144,6 @@ class FlowRunner:
         """Called when one of its tasks ends by a fault of ours."""
         self.on_attempt: Callable[[str, int, Duration], None] = lambda *_: None
         """Called when an attempt ended: OK or why nobody knows how, items executed, its time."""
-
-    def start(self) -> None:
-        """Its tasks run from now on."""
-        self._spawn(self._wake())
-        self._spawn(self._record())
-        self.feed(Tick())
 
     async def stop(self) -> None:
         """All of its tasks are over; nothing that happens counts any more."""
@@ -145,8 +162,12 @@ class FlowRunner:
             self._carry_out(effect)
         self._give_up_overdue()
         due = wakes_at(self.flow)
-        if due is not None and (self._wakes_at is None or due < self._wakes_at):
-            self._woken.set()
+        if due is not None:
+            self._alarms.wake(self, due)
+
+    def rung(self) -> None:
+        """As ``Sleeper`` says."""
+        self.feed(Tick())
 
     def again(self, items: RangeSet) -> None:
         """*items* are tried now, and proven afresh."""
@@ -163,8 +184,10 @@ class FlowRunner:
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Send):
             self._attempts[effect.number] = self._spawn(self._attempt(effect))
-        else:
-            self._records.put_nowait(effect)
+            return
+        self._records.append(effect)
+        if self._recording is None:
+            self._recording = self._spawn(self._record())
 
     def _give_up_overdue(self) -> None:
         """An attempt that the flow has given up takes no more of the chain's credits."""
@@ -215,12 +238,14 @@ class FlowRunner:
 
     async def _record(self) -> None:
         """Effects are recorded in order; reports that came while one was, all at once."""
-        while True:
-            effects = [await self._records.get()]
-            while not self._records.empty():
-                effects.append(self._records.get_nowait())
-            for effect in joined(effects):
-                await self._record_one(effect)
+        try:
+            while self._records:
+                effects = joined(self._records)
+                self._records.clear()
+                for effect in effects:
+                    await self._record_one(effect)
+        finally:
+            self._recording = None
 
     async def _record_one(self, effect: Done | Park | Wait) -> None:
         try:
@@ -232,31 +257,6 @@ class FlowRunner:
         else:
             if ended:
                 self.feed(Ended(ended))
-
-    async def _wake(self) -> None:
-        """Feeds a tick whenever the flow waits for a time that has come."""
-        while True:
-            self._woken.clear()
-            due = self._wakes_at = wakes_at(self.flow)
-            if due is None:
-                await self._woken.wait()
-                continue
-            await self._until(due - self._clock.monotonic())
-            # What was due may be over; then the next one is waited for.
-            if due <= self._clock.monotonic():
-                self.feed(Tick())
-
-    async def _until(self, wait: int) -> None:
-        """Returns after *wait* (ns), or when something is due before."""
-        if wait <= 0:
-            return
-        sleep = asyncio.ensure_future(self._clock.sleep(Duration(wait)))
-        woken = asyncio.ensure_future(self._woken.wait())
-        try:
-            await asyncio.wait([sleep, woken], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            woken.cancel()
 
     def _spawn(self, coroutine: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)

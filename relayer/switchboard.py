@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Final
 from hub.core.errors import AdapterOffline
 from hub.core.lane import LaneSide
 from hub.core.ranges import EMPTY, RangeSet
+from hub.core.time import SECOND, Duration
 from hub.ports.caller import Caller
 from hub.wire.tracing import OFF
 from relayer.chain_clients import ChainClients
 from relayer.headers import HeaderKeeper
 from relayer.limiter import Limiter
+from relayer.news import News
 from relayer.penalties import Penalties
 from relayer.remote import Forwarder
+from relayer.renewals import Renewals
 from relayer.steps.audits import MOST, AuditQueue, added
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from hub.core.ids import PeerId
@@ -35,36 +38,154 @@ if TYPE_CHECKING:
     from relayer.remote import RemoteSession
     from relayer.runner import FlowRunner
     from relayer.session import Session
+    from relayer.watches import Watch
+
+    Ports = tuple[str, str]
+    Maker = Callable[["LaneDesk"], FlowRunner]
 
 
+LEASE: Final = Duration(4 * SECOND)
 AUDIT_KEY_BYTES: Final = 32
+NOTHING_TO_AUDIT: Final = AuditQueue()
 MAX_UNKNOWN: Final = 65_536
 """Sequences of one lane that are remembered as answered, and not shown."""
 
 
 class LaneDesk:
-    """One lane as this process knows it, and its ways out where this process owns an end."""
+    """One lane as this process knows it, and its ways out where this process owns an end.
 
-    def __init__(self, view: LaneView, routes: Mapping[tuple[str, str], Route]) -> None:
+    Most lanes of a process are at rest: what one of them needs only when it carries something is
+    made then.
+    """
+
+    __slots__ = (
+        "_accepting",
+        "_delivery",
+        "_limiter",
+        "_make_delivery",
+        "_make_settlement",
+        "_readers",
+        "_routes",
+        "_settlement",
+        "_settling",
+        "_watches",
+        "audits_lost",
+        "next_timeout",
+        "to_audit",
+        "unknown",
+        "view",
+    )
+
+    def __init__(self, view: LaneView, routes: Mapping[Ports, Route] | None = None) -> None:
         """The lane as read from the registry."""
         self.view = view
-        self.routes = routes
-        self.accepting = asyncio.Lock()
-        """Held from judging packets to noting them."""
-        self.limiter = Limiter()
-        self.settling = asyncio.Lock()
-        """Held from judging outcomes to noting them."""
-        self.delivery: FlowRunner | None = None
-        """Towards the destination; set while this process owns it."""
-        self.settlement: FlowRunner | None = None
-        """Back to the source; set while this process owns it."""
+        self._routes = routes
         self.unknown = EMPTY
         """Sequences that the destination has answered, it is proven, and that nobody has shown."""
-        self.to_audit = AuditQueue()
+        self.to_audit = NOTHING_TO_AUDIT
         """Outcomes that the source reported executed, and has yet to show; a session's end leaves
         it as it is, the process's end loses it."""
         self.audits_lost = 0
         """Those for which there was no room."""
+        self.next_timeout: int | None = None
+        """No batch of its open packets waits for an earlier time (s); None where nobody knows."""
+        self._accepting: asyncio.Lock | None = None
+        self._settling: asyncio.Lock | None = None
+        self._limiter: Limiter | None = None
+        self._delivery: FlowRunner | None = None
+        self._settlement: FlowRunner | None = None
+        self._make_delivery: Maker | None = None
+        self._make_settlement: Maker | None = None
+        self._watches: tuple[Watch, ...] = ()
+        self._readers: tuple[Watch, ...] = ()
+
+    @property
+    def has_routes(self) -> bool:
+        """Whether the routes are read; ``Switchboard.desk`` sees to it."""
+        return self._routes is not None
+
+    @property
+    def routes(self) -> Mapping[Ports, Route]:
+        """What it judges packets by. Raises ``RuntimeError`` before they are read."""
+        if self._routes is None:
+            raise RuntimeError(f"the routes of {self.key} are not read")
+        return self._routes
+
+    @routes.setter
+    def routes(self, routes: Mapping[Ports, Route]) -> None:
+        self._routes = routes
+
+    @property
+    def accepting(self) -> asyncio.Lock:
+        """Held from judging packets to noting them."""
+        lock = self._accepting = self._accepting or asyncio.Lock()
+        return lock
+
+    @property
+    def settling(self) -> asyncio.Lock:
+        """Held from judging outcomes to noting them."""
+        lock = self._settling = self._settling or asyncio.Lock()
+        return lock
+
+    @property
+    def limiter(self) -> Limiter:
+        """The buckets of its routes."""
+        limiter = self._limiter = self._limiter or Limiter()
+        return limiter
+
+    @property
+    def delivery(self) -> FlowRunner | None:
+        """The way to the destination, while this process owns that; made when it is asked for."""
+        if self._delivery is None and self._make_delivery is not None:
+            self._delivery = self._make_delivery(self)
+        return self._delivery
+
+    @delivery.setter
+    def delivery(self, runner: FlowRunner | None) -> None:
+        self._delivery = runner
+
+    @property
+    def settlement(self) -> FlowRunner | None:
+        """The way back to the source, while this process owns that; made when it is asked for."""
+        if self._settlement is None and self._make_settlement is not None:
+            self._settlement = self._make_settlement(self)
+        return self._settlement
+
+    @settlement.setter
+    def settlement(self, runner: FlowRunner | None) -> None:
+        self._settlement = runner
+
+    def standing(self, peer: PeerId) -> FlowRunner | None:
+        """The way out that *peer*'s owner runs, if it was made."""
+        is_destination = self.key.destination_peer == peer
+        return self._delivery if is_destination else self._settlement
+
+    def owned(self, peer: PeerId, make: Maker, watches: Sequence[Watch], reader: Watch) -> None:
+        """*peer* is attached here: its way out is made by *make*.
+
+        *watches* see the lane whenever it changes, *reader* when more of it is read.
+        """
+        if self.key.destination_peer == peer:
+            self._delivery, self._make_delivery = None, make
+        else:
+            self._settlement, self._make_settlement = None, make
+        self.watched(*watches)
+        self._readers = (*self._readers, reader)
+
+    def given_up(self, peer: PeerId, make: Maker, watches: Sequence[Watch]) -> None:
+        """What ``owned`` said is over; a later owner's ways out are left alone."""
+        if self._make_delivery is make and self.key.destination_peer == peer:
+            self._delivery = self._make_delivery = None
+        if self._make_settlement is make and self.key.source_peer == peer:
+            self._settlement = self._make_settlement = None
+        self._watches = tuple([watch for watch in self._watches if watch not in watches])
+        self._readers = tuple([watch for watch in self._readers if watch not in watches])
+
+    def watched(self, *watches: Watch) -> None:
+        """*watches* see the lane now, and whenever it changes."""
+        self._watches = (*self._watches, *watches)
+        for watch in watches:
+            watch.see(self)
 
     @property
     def key(self) -> LaneKey:
@@ -79,20 +200,40 @@ class LaneDesk:
         the higher gates knows.
         """
         known = self.view
+        if view is known:
+            return
         newer = view if _gates(view) >= _gates(known) else known
         self.view = replace(
             newer,
             source=_newest(known.source, view.source),
             destination=_newest(known.destination, view.destination),
         )
+        if self.view.source.done != known.source.done:
+            self.next_timeout = None  # others have accepted something
+        if self.view != known:
+            for reader in self._readers:
+                reader.see(self)
+        self.touch()
 
-    def accepted(self, view: LaneView, taken: RangeSet) -> None:
-        """Packets judged by *view* are recorded at the source side."""
-        self.refreshed(replace(view, source=replace(view.source, done=view.source.done | taken)))
+    def accepted(self, view: LaneView, taken: RangeSet, earliest: int | None = None) -> None:
+        """Packets judged by *view* are recorded at the source side.
+
+        None of them times out before *earliest* (s), where that is known.
+        """
+        self.refreshed(view)
+        if taken:
+            source = self.view.source
+            self.view = replace(self.view, source=replace(source, done=source.done | taken))
+            if self.next_timeout is None or earliest is None:
+                self.next_timeout = None
+            else:
+                self.next_timeout = min(self.next_timeout, earliest)
+            self.touch()
 
     def answered(self, sequences: RangeSet) -> None:
         """The destination has answered *sequences*, which are not accepted: others carried them."""
         self.unknown = (self.unknown | sequences).take(MAX_UNKNOWN)
+        self.touch()
 
     def completed(self, indexes: RangeSet) -> None:
         """The completion of the outcomes *indexes* is recorded at the source side."""
@@ -107,6 +248,7 @@ class LaneDesk:
         queue, lost = added(self.to_audit, chosen, now)
         self.to_audit, more = added(queue, doubtful - chosen, now, MOST // 2)
         self.audits_lost += lost + more
+        self.touch()
 
     def reopened(self, indexes: RangeSet) -> None:
         """The outcomes *indexes* are executed no more, as is recorded at the source side."""
@@ -122,6 +264,11 @@ class LaneDesk:
         after = replace(side, done=side.done | taken, outcome_count=end)
         self.refreshed(replace(view, destination=after))
         return RangeSet.span(side.outcome_count, end)
+
+    def touch(self) -> None:
+        """Something has changed: whoever watches the lane looks at it again."""
+        for watch in self._watches:
+            watch.see(self)
 
 
 class Switchboard:
@@ -148,6 +295,8 @@ class Switchboard:
         self.sessions: dict[PeerId, Session] = {}
         self.chain_clients: dict[PeerId, ChainClients] = {}
         self.forwarder = Forwarder(registry, clock, name)
+        self.news = News(registry, clock)
+        self.renewals = Renewals(registry.leases, LEASE)
         self._keepers: dict[PeerId, HeaderKeeper] = {}
 
     def forget(self) -> None:
@@ -215,29 +364,29 @@ class Switchboard:
         return keeper.hub_client.is_frozen
 
     async def desk(self, key: LaneKey) -> LaneDesk:
-        """The lane's desk, read from the registry where it is new here. Raises ``LaneNotFound``."""
+        """The lane's desk and its routes, read where they are new here. Raises ``LaneNotFound``."""
         desk = self.desks.get(key)
         if desk is None:
             lane = await self.registry.lanes.get(key)
-            desk = await self.read_desk(await self.registry.lanes.view(lane.lane_id))
+            desk = self.take_desk(await self.registry.lanes.view(lane.lane_id))
+        if not desk.has_routes:
+            await self.read_routes(desk)
         return desk
 
-    async def read_desk(self, view: LaneView) -> LaneDesk:
-        """The desk of the lane of *view*, up to date with it; with its routes where it is new."""
+    def take_desk(self, view: LaneView) -> LaneDesk:
+        """The desk of the lane of *view*, up to date with it."""
         desk = self.desks.get(view.lane.key)
         if desk is None:
-            routes = await self._routes(view.lane.key)
-            desk = self.desks.setdefault(view.lane.key, LaneDesk(view, routes))
+            desk = self.desks[view.lane.key] = LaneDesk(view)
         desk.refreshed(view)
         return desk
 
     async def read_routes(self, desk: LaneDesk) -> None:
         """*desk* judges by the routes that the registry holds now."""
-        desk.routes = await self._routes(desk.key)
-
-    async def _routes(self, key: LaneKey) -> Mapping[tuple[str, str], Route]:
-        routes = await self.registry.lanes.routes(key)
-        return {(route.key.source_port, route.key.destination_port): route for route in routes}
+        routes = await self.registry.lanes.routes(desk.key)
+        desk.routes = {
+            (route.key.source_port, route.key.destination_port): route for route in routes
+        }
 
 
 def _gates(view: LaneView) -> tuple[int, int]:

@@ -10,6 +10,7 @@ ICS-04 v2, timeoutPacket.
 from __future__ import annotations
 
 import asyncio
+import heapq
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -17,12 +18,13 @@ import structlog
 from hub.core.errors import HubError
 from hub.core.packet import MAX_TIMEOUT
 from hub.core.paths import receipt_key
-from hub.core.ranges import EMPTY, RangeSet
+from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, whole_seconds
 from hub.wire.frames import AbsenceFrame, absence_to_proto
 from relayer.failpoints import Failpoint, hit
 from relayer.reproof import ask
 from relayer.verification import Root, prove_absence
+from relayer.watches import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -39,15 +41,20 @@ BATCHES: Final = 16
 """Batches of one lane that one sweep looks at."""
 PACKETS: Final = 64
 """Packets that are judged together; each may be large."""
-TIDIED: Final = 64
-"""Lanes whose leftovers one sweep looks for."""
+LANES_AT_ONCE: Final = 1024
+"""Lanes that one question to the registry is about."""
+TIDY_EVERY: Final = 30
+"""Seconds of the destination's time between two looks for what lanes at rest have left."""
 ASK_AGAIN: Final = 5
 """Seconds of the destination's time until a packet that is received, but not acknowledged, is asked
 for again."""
 
 
 class TimeoutSweep:
-    """The sweep over all lanes towards one peer, which this process owns."""
+    """The sweep over all lanes towards one peer, which this process owns.
+
+    It knows when each lane with open packets is due next, and looks at no other.
+    """
 
     def __init__(self, board: Switchboard, fence: Fence, inbound: Inbound) -> None:
         """A sweep that hands proven absences to *inbound*."""
@@ -55,8 +62,15 @@ class TimeoutSweep:
         self._fence = fence
         self._inbound = inbound
         self._swept_at = 0
-        self._tidied: dict[int, RangeSet] = {}
-        """By lane id: what was accepted, and had ended, when no batch was left of it."""
+        self._tidied_at = 0
+        self.watch = Watch()
+        """Lanes with more open packets than before, or fewer."""
+        self._due: list[tuple[int, int]] = []
+        """Times (s) and lane ids, the earliest first."""
+        self._waits: dict[int, tuple[int, LaneDesk]] = {}
+        """By lane id when it is due (s); other entries of the line are void."""
+        self._resting: dict[int, LaneDesk] = {}
+        """Lanes all of whose packets have ended, and may have left batches."""
 
     async def run(self) -> None:
         """Sweeps once for every second of the destination's own time."""
@@ -71,37 +85,92 @@ class TimeoutSweep:
         """Every due packet of every lane is judged by the destination's newest header, once.
 
         A lane that fails is swept again, and holds up no other. Raises ``ClientPending``,
-        ``ClientFrozen`` or ``TrustExpired``.
+        ``ClientFrozen``, ``TrustExpired`` or ``RegistryUnreachable``.
         """
         state = (await self._board.keeper(self._fence.peer)).latest_verified()
-        if whole_seconds(state.time) <= self._swept_at:
+        at = whole_seconds(state.time)
+        if at <= self._swept_at:
             return
-        is_swept = True
-        for desk in self._open_lanes():
-            is_swept = await self._try(self._sweep_lane(desk, state), desk) and is_swept
-        for desk in self._untidy_lanes()[:TIDIED]:
-            await self._try(self._tidy(desk, state), desk)
-        if is_swept:
-            self._swept_at = whole_seconds(state.time)
+        await self._line_up()
+        failed: list[LaneDesk] = []
+        for desk in self._take_due(at):
+            desk.next_timeout = None
+            if not await self._try(self._sweep_batches(desk, state, at), desk):
+                failed.append(desk)
+            self.watch.see(desk)
+        if not failed:
+            self._swept_at = at
+        await self._tidy(at)
 
-    def _open_lanes(self) -> list[LaneDesk]:
-        """Lanes towards the peer with packets that have not ended."""
-        return [
-            desk for desk in self._lanes() if desk.view.source.done - desk.view.destination.done
-        ]
+    async def _line_up(self) -> None:
+        """Lanes that changed stand in the line by when they are due next, or rest."""
+        unknown: list[LaneDesk] = []
+        for desk in self.watch.take():
+            lane_id = desk.view.lane.lane_id
+            if not desk.view.source.done - desk.view.destination.done:
+                self._waits.pop(lane_id, None)
+                if desk.view.source.done:
+                    self._resting[lane_id] = desk
+                continue
+            self._resting.pop(lane_id, None)
+            if desk.next_timeout is None:
+                unknown.append(desk)
+            else:
+                self._wait(desk, desk.next_timeout)
+        await self._read_times(unknown)
 
-    def _untidy_lanes(self) -> list[LaneDesk]:
-        """Lanes towards the peer all of whose packets have ended, and may have left batches."""
-        return [
-            desk
-            for desk in self._lanes()
-            if not desk.view.source.done - desk.view.destination.done
-            and self._tidied.get(desk.view.lane.lane_id, EMPTY) != desk.view.source.done
-        ]
+    async def _read_times(self, desks: list[LaneDesk]) -> None:
+        """*desks* stand in the line as the registry says. Raises ``RegistryUnreachable``."""
+        for at in range(0, len(desks), LANES_AT_ONCE):
+            some = {desk.view.lane.lane_id: desk for desk in desks[at : at + LANES_AT_ONCE]}
+            for desk in some.values():
+                desk.next_timeout = MAX_TIMEOUT  # what is accepted meanwhile may be earlier
+            try:
+                times = await self._board.registry.packets.earliest_timeouts(some)
+            except HubError:
+                for desk in desks[at:]:
+                    desk.next_timeout = None
+                    self.watch.see(desk)
+                raise
+            for lane_id, desk in some.items():
+                if desk.next_timeout is None:  # others have accepted something meanwhile
+                    self.watch.see(desk)
+                else:
+                    desk.next_timeout = min(desk.next_timeout, times.get(lane_id, MAX_TIMEOUT))
+                    self._wait(desk, desk.next_timeout)
 
-    def _lanes(self) -> list[LaneDesk]:
-        desks = self._board.desks.values()
-        return [desk for desk in desks if desk.key.destination_peer == self._fence.peer]
+    def _wait(self, desk: LaneDesk, due: int) -> None:
+        lane_id = desk.view.lane.lane_id
+        if self._waits.get(lane_id, (-1, desk))[0] != due:
+            self._waits[lane_id] = (due, desk)
+            heapq.heappush(self._due, (due, lane_id))
+
+    def _take_due(self, at: int) -> list[LaneDesk]:
+        """Lanes that are due by *at* (s); they stand in the line no more."""
+        found: list[LaneDesk] = []
+        while self._due and self._due[0][0] <= at:
+            due, lane_id = heapq.heappop(self._due)
+            if self._waits.get(lane_id, (-1,))[0] == due:
+                found.append(self._waits.pop(lane_id)[1])
+        return found
+
+    async def _tidy(self, at: int) -> None:
+        """Batches of lanes at rest wait no more, whenever they would be due; many at once.
+
+        Their day could not be dropped else. Raises ``RegistryUnreachable`` or ``LeaseLost``.
+        """
+        if at < self._tidied_at + TIDY_EVERY:
+            return
+        self._tidied_at = at
+        resting, self._resting = self._resting, {}
+        lanes = list(resting)
+        for start in range(0, len(lanes), LANES_AT_ONCE):
+            some = lanes[start : start + LANES_AT_ONCE]
+            try:
+                await self._board.registry.packets.drop_ended_timeouts(self._fence, some)
+            except HubError:
+                self._resting = {lane_id: resting[lane_id] for lane_id in lanes[start:]}
+                raise
 
     async def _try(self, work: Coroutine[object, object, None], desk: LaneDesk) -> bool:
         """Whether *work* on *desk*'s lane was done."""
@@ -112,20 +181,8 @@ class TimeoutSweep:
             return False
         return True
 
-    async def _sweep_lane(self, desk: LaneDesk, state: ConsensusState) -> None:
-        await self._sweep_batches(desk, state, whole_seconds(state.time))
-
-    async def _tidy(self, desk: LaneDesk, state: ConsensusState) -> None:
-        """Batches of packets that have all ended wait no more, whenever they would be due.
-
-        Their day could not be dropped else.
-        """
-        ended = desk.view.source.done
-        if await self._sweep_batches(desk, state, MAX_TIMEOUT) < BATCHES:
-            self._tidied[desk.view.lane.lane_id] = ended
-
-    async def _sweep_batches(self, desk: LaneDesk, state: ConsensusState, due_at: int) -> int:
-        """How many batches of the lane, due by *due_at* (s), were looked at."""
+    async def _sweep_batches(self, desk: LaneDesk, state: ConsensusState, due_at: int) -> None:
+        """The lane's batches that are due by *due_at* (s) were looked at, some of very many."""
         registry = self._board.registry
         moves: list[tuple[TimeoutBatch, int | None]] = []
         for batch in await registry.packets.due_timeouts(desk.view.lane.lane_id, due_at, BATCHES):
@@ -133,7 +190,6 @@ class TimeoutSweep:
             moves.append((batch, await self._sweep_span(desk, span, state)))
         if moves:
             await registry.packets.move_timeouts(self._fence, moves)
-        return len(moves)
 
     async def _sweep_span(
         self, desk: LaneDesk, span: RangeSet, state: ConsensusState

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from hub.core.errors import HubError
     from hub.core.ids import ClientId, PeerId
     from hub.core.lane import Lane, LaneKey, LaneView, Order, RateLimit, Route, RouteKey
     from hub.ports.caller import Caller
+
+
+MAX_VIEWS: Final = 65_536
+"""Lanes of one peer; more than an adapter takes."""
 
 
 class OpeningState(StrEnum):
@@ -107,8 +111,14 @@ class Lanes(Protocol):
         """
         ...
 
-    async def views(self, peer: PeerId) -> Sequence[LaneView]:
-        """The view of every lane with *peer* at an end, by lane id."""
+    async def views(
+        self, peer: PeerId, after: int = 0, limit: int = MAX_VIEWS
+    ) -> Sequence[LaneView]:
+        """The views of lanes with *peer* at an end, by lane id: at most *limit* above *after*."""
+        ...
+
+    async def views_of(self, lane_ids: Collection[int]) -> Sequence[LaneView]:
+        """The views of these lanes, by lane id; one that does not exist is left out."""
         ...
 
     async def pause(self, key: LaneKey, cause: str, by: Caller) -> bool:

@@ -50,6 +50,10 @@ class Leases(Protocol):
         """The lease lives *ttl* (ns) longer. Raises ``LeaseLost``."""
         ...
 
+    async def renew_all(self, fences: Sequence[Fence], ttl: Duration) -> Sequence[Fence]:
+        """These leases, of attached peers, live *ttl* (ns) longer; those that are lost."""
+        ...
+
     async def release(self, fence: Fence) -> None:
         """The lease is over at once, if it was still this one; its fence writes nothing more."""
         ...

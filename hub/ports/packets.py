@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from hub.core.lane import LaneKey
     from hub.core.ranges import RangeSet
@@ -59,6 +59,17 @@ class Packets(Protocol):
 
     async def due_timeouts(self, lane_id: int, at: int, limit: int) -> Sequence[TimeoutBatch]:
         """At most *limit* batches of the lane whose earliest timeout is not after *at* (s)."""
+        ...
+
+    async def earliest_timeouts(self, lane_ids: Collection[int]) -> Mapping[int, int]:
+        """By lane the earliest timeout (s) of its batches; a lane without batches is left out."""
+        ...
+
+    async def drop_ended_timeouts(self, fence: Fence, lane_ids: Collection[int]) -> None:
+        """Batches of these lanes whose packets have all ended wait no more.
+
+        The fence is the destination's. Raises ``LeaseLost``, ``LaneNotFound``.
+        """
         ...
 
     async def move_timeouts(
@@ -158,6 +169,10 @@ class Exceptions(Protocol):
 
     async def of_lane(self, lane_id: int) -> Sequence[PacketException]:
         """Every exception of the lane, by sequence."""
+        ...
+
+    async def of_lanes(self, lane_ids: Collection[int]) -> Mapping[int, Sequence[PacketException]]:
+        """The same of several lanes; a lane without exceptions is left out."""
         ...
 
     async def attempts(self, lane_id: int, sequence: int, limit: int) -> Sequence[Attempt]:

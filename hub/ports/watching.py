@@ -15,6 +15,9 @@ from hub.core.ranges import EMPTY, RangeSet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hub.core.ids import PeerId
+    from hub.core.lane import LaneSide
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -26,6 +29,34 @@ class Seen:
     outcome_count: int = 0
     executed: RangeSet = EMPTY
     """Outcome indexes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenLane:
+    """A lane something of which was written, and what its two rows say.
+
+    Sequences that a row counts as done although they are missing are in its sets.
+    """
+
+    lane_id: int
+    source_peer: PeerId
+    destination_peer: PeerId
+    is_changed: bool
+    """Whether the lane itself, a route or an exception of it was written."""
+    source: LaneSide
+    destination: LaneSide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was written since a position."""
+
+    position: int
+    """Taken before anything of this was read."""
+    peers: Sequence[PeerId]
+    """Those that changed, or whose hub client did; headers do not count."""
+    lanes: Sequence[WrittenLane]
+    """By lane id."""
 
 
 class Watching(Protocol):
@@ -45,6 +76,10 @@ class Watching(Protocol):
 
     async def lanes(self, since: int) -> Sequence[str]:
         """Names of lanes that changed since then, or what they carried did, sorted."""
+        ...
+
+    async def written(self, since: int) -> Written:
+        """What relayers act upon that was written since then. Raises ``RegistryUnreachable``."""
         ...
 
     async def exceptions(self, lane_id: int, since: int) -> RangeSet:

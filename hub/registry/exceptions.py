@@ -22,7 +22,7 @@ from hub.registry.statements import check_fenced
 from hub.registry.trail import audit, claim, set_result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -69,6 +69,10 @@ SELECT count(DISTINCT lane_id) FROM fenced
 _OF_LANE: Final = """
 SELECT sequence, kind, reason, detail, attempts, next_attempt_at, since FROM exceptions
 WHERE lane_id = $1 ORDER BY sequence
+"""
+_OF_LANES: Final = """
+SELECT lane_id, sequence, kind, reason, detail, attempts, next_attempt_at, since FROM exceptions
+WHERE lane_id = ANY($1::bigint[]) ORDER BY lane_id, sequence
 """
 _ATTEMPTS: Final = """
 SELECT at, peer, kind, reason, detail FROM attempts
@@ -164,6 +168,14 @@ class PostgresExceptions:
         async with self._database.line() as line:
             rows = await line.fetch(_OF_LANE, lane_id)
         return [_exception(row) for row in rows]
+
+    async def of_lanes(self, lane_ids: Collection[int]) -> Mapping[int, Sequence[PacketException]]:
+        """As the port says."""
+        found: dict[int, list[PacketException]] = defaultdict(list)
+        async with self._database.line() as line:
+            for row in await line.fetch(_OF_LANES, list(lane_ids)):
+                found[row["lane_id"]].append(_exception(row))
+        return found
 
     async def attempts(self, lane_id: int, sequence: int, limit: int) -> Sequence[Attempt]:
         """As the port says."""

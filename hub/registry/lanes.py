@@ -8,18 +8,18 @@ from sqlalchemy import and_, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.core.errors import LaneNotFound, LaneNotOpen, RouteNotFound
-from hub.core.lane import LaneSide, LaneState, LaneView
+from hub.core.lane import LaneState, LaneView
+from hub.ports.lanes import MAX_VIEWS
 from hub.ports.registry import Change, Topic
 from hub.registry.allowed import words_of
 from hub.registry.gates import hold_peers, raise_lane
-from hub.registry.multirange import from_text
 from hub.registry.openings import Openings
-from hub.registry.records import lane_of, limit_values, route_of, route_values
+from hub.registry.records import lane_of, limit_values, route_of, route_values, side_of
 from hub.registry.tables.lanes import lanes, routes
 from hub.registry.trail import audit, claim
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -61,7 +61,12 @@ JOIN LATERAL ({_STOPPED} l.source_peer) sp ON true
 JOIN LATERAL ({_STOPPED} l.destination_peer) dp ON true
 """  # noqa: S608 - our own parts
 _VIEW_ONE: Final = f"{VIEW} WHERE l.lane_id = $1"
-_VIEW_PEER: Final = f"{VIEW} WHERE l.source_peer = $1 OR l.destination_peer = $1 ORDER BY l.lane_id"
+_VIEWS: Final = f"{VIEW} WHERE l.lane_id = ANY($1::bigint[]) ORDER BY l.lane_id"
+_OF_PEER: Final = """FROM (
+    SELECT * FROM lanes WHERE (source_peer = $1 OR destination_peer = $1) AND lane_id > $2
+    ORDER BY lane_id LIMIT $3
+) l"""
+_VIEW_PEER: Final = f"{VIEW.replace('FROM lanes l', _OF_PEER)} ORDER BY l.lane_id"
 
 _TURNABLE: Final = frozenset({LaneState.OPEN, LaneState.PAUSED, LaneState.DRAINING})
 _ACTIONS: Final = {
@@ -95,10 +100,17 @@ class PostgresLanes(Openings):
             raise LaneNotFound(name=f"lane {lane_id}")
         return _view(row)
 
-    async def views(self, peer: PeerId) -> Sequence[LaneView]:
+    async def views(
+        self, peer: PeerId, after: int = 0, limit: int = MAX_VIEWS
+    ) -> Sequence[LaneView]:
         """As the port says."""
         async with self._database.line() as line:
-            return [_view(row) for row in await line.fetch(_VIEW_PEER, peer)]
+            return [_view(row) for row in await line.fetch(_VIEW_PEER, peer, after, limit)]
+
+    async def views_of(self, lane_ids: Collection[int]) -> Sequence[LaneView]:
+        """As the port says."""
+        async with self._database.line() as line:
+            return [_view(row) for row in await line.fetch(_VIEWS, list(lane_ids))]
 
     async def pause(self, key: LaneKey, cause: str, by: Caller) -> bool:
         """As the port says."""
@@ -218,20 +230,9 @@ def _view(row: Mapping[str, Any]) -> LaneView:
     away = zip(lane.key.peers, (row["source_away"], row["destination_away"]), strict=True)
     return LaneView(
         lane=lane,
-        source=_side(row, "source"),
-        destination=_side(row, "destination"),
+        source=side_of(row, "source"),
+        destination=side_of(row, "destination"),
         source_stopped=row["source_stopped"],
         destination_stopped=row["destination_stopped"],
         suspended=tuple([peer for peer, is_away in away if is_away]),
-    )
-
-
-def _side(row: Mapping[str, Any], end: str) -> LaneSide:
-    return LaneSide(
-        epoch=row[f"{end}_epoch"],
-        gate=row[f"{end}_gate"],
-        done=from_text(row[f"{end}_done"]),
-        progress=from_text(row[f"{end}_progress"]),
-        outcome_count=row[f"{end}_outcome_count"],
-        reopened_count=row[f"{end}_reopened_count"],
     )

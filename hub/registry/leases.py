@@ -64,6 +64,20 @@ _TAKE = text(
     RETURNING epoch
     """
 )
+_RENEW_ALL = text(
+    """
+    WITH held AS (
+        SELECT l.peer FROM leases l
+        JOIN unnest(CAST(:peers AS text[]), CAST(:epochs AS bigint[])) AS f (peer, epoch)
+            ON f.peer = l.peer AND f.epoch = l.epoch
+        WHERE l.owner IS NOT NULL ORDER BY l.peer FOR NO KEY UPDATE OF l
+    )
+    UPDATE leases l
+    SET expires_at = clock_timestamp() + :ttl, attached = true, session = :session
+    FROM held WHERE l.peer = held.peer
+    RETURNING l.peer, l.epoch
+    """
+)
 _RELEASE = text(
     """
     UPDATE leases SET
@@ -134,6 +148,18 @@ class PostgresLeases:
             )
         if renewed.rowcount == 0:
             raise LeaseLost(peer=fence.peer, epoch=fence.epoch)
+
+    async def renew_all(self, fences: Sequence[Fence], ttl: Duration) -> Sequence[Fence]:
+        """As the port says."""
+        values = {
+            "peers": [fence.peer for fence in fences],
+            "epochs": [fence.epoch for fence in fences],
+            "ttl": lasting(ttl),
+            "session": self._database.session,
+        }
+        async with self._database.transaction() as connection:
+            held = {(row.peer, row.epoch) for row in await connection.execute(_RENEW_ALL, values)}
+        return [fence for fence in fences if (fence.peer, fence.epoch) not in held]
 
     async def release(self, fence: Fence) -> None:
         """As the port says."""

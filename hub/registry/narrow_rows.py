@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from hub.core.errors import LaneNotFound, LeaseLost
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
 from hub.registry.multirange import from_text, to_text
 from hub.registry.narrow import NarrowSet
 
@@ -84,6 +84,8 @@ async def lock_side(line: Any, fence: Fence, lane_id: int, side: Side) -> Locked
 
 async def read_closed(line: Any, row: LockedSide, kind: str, near: RangeSet) -> RangeSet:
     """The closed holes of the row's set that share an integer with the span of *near*."""
+    if not near:  # the first frame of a lane
+        return EMPTY
     found = await line.fetch(_CLOSED, row.lane_id, row.side, kind, near.first, near.end)
     return RangeSet(tuple([(hole["low"], hole["high"]) for hole in found]))
 

@@ -23,10 +23,17 @@ from hub.registry.offers import AcceptOffer
 from hub.registry.partitions import with_partitions
 from hub.registry.recent import PROOFS
 from hub.registry.skipped import decode_skipped
-from hub.registry.statements import ACCEPT, ACCEPT_LOCKED, HOLES, MOVE_TIMEOUTS, check_fenced
+from hub.registry.statements import (
+    ACCEPT,
+    ACCEPT_LOCKED,
+    DROP_ENDED_TIMEOUTS,
+    HOLES,
+    MOVE_TIMEOUTS,
+    check_fenced,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from hub.core.record import Acceptance
     from hub.ports.leases import Fence
@@ -56,6 +63,12 @@ _PROOFS: Final = FactQuery(
 _DUE: Final = """
 SELECT lane_id, first, last, earliest FROM timeout_batches
 WHERE lane_id = $1 AND earliest <= $2 ORDER BY earliest, first LIMIT $3
+"""
+_EARLIEST: Final = """
+SELECT n.lane_id, t.earliest FROM unnest($1::bigint[]) AS n (lane_id)
+CROSS JOIN LATERAL (
+    SELECT earliest FROM timeout_batches WHERE lane_id = n.lane_id ORDER BY earliest LIMIT 1
+) t
 """
 
 
@@ -122,6 +135,19 @@ class PostgresPackets:
             )
             for row in rows
         ]
+
+    async def earliest_timeouts(self, lane_ids: Collection[int]) -> Mapping[int, int]:
+        """As the port says."""
+        async with self._database.line() as line:
+            rows = await line.fetch(_EARLIEST, list(lane_ids))
+        return {row["lane_id"]: row["earliest"] for row in rows}
+
+    async def drop_ended_timeouts(self, fence: Fence, lane_ids: Collection[int]) -> None:
+        """As the port says."""
+        lanes = sorted(set(lane_ids))
+        async with self._database.line() as line:
+            fenced = await line.fetchval(DROP_ENDED_TIMEOUTS, fence.peer, fence.epoch, lanes)
+            await check_fenced(line, fence, lanes, fenced)
 
     async def move_timeouts(
         self, fence: Fence, moves: Sequence[tuple[TimeoutBatch, int | None]]

@@ -19,6 +19,7 @@ from hub.core.height import Height
 from hub.core.lane import (
     Lane,
     LaneKey,
+    LaneSide,
     LaneState,
     Order,
     RateLimit,
@@ -30,6 +31,7 @@ from hub.core.peer import Peer, PeerState
 from hub.core.time import Duration
 from hub.ports.lanes import Opening, OpeningPlan, OpeningState
 from hub.registry.moments import timestamp
+from hub.registry.multirange import from_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,6 +174,18 @@ def lane_of(row: Mapping[Any, Any]) -> Lane:
         pause_cause=row["pause_cause"],
         created_at=timestamp(row["created_at"]),
         revision=row["revision"],
+    )
+
+
+def side_of(row: Mapping[str, Any], end: str) -> LaneSide:
+    """The side in the columns of *row* that begin with *end*, its sets as text."""
+    return LaneSide(
+        epoch=row[f"{end}_epoch"],
+        gate=row[f"{end}_gate"],
+        done=from_text(row[f"{end}_done"]),
+        progress=from_text(row[f"{end}_progress"]),
+        outcome_count=row[f"{end}_outcome_count"],
+        reopened_count=row[f"{end}_reopened_count"],
     )
 
 

@@ -213,6 +213,24 @@ WITH fenced AS MATERIALIZED (
 SELECT count(*) FROM fenced
 """
 
+DROP_ENDED_TIMEOUTS: Final = """
+WITH fenced AS MATERIALIZED (
+    SELECT lane_id, done - coalesce((
+        SELECT range_agg(int8range(low, high)) FROM closed_holes h
+        WHERE h.lane_id = s.lane_id AND h.side = s.side AND h.kind = 'DONE'), '{}') AS ended
+    FROM lane_sides s
+    WHERE lane_id = ANY($3::bigint[]) AND side = 'DESTINATION' AND peer = $1 AND epoch = $2
+    ORDER BY lane_id FOR SHARE
+), dropped AS (
+    DELETE FROM timeout_batches t USING fenced f, lane_sides a
+    WHERE t.lane_id = f.lane_id AND a.lane_id = f.lane_id AND a.side = 'SOURCE'
+        AND f.ended @> a.done * int8multirange(int8range(t.first, t.last + 1))
+        AND (SELECT count(*) FROM fenced) = cardinality($3::bigint[])
+)
+SELECT count(*) FROM fenced
+"""
+"""Batches of packets that have all ended are gone."""
+
 HOLES: Final = """
 INSERT INTO exceptions (lane_id, sequence, kind, reason)
 SELECT $1, sequence, 'HOLE', 'PACKET_NOT_FOUND' FROM unnest($2::bigint[]) AS n (sequence)

@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hub.core.ranges import RangeSet
+from hub.ports.watching import Written, WrittenLane
+from hub.registry.records import side_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +60,40 @@ WHERE $1 = 0 OR {_written("l")} OR EXISTS (
 )
 ORDER BY 1
 """  # noqa: S608 - our own parts
+_WRITTEN: Final = """
+WITH since AS MATERIALIZED (
+    SELECT age(($1::bigint & 4294967295)::text::xid) AS age
+), ids AS (
+    SELECT lane_id, false AS is_changed FROM lane_sides WHERE age(xmin) <= (SELECT age FROM since)
+    UNION ALL
+    SELECT lane_id, true FROM lanes WHERE age(xmin) <= (SELECT age FROM since)
+    UNION ALL
+    SELECT lane_id, true FROM routes WHERE age(xmin) <= (SELECT age FROM since)
+    UNION ALL
+    SELECT lane_id, true FROM exceptions WHERE age(xmin) <= (SELECT age FROM since)
+), written AS (
+    SELECT lane_id, bool_or(is_changed) AS is_changed FROM ids GROUP BY lane_id
+)
+SELECT w.lane_id, w.is_changed, l.source_peer, l.destination_peer,
+    s.epoch AS source_epoch, s.gate AS source_gate, s.outcome_count AS source_outcome_count,
+    s.done::text AS source_done, s.progress::text AS source_progress,
+    s.reopened_count AS source_reopened_count,
+    d.epoch AS destination_epoch, d.gate AS destination_gate,
+    d.outcome_count AS destination_outcome_count, d.done::text AS destination_done,
+    d.progress::text AS destination_progress, d.reopened_count AS destination_reopened_count
+FROM written w JOIN lanes l USING (lane_id)
+JOIN lane_sides s ON s.lane_id = w.lane_id AND s.side = 'SOURCE'
+JOIN lane_sides d ON d.lane_id = w.lane_id AND d.side = 'DESTINATION'
+ORDER BY w.lane_id
+"""
+_GOVERNED: Final = """
+WITH since AS MATERIALIZED (
+    SELECT age(($1::bigint & 4294967295)::text::xid) AS age
+)
+SELECT peer FROM peers p JOIN hub_clients c USING (peer)
+WHERE age(p.xmin) <= (SELECT age FROM since) OR age(c.xmin) <= (SELECT age FROM since)
+ORDER BY peer
+"""
 _EXCEPTIONS: Final = f"""{_TOP}
 SELECT e.sequence FROM exceptions e WHERE e.lane_id = $2 AND ($1 = 0 OR {_written("e")})
 """  # noqa: S608 - our own parts
@@ -86,6 +122,28 @@ class PostgresWatching:
     async def lanes(self, since: int) -> Sequence[str]:
         """As the port says."""
         return await self._names(_LANES, since)
+
+    async def written(self, since: int) -> Written:
+        """As the port says."""
+        async with self._database.line() as line:
+            position = int(await line.fetchval(_POSITION))
+            peers = await line.fetch(_GOVERNED, since)
+            lanes = await line.fetch(_WRITTEN, since)
+        return Written(
+            position=position,
+            peers=[row["peer"] for row in peers],
+            lanes=[
+                WrittenLane(
+                    lane_id=row["lane_id"],
+                    source_peer=row["source_peer"],
+                    destination_peer=row["destination_peer"],
+                    is_changed=row["is_changed"],
+                    source=side_of(row, "source"),
+                    destination=side_of(row, "destination"),
+                )
+                for row in lanes
+            ],
+        )
 
     async def exceptions(self, lane_id: int, since: int) -> RangeSet:
         """As the port says."""

@@ -259,3 +259,13 @@ async def test_attempts_are_forgotten_after_a_month(postgres: PostgresRegistry) 
     async with postgres.database.transaction() as connection:
         await forget(connection)
     assert len(await postgres.exceptions.attempts(lanes.lane, 1, 10)) == 1
+
+
+async def test_exceptions_of_several_lanes_are_read_together(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(1, 2, 3, denied=(2,))
+    await registry.exceptions.put(lanes.destination, lanes.lane, [parked(3)])
+    other = lanes.lanes[1].lane_id
+    found = await registry.exceptions.of_lanes([lanes.lane, other, 10_000])
+    assert dict(found) == {lanes.lane: await registry.exceptions.of_lane(lanes.lane)}
+    assert [one.sequence for one in found[lanes.lane]] == [2, 3]

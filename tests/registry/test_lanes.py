@@ -336,3 +336,15 @@ async def test_a_draining_lane_is_paused_and_a_paused_one_drains(registry: Regis
     assert view.delivers
     assert (view.source.gate, view.lane.revision) == (4, 4)
     assert await broken(registry) == {}
+
+
+async def test_views_are_read_in_pages_and_by_id(registry: Registry) -> None:
+    await register(registry, HANGZHOU, SUZHOU)
+    keys = [(key, 1) for n in range(3) for key in (key_of(number=n), key_of(number=n).reverse)]
+    lanes = [lane.lane_id for lane in await open_lanes(registry, keys)]
+    views = await registry.lanes.views(HANGZHOU)
+    assert [view.lane.lane_id for view in views] == lanes
+    assert await registry.lanes.views(HANGZHOU, lanes[1], 3) == views[2:5]
+    assert await registry.lanes.views(SUZHOU, lanes[-1], 3) == []
+    assert await registry.lanes.views_of([lanes[4], 10_000, lanes[0]]) == [views[0], views[4]]
+    assert await registry.lanes.views_of([]) == []

@@ -11,6 +11,7 @@ from hub.registry.leases import _STANDING
 from tests.harness.registry import (
     HANGZHOU,
     LEASE,
+    SHANGHAI,
     SUZHOU,
     acquire,
     broken,
@@ -160,3 +161,20 @@ async def test_who_may_not_see_others_sessions_takes_nobody_for_dead(
             assert (row["is_held"], row["is_alive"]) == (True, True)
             await line.execute("RESET ROLE; DROP OWNED BY blind; DROP ROLE blind")
     await databases.drop()
+
+
+async def test_leases_of_a_process_are_renewed_together_and_lost_ones_named(
+    registry: Registry,
+) -> None:
+    await register(registry, HANGZHOU, SUZHOU, SHANGHAI)
+    old = await acquire(registry, HANGZHOU)
+    fences = [await acquire(registry, peer) for peer in (SUZHOU, SHANGHAI, HANGZHOU)]
+    before = {lease.peer: lease.expires_at for lease in await registry.leases.all()}
+    longer = Duration(2 * LEASE)
+    assert await registry.leases.renew_all([*fences, old], longer) == [old]
+    leases = await registry.leases.all()
+    assert all(lease.attached for lease in leases)
+    assert all(lease.expires_at > before[lease.peer] + LEASE // 2 for lease in leases)
+    await registry.leases.release(fences[0])
+    assert await registry.leases.renew_all(fences[:1], longer) == fences[:1]
+    assert await registry.leases.renew_all([], longer) == []

@@ -266,3 +266,42 @@ async def test_a_sequence_settled_elsewhere_may_still_be_accepted(registry: Regi
     await lanes.accept(1, 2)
     assert (await lanes.view()).source.done == RangeSet.span(1, 3)
     assert await broken(registry) == {}
+
+
+async def test_the_earliest_timeout_of_each_lane_is_told(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(1, 2, timeout=TIMEOUT)
+    await lanes.accept(3, timeout=TIMEOUT - 7)
+    other = lanes.lanes[1].lane_id
+    earliest = await registry.packets.earliest_timeouts([lanes.lane, other, 10_000])
+    assert earliest == {lanes.lane: TIMEOUT - 7}
+
+
+async def test_batches_whose_packets_have_all_ended_wait_no_more(registry: Registry) -> None:
+    lanes = await opened(registry)
+    for frame in ((1, 2), (3, 4), (5, 9)):
+        await lanes.accept(*frame)
+    await lanes.settle(1, 2, 3, 5, 9)
+
+    async def first_ones() -> list[int]:
+        batches = await registry.packets.due_timeouts(lanes.lane, TIMEOUT, 10)
+        return [batch.first for batch in batches]
+
+    with pytest.raises(LeaseLost):
+        await registry.packets.drop_ended_timeouts(lanes.source, [lanes.lane])
+    with pytest.raises(LaneNotFound):
+        await registry.packets.drop_ended_timeouts(lanes.destination, [lanes.lane, 10_000])
+    assert await first_ones() == [1, 3, 5]
+    await registry.packets.drop_ended_timeouts(lanes.destination, [lanes.lane])
+    assert await first_ones() == [3]
+    await lanes.settle(4)
+    await registry.packets.drop_ended_timeouts(lanes.destination, [lanes.lane, lanes.lane])
+    assert await first_ones() == []
+    assert await broken(registry) == {}
+
+
+async def test_the_first_frame_of_a_lane_may_be_full_of_holes(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(*range(1, 256, 2))
+    assert len((await lanes.view()).source.done) == 128
+    assert await broken(registry) == {}

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from hub.core.ids import PortId
+from hub.core.lane import Route, RouteAction, RouteKey
 from hub.core.ranges import RangeSet
 from tests.harness.registry import (
     ADMIN,
@@ -98,3 +100,70 @@ async def test_what_was_under_way_when_the_position_was_taken_is_told_afterwards
             await asyncio.sleep(0)
         later = await postgres.watching.peers(here)
     assert "peers/hangzhou" in later
+
+
+async def test_what_relayers_act_upon_is_told_with_both_rows(registry: Registry) -> None:
+    lanes = await opened(registry)
+    watching = registry.watching
+    here = (await watching.written(await watching.position())).position
+    assert (await watching.written(here)).lanes == []
+    await lanes.accept(1, 2, 4)
+    await lanes.settle(1)
+    found = await watching.written(here)
+    [lane] = found.lanes
+    view = await lanes.view()
+    assert (lane.lane_id, lane.source_peer, lane.destination_peer) == (
+        lanes.lane,
+        HANGZHOU,
+        SUZHOU,
+    )
+    assert (lane.source, lane.destination, lane.is_changed) == (
+        view.source,
+        view.destination,
+        False,
+    )
+    assert found.peers == []
+    assert found.position >= here
+
+
+async def test_changes_of_lanes_routes_exceptions_and_clients_are_told(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(1)
+    watching = registry.watching
+
+    async def told(since: int) -> tuple[list[int], list[str]]:
+        found = await watching.written(since)
+        return [one.lane_id for one in found.lanes if one.is_changed], list(found.peers)
+
+    here = await watching.position()
+    await registry.exceptions.put(lanes.destination, lanes.lane, [parked(1)])
+    assert await told(here) == ([lanes.lane], [])
+    here = await watching.position()
+    await registry.lanes.pause(key_of().reverse, "inspection", ADMIN)
+    assert await told(here) == ([lanes.lanes[1].lane_id], [])
+    here = await watching.position()
+    await registry.clients.add_headers(lanes.destination, [header(8)])
+    await registry.leases.renew(lanes.source, LEASE, attached=True)
+    assert await told(here) == ([], [])
+    await registry.clients.freeze(SUZHOU, "inspection", None, ADMIN)
+    assert (await told(here))[1] == ["suzhou"]
+    here = await watching.position()
+    await registry.lanes.set_route(
+        Route(
+            key=RouteKey(key_of(), PortId("notary"), PortId("archive")), action=RouteAction.ALLOW
+        ),
+        ADMIN,
+    )
+    assert await told(here) == ([lanes.lane], [])
+
+
+async def test_a_row_whose_ranges_are_full_is_told_as_it_stands(registry: Registry) -> None:
+    """Who reads compares it with the truth, and reads the view where they differ."""
+    lanes = await opened(registry)
+    here = await registry.watching.position()
+    await lanes.accept(*range(1, 200, 2))
+    [lane] = (await registry.watching.written(here)).lanes
+    truth = (await lanes.view()).source.done
+    assert len(lane.source.done.ranges) <= 64
+    assert not truth - lane.source.done
+    assert lane.source.done != truth

@@ -18,7 +18,7 @@ from hub.registry.memory.packets import among
 from hub.registry.multirange import from_text, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from hub.ports.caller import Caller
     from hub.ports.leases import Fence
@@ -61,6 +61,11 @@ class MemoryExceptions:
         """As the port says."""
         exceptions = self._state.known(lane_id).exceptions
         return [exceptions[sequence] for sequence in sorted(exceptions)]
+
+    async def of_lanes(self, lane_ids: Collection[int]) -> Mapping[int, Sequence[PacketException]]:
+        """As the port says."""
+        found = {lane_id: await self.of_lane(lane_id) for lane_id in lane_ids}
+        return {lane_id: exceptions for lane_id, exceptions in found.items() if exceptions}
 
     async def attempts(self, lane_id: int, sequence: int, limit: int) -> Sequence[Attempt]:
         """As the port says."""

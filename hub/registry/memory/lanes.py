@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from hub.core.errors import LaneNotFound, LaneNotOpen, RouteNotFound
 from hub.core.lane import Lane, LaneState, LaneView, Route, RouteAction, RouteKey, Side
-from hub.ports.lanes import Opening, OpeningState
+from hub.ports.lanes import MAX_VIEWS, Opening, OpeningState
 from hub.ports.registry import Topic
 from hub.registry.allowed import allowed_ports, words_of
 from hub.registry.memory.state import LaneRow, LeaseRow, SideRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from hub.core.errors import HubError
     from hub.core.ids import PeerId
@@ -138,14 +138,21 @@ class MemoryLanes:
             suspended=tuple([p for p in row.lane.key.peers if self._state.is_away(p)]),
         )
 
-    async def views(self, peer: PeerId) -> Sequence[LaneView]:
+    async def views(
+        self, peer: PeerId, after: int = 0, limit: int = MAX_VIEWS
+    ) -> Sequence[LaneView]:
         """As the port says."""
         ids = [
             lane_id
             for lane_id, row in sorted(self._state.lanes.items())
-            if peer in {row.lane.key.source_peer, row.lane.key.destination_peer}
+            if lane_id > after and peer in row.lane.key.peers
         ]
-        return [await self.view(lane_id) for lane_id in ids]
+        return await self.views_of(ids[:limit])
+
+    async def views_of(self, lane_ids: Collection[int]) -> Sequence[LaneView]:
+        """As the port says."""
+        known = sorted(self._state.lanes.keys() & set(lane_ids))
+        return [await self.view(lane_id) for lane_id in known]
 
     async def pause(self, key: LaneKey, cause: str, by: Caller) -> bool:
         """As the port says."""

@@ -44,6 +44,16 @@ class MemoryLeases:
         row.expires_at = Timestamp(self._state.now() + ttl)
         row.attached = attached
 
+    async def renew_all(self, fences: Sequence[Fence], ttl: Duration) -> Sequence[Fence]:
+        """As the port says."""
+        lost: list[Fence] = []
+        for fence in fences:
+            try:
+                await self.renew(fence, ttl, attached=True)
+            except LeaseLost:
+                lost.append(fence)
+        return lost
+
     async def release(self, fence: Fence) -> None:
         """As the port says."""
         row = self._state.leases.get(fence.peer)

@@ -21,7 +21,7 @@ from hub.registry.memory.state import ProofRow
 from hub.registry.narrow import MAX_END, MAX_HOLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from hub.core.record import Acceptance, Denial
     from hub.core.time import Timestamp
@@ -77,6 +77,28 @@ class MemoryPackets:
         batches = self._state.known(lane_id).timeouts.values()
         due = [batch for batch in batches if batch.earliest <= at]
         return sorted(due, key=lambda batch: (batch.earliest, batch.first))[:limit]
+
+    async def earliest_timeouts(self, lane_ids: Collection[int]) -> Mapping[int, int]:
+        """As the port says."""
+        found = {lane_id: self._state.known(lane_id).timeouts.values() for lane_id in lane_ids}
+        return {
+            lane_id: min(batch.earliest for batch in batches)
+            for lane_id, batches in found.items()
+            if batches
+        }
+
+    async def drop_ended_timeouts(self, fence: Fence, lane_ids: Collection[int]) -> None:
+        """As the port says."""
+        for lane_id in lane_ids:
+            self._state.fenced_side(fence, lane_id, Side.DESTINATION)
+        for lane_id in lane_ids:
+            row = self._state.lane(lane_id)
+            ended = row.sides[Side.DESTINATION].done.truth
+            # As the row counts: what is missing may come yet.
+            accepted = row.sides[Side.SOURCE].done.stored
+            for batch in list(row.timeouts.values()):
+                if not accepted & RangeSet.span(batch.first, batch.last + 1) - ended:
+                    del row.timeouts[batch.first]
 
     async def move_timeouts(
         self, fence: Fence, moves: Sequence[tuple[TimeoutBatch, int | None]]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from hub.core.lane import Side
+from hub.core.lane import LaneSide, Side
 from hub.core.ranges import RangeSet
+from hub.ports.watching import Written, WrittenLane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hub.registry.memory.state import State
+    from hub.core.lane import LaneKey, Route
+    from hub.registry.memory.state import LaneRow, SideRow, State
 
 
 class MemoryWatching:
@@ -43,6 +46,18 @@ class MemoryWatching:
         """As the port says."""
         return [name for name in self._changed(since) if name.startswith("lanes/")]
 
+    async def written(self, since: int) -> Written:
+        """As the port says."""
+        position = await self.position()
+        names = set(self._changed(since))
+        found: list[WrittenLane] = []
+        for lane_id, row in sorted(self._state.lanes.items()):
+            is_changed = f"governed/{lane_id}" in names
+            if is_changed or row.lane.key.name in names:
+                found.append(_written(row, is_changed=is_changed))
+        peers = [peer for peer in self._state.peers if f"governed/peers/{peer}" in names]
+        return Written(position=position, peers=sorted(peers), lanes=found)
+
     async def exceptions(self, lane_id: int, since: int) -> RangeSet:
         """As the port says."""
         mark = f"exceptions/{lane_id}/"
@@ -61,8 +76,12 @@ class MemoryWatching:
 
     def _all(self) -> Iterator[tuple[str, str]]:
         state = self._state
+        policies: dict[LaneKey, list[Route]] = defaultdict(list)
+        for route in state.routes.values():
+            policies[route.key.lane].append(route)
         for peer, found in state.peers.items():
             yield f"peers/{peer}", repr((found, state.leases.get(peer)))
+            yield f"governed/peers/{peer}", repr((found, state.clients.get(peer)))
         for peer, client in state.clients.items():
             newest = max(state.headers.get(peer, ()), default=0)
             yield f"peers/{peer}/client", repr((client, newest))
@@ -71,6 +90,31 @@ class MemoryWatching:
         for lane_id, row in state.lanes.items():
             sides = [row.sides[side].as_side() for side in Side]
             yield row.lane.key.name, repr((row.lane, sides, row.exceptions))
+            routes = policies.get(row.lane.key, ())
+            yield f"governed/{lane_id}", repr((row.lane, routes, row.exceptions))
             for sequence, exception in row.exceptions.items():
                 how = repr((exception, exception.since))
                 yield f"exceptions/{lane_id}/{sequence}", how
+
+
+def _written(row: LaneRow, *, is_changed: bool) -> WrittenLane:
+    key = row.lane.key
+    return WrittenLane(
+        lane_id=row.lane.lane_id,
+        source_peer=key.source_peer,
+        destination_peer=key.destination_peer,
+        is_changed=is_changed,
+        source=_as_stored(row.sides[Side.SOURCE]),
+        destination=_as_stored(row.sides[Side.DESTINATION]),
+    )
+
+
+def _as_stored(side: SideRow) -> LaneSide:
+    return LaneSide(
+        epoch=side.epoch,
+        gate=side.gate,
+        done=side.done.stored,
+        progress=side.progress.stored,
+        outcome_count=side.outcome_count,
+        reopened_count=side.reopened_count,
+    )

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def told(wired: Station) -> Station:
     """Suzhou's client of Hangzhou is mirrored; Hangzhou's validators then sign two truths."""
-    desk, client = await wired.desk(), wired.exchange.key.destination_client
+    await wired.desk()
+    client = wired.exchange.key.destination_client
     fence = wired.exchange.fences[SUZHOU]
-    await ClientRefresh(wired.board, fence, {desk.view.lane.lane_id: desk}).mirror(client)
+    await ClientRefresh(wired.board, fence).mirror(client)
     for _ in range(3):
         wired.exchange.grow(1)
         await wired.exchange.show(HANGZHOU, [wired.left.chain.height])
@@ -90,7 +91,8 @@ async def test_a_refusal_is_tried_again(told: Station) -> None:
 
 
 async def test_a_client_that_is_not_mirrored_yet_is_waited_for(wired: Station) -> None:
-    desk, client = await wired.desk(), wired.exchange.key.destination_client
+    await wired.desk()
+    client = wired.exchange.key.destination_client
     keeper = await wired.keeper(HANGZHOU)
     wired.exchange.grow(1)
     await wired.exchange.show(HANGZHOU, [wired.left.chain.height])
@@ -101,7 +103,7 @@ async def test_a_client_that_is_not_mirrored_yet_is_waited_for(wired: Station) -
     assert await found.round() == 1
     assert wired.right.executions == []
     fence = wired.exchange.fences[SUZHOU]
-    await ClientRefresh(wired.board, fence, {desk.view.lane.lane_id: desk}).mirror(client)
+    await ClientRefresh(wired.board, fence).mirror(client)
     for _ in range(3):
         await found.round()
         await show_newest(wired)

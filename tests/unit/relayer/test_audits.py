@@ -77,8 +77,9 @@ async def audit_of(board: Station) -> tuple[Audits, Ways]:
     desk = await board.desk()
     ways = Ways()
     desk.settlement = ways
-    lanes = {1: desk}
-    return Audits(board.board, board.exchange.fences[HANGZHOU], lanes, board.telemetry), ways
+    audit = Audits(board.board, board.exchange.fences[HANGZHOU], board.telemetry)
+    desk.watched(audit.watch)
+    return audit, ways
 
 
 def counted(board: Station, result: Result) -> float:
@@ -282,13 +283,13 @@ async def test_whoever_lost_the_lease_opens_nothing(wired: Station) -> None:
     assert ways.open_again == []
 
 
-async def test_the_reports_of_another_peer_are_not_ones_own_to_audit(wired: Station) -> None:
-    await reported(wired, 1, executed=False)
-    await later(wired)
-    fence = wired.exchange.fences[SUZHOU]
-    lanes = {1: await wired.desk()}
-    await Audits(wired.board, fence, lanes, wired.telemetry).audit()
-    assert (wired.left.requests, wired.right.requests) == ([], [])
+async def test_the_reports_of_another_peer_are_not_ones_own_to_audit(owned: Station) -> None:
+    watches = {peer: owner._audits.watch for peer, owner in owned.owners.items()}
+    for watch in watches.values():
+        watch.take()
+    desk = await owned.desk()
+    desk.owes_proof(EMPTY, RangeSet.of([0]), owned.clock.now())
+    assert (watches[HANGZHOU].take(), watches[SUZHOU].take()) == ([desk], [])
 
 
 async def test_what_has_no_records_any_more_is_lost(
@@ -332,7 +333,9 @@ async def test_lanes_have_their_turns(wired: Station, monkeypatch: pytest.Monkey
     wired.registry.state.lanes[2] = wired.registry.state.lanes[1]
     twin.owes_proof(EMPTY, RangeSet.of([0]), wired.clock.now())
     fence = wired.exchange.fences[HANGZHOU]
-    audit = Audits(wired.board, fence, {1: desk, 2: twin}, wired.telemetry)
+    audit = Audits(wired.board, fence, wired.telemetry)
+    desk.watched(audit.watch)
+    twin.watched(audit.watch)
     await later(wired)
     await audit.audit()
     assert (len(desk.to_audit), len(twin.to_audit)) == (1, 1)

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 
 def sweep(at: Working) -> HoleSweep:
-    return HoleSweep(at.board.board, at.board.exchange.fences[SUZHOU], at.right)
+    made = HoleSweep(at.board.board, at.board.exchange.fences[SUZHOU], at.right)
+    at.board.board.desks[at.board.exchange.key].watched(made.watch)
+    return made
 
 
 async def holed(

@@ -14,9 +14,11 @@ from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, PacketException
 from hub.core.time import SECOND
 from hub.ports.lanes import OpeningPlan
-from relayer.owner import LEASE, POLL_EVERY, RENEW_EVERY, PeerOwner
+from relayer.news import POLL_EVERY
+from relayer.owner import RENEW_EVERY, PeerOwner
 from relayer.session import ITEM_CREDITS
 from relayer.steps.flow import WINDOW, Flow
+from relayer.switchboard import LEASE
 from tests.harness.clock import settle, until
 from tests.harness.exchange import ADMIN, ANCHOR_HEIGHT, HANGZHOU, SUZHOU, Exchange
 from tests.harness.station import Station, station
@@ -163,7 +165,7 @@ class TestLanes:
         await settle()
         [told] = said(owned.left, "lanes")
         assert [cursor.is_source for cursor in told.cursors] == [True, False]
-        assert len(owner._runners) == 4
+        assert len(owner._lanes) == 4
 
     async def test_an_ordered_lane_carries_one_attempt_at_a_time(self, owned: Station) -> None:
         await self.open_another(owned)
@@ -298,9 +300,9 @@ class TestPoll:
         looked_at: list[str] = []
         genuine = owner.sync
 
-        async def noted(found: LaneDesk, view: LaneView) -> None:
+        async def noted(found: LaneDesk, view: LaneView, *more: Any) -> None:
             looked_at.append(found.key.name)
-            await genuine(found, view)
+            await genuine(found, view, *more)
 
         monkeypatch.setattr(owner, "sync", noted)
         await owned.seconds(2 * POLL_EVERY // SECOND)
@@ -322,7 +324,7 @@ class TestPoll:
             raise RegistryUnreachable(problem="away")
 
         with monkeypatch.context() as patch:
-            patch.setattr(owned.registry.lanes, "views", away)
+            patch.setattr(owned.registry.watching, "written", away)
             await owned.seconds(POLL_EVERY // SECOND)
         assert not owned.left.session.ended.is_set()
         await accepted(owned.exchange)
@@ -360,7 +362,7 @@ class TestLease:
             raise RegistryUnreachable(problem="away")
 
         with monkeypatch.context() as patch:
-            patch.setattr(owned.registry.leases, "renew", away)
+            patch.setattr(owned.registry.leases, "renew_all", away)
             await owned.seconds(3)
         assert not owned.left.session.ended.is_set()
 
@@ -408,9 +410,9 @@ class TestEnd:
         await TestLanes().open_another(owned)
         owner = owned.owners[HANGZHOU]
         owned.left.session.end(ShuttingDown())
-        runners = len(owner._runners)
+        lanes = len(owner._lanes)
         await owner.find_lanes()
-        assert len(owner._runners) == runners
+        assert len(owner._lanes) == lanes
 
     async def test_the_next_owners_ways_out_are_left_alone(self, board: Station) -> None:
         """Where an old owner is slow to end, the new one has its lanes already."""
@@ -429,7 +431,7 @@ class TestEnd:
         async def broken(*_: Any, **__: Any) -> None:
             raise KeyError("a bug")
 
-        monkeypatch.setattr(owned.registry.leases, "renew", broken)
+        monkeypatch.setattr(owned.registry.leases, "renew_all", broken)
         await owned.seconds(1)
         assert owned.left.session.ended.is_set()
         assert owned.right.session.ended.is_set()

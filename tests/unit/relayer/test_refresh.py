@@ -22,9 +22,9 @@ PERIOD_S = 14 * 24 * 3600
 
 async def refresh_of(wired: Station) -> ClientRefresh:
     """Refreshes Hangzhou's client of Suzhou."""
-    desk = await wired.desk()
-    fence = wired.exchange.fences[HANGZHOU]
-    return ClientRefresh(wired.board, fence, {desk.view.lane.lane_id: desk})
+    made = ClientRefresh(wired.board, wired.exchange.fences[HANGZHOU])
+    made.add(await wired.desk())
+    return made
 
 
 def client_of(wired: Station) -> ClientId:
@@ -152,7 +152,8 @@ async def test_both_ends_of_a_lane_are_clients_of_their_own_chains(wired: Statio
         (HANGZHOU, wired.exchange.key.source_client),
         (SUZHOU, wired.exchange.key.destination_client),
     ):
-        lanes = {desk.view.lane.lane_id: desk for desk in (out, back)}
-        refresh = ClientRefresh(wired.board, wired.exchange.fences[peer], lanes)
+        refresh = ClientRefresh(wired.board, wired.exchange.fences[peer])
+        for desk in (out, back):
+            refresh.add(desk)
         other = SUZHOU if peer == HANGZHOU else HANGZHOU
-        assert refresh._clients() == {client: other}
+        assert refresh._clients == {client: other}

@@ -9,6 +9,7 @@ from hub.core.errors import AdapterOffline, Reason, RegistryUnreachable
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import Refusal
 from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
+from relayer.alarms import Alarms
 from relayer.runner import FlowRunner, joined
 from relayer.steps.flow import (
     PROOF_WITHIN,
@@ -97,10 +98,12 @@ def turns() -> Turns:
 async def runner(
     carrier: PaperCarrier, clock: ManualClock, turns: Turns
 ) -> AsyncIterator[FlowRunner]:
-    made = FlowRunner(Flow(window=1), carrier, turns, clock, FixedChance(), name="a lane")
-    made.start()
+    alarms = Alarms(clock)
+    made = FlowRunner(Flow(window=1), carrier, turns, alarms, FixedChance(), name="a lane")
+    waking = asyncio.ensure_future(alarms.run())
     yield made
     await made.stop()
+    waking.cancel()
 
 
 def span(first: int, last: int) -> RangeSet:
@@ -340,7 +343,7 @@ async def test_a_fault_of_its_own_tasks_is_told(
 ) -> None:
     faults: list[BaseException] = []
     runner.on_fault = faults.append
-    monkeypatch.setattr("relayer.runner.wakes_at", lambda _: "soon")
+    monkeypatch.setattr("relayer.runner.joined", lambda _: 1)
     runner.feed(Added(ONE))
     await settle()
     assert [type(fault) for fault in faults] == [TypeError]
@@ -357,5 +360,5 @@ async def test_after_its_stop_nothing_runs_and_nothing_begins(
     runner.feed(Added(span(2, 2)))
     await settle()
     assert not runner._tasks
-    assert not clock.is_awaited
+    await clock.advance(REPORT_WITHIN)
     assert [send.items for send in carrier.sends] == [ONE]

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hub.core.errors import ClientFrozen, LeaseLost, TrustExpired
+from hub.core.errors import ClientFrozen, LeaseLost, RegistryUnreachable, TrustExpired
 from hub.core.ranges import RangeSet
 from hub.core.record import OutcomeKind
 from hub.core.time import SECOND, Duration, Timestamp
 from relayer.steps.flow import Added, Lapsed
 from relayer.switchboard import LaneDesk
-from relayer.timeouts import ASK_AGAIN, PACKETS, TimeoutSweep
+from relayer.timeouts import ASK_AGAIN, PACKETS, TIDY_EVERY, TimeoutSweep
 from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, SUZHOU
+from tests.harness.inbound import show_packets
 
 if TYPE_CHECKING:
     from ydhub.relay.v1 import relay_pb2 as pb
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 
 def sweep(at: Working) -> TimeoutSweep:
-    return TimeoutSweep(at.board.board, at.board.exchange.fences[SUZHOU], at.right)
+    made = TimeoutSweep(at.board.board, at.board.exchange.fences[SUZHOU], at.right)
+    desk = at.board.board.desks.get(at.board.exchange.key)
+    if desk is not None:
+        desk.watched(made.watch)
+    return made
 
 
 async def accepted(at: Working, count: int = 1, lives: int = 30) -> list[Packet]:
@@ -116,7 +121,7 @@ async def test_a_packet_that_was_received_is_left_to_its_acknowledgement(
     assert len(asked(at_work)) == 2
     right = at_work.board.right
     await right.verdict(acknowledgements=right.acknowledgements([packet]))
-    await pass_by(at_work, ASK_AGAIN)
+    await pass_by(at_work, TIDY_EVERY)
     await one.sweep()
     assert [outcome.kind for outcome in outcomes(at_work)] == [OutcomeKind.ACKNOWLEDGEMENT]
     assert waiting(at_work) == []
@@ -144,10 +149,11 @@ async def test_denied_and_parked_packets_time_out_too(at_work: Working) -> None:
     assert [outcome.kind for outcome in outcomes(at_work)] == [OutcomeKind.ABSENCE]
 
 
-async def test_one_header_is_swept_by_once(
+async def test_one_header_is_swept_by_once_and_a_lane_looked_at_when_it_is_due(
     at_work: Working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await accepted(at_work, lives=500)
+    [packet] = await accepted(at_work, lives=20)
+    await at_work.board.exchange.deliver([packet])
     one, due, counted = sweep(at_work), at_work.board.registry.packets.due_timeouts, []
 
     async def counting(*arguments: int) -> Any:
@@ -155,12 +161,56 @@ async def test_one_header_is_swept_by_once(
         return await due(*arguments)
 
     monkeypatch.setattr(at_work.board.registry.packets, "due_timeouts", counting)
-    for swept in (1, 1, 1):
-        await one.sweep()
-        assert len(counted) == swept
+    for swept in (0, 0, 1, 1, 2):
+        for _ in range(2):
+            await one.sweep()
+            assert len(counted) == swept
+        await pass_by(at_work, 10 if swept < 1 else ASK_AGAIN - 1)
+
+
+async def test_times_are_read_once_and_known_of_what_is_accepted_here(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packets = at_work.board.registry.packets
+    one, earliest, asked_for = sweep(at_work), packets.earliest_timeouts, []
+
+    async def counting(lanes: Any) -> Any:
+        asked_for.append(list(lanes))
+        return await earliest(lanes)
+
+    monkeypatch.setattr(packets, "earliest_timeouts", counting)
+    await accepted(at_work, lives=500)
+    await one.sweep()
+    assert asked_for == [[1]]
+    shown = at_work.board.exchange.send(2, timeout=40)
+    await show_packets(at_work, shown)
     await pass_by(at_work, 1)
     await one.sweep()
-    assert len(counted) == 2
+    assert asked_for == [[1]]
+    await pass_by(at_work, 40)
+    await one.sweep()
+    assert [outcome.sequence for outcome in outcomes(at_work)] == [2, 3]
+    await pass_by(at_work, 1)
+    await one.sweep()
+    assert asked_for == [[1], [1]]
+
+
+async def test_where_times_cannot_be_read_they_are_asked_for_again(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accepted(at_work)
+    await pass_by(at_work, 30)
+    one = sweep(at_work)
+
+    async def away(_: Any) -> Any:
+        raise RegistryUnreachable(problem="away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(at_work.board.registry.packets, "earliest_timeouts", away)
+        with pytest.raises(RegistryUnreachable):
+            await one.sweep()
+    await one.sweep()
+    assert len(outcomes(at_work)) == 1
 
 
 @pytest.mark.parametrize("lie", ["present", "cut", "of another key"])
@@ -202,14 +252,9 @@ async def test_a_lane_that_fails_holds_up_no_other(
     await accepted(at_work, lives=20)
     await pass_by(at_work, 30)
     board = at_work.board
-    reverse = await board.board.desk(board.exchange.key.reverse)
-    desks = board.board.desks
-    view = desks[board.exchange.key].view
+    view = board.board.desks[board.exchange.key].view
     broken = LaneDesk(replace(view, lane=replace(view.lane, lane_id=99)), {})
-    monkeypatch.setattr(
-        board.board, "desks", {"broken": broken, "back": reverse, "out": await board.desk()}
-    )
-
+    broken.next_timeout = 1
     due = board.registry.packets.due_timeouts
 
     async def failing(lane_id: int, at: int, limit: int) -> Any:
@@ -219,6 +264,7 @@ async def test_a_lane_that_fails_holds_up_no_other(
 
     monkeypatch.setattr(board.registry.packets, "due_timeouts", failing)
     one = sweep(at_work)
+    broken.watched(one.watch)
     await one.sweep()
     assert len(outcomes(at_work)) == 1
     assert one._swept_at == 0
@@ -227,7 +273,6 @@ async def test_a_lane_that_fails_holds_up_no_other(
 async def test_an_idle_lane_is_left_without_batches_so_that_its_days_can_be_dropped(
     at_work: Working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("relayer.timeouts.BATCHES", 2)
     exchange = at_work.board.exchange
     for _ in range(3):
         packets = await accepted(at_work, lives=5000)
@@ -235,17 +280,20 @@ async def test_an_idle_lane_is_left_without_batches_so_that_its_days_can_be_drop
         await exchange.acknowledge(packets)
     await at_work.board.fresh_desk()
     one = sweep(at_work)
-    for left in (1, 0, 0):
-        await pass_by(at_work, 1)
-        await one.sweep()
-        assert len(waiting(at_work)) == left
-    due = at_work.board.registry.packets.due_timeouts
-    monkeypatch.setattr(at_work.board.registry.packets, "due_timeouts", None)
-    await pass_by(at_work, 1)
+
+    async def away(*_: Any) -> Any:
+        raise RegistryUnreachable(problem="away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(at_work.board.registry.packets, "drop_ended_timeouts", away)
+        with pytest.raises(RegistryUnreachable):
+            await one.sweep()
+    assert len(waiting(at_work)) == 3
+    await pass_by(at_work, TIDY_EVERY)
     await one.sweep()
-    monkeypatch.setattr(at_work.board.registry.packets, "due_timeouts", due)
+    assert waiting(at_work) == []
     await accepted(at_work, lives=5000)
-    await pass_by(at_work, 1)
+    await pass_by(at_work, TIDY_EVERY)
     await one.sweep()
     assert len(waiting(at_work)) == 1
 
