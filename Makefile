@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
-.PHONY: help demo test check postgres15 chains vectors bench flood bench-chains dev fuzz fuzz-full faults chaos takeover ordered fmt lint types contracts \
+.PHONY: help demo test check postgres15 chains vectors bench flood bench-chains dev fuzz fuzz-full faults chaos takeover ordered abuse fmt lint types contracts \
 	protos migrations metrics dashboard-picture docs generate lock clean
 
 help: ## list the targets
@@ -65,6 +65,9 @@ chaos: .venv/.ready ## two relayers, three cities: 200 processes killed under lo
 takeover: .venv/.ready ## how soon another relayer takes over from one that is killed or stopped
 	$(BIN)/python -m tests.faults.takeover --count 20
 
+abuse: .venv/.ready ## what abuse of each listener costs others: p99 before and during, memory, connections
+	$(BIN)/python -m tests.faults.abuse
+
 ordered: .venv/.ready ## 10,000 packets on an ordered lane, one in twenty failing, under kills
 	$(BIN)/python -m tests.faults.ordered
 
@@ -96,7 +99,7 @@ dashboard-picture: .venv/.ready ## draw the overview dashboard from a network un
 	.ci/debian prometheus && $(BIN)/python -m deploy.grafana.picture
 
 docs: .venv/.ready ## every command and file that the documents name works; alert rules do what they say
-	.ci/debian prometheus && $(call suite,docs)
+	.ci/debian prometheus haproxy && $(call suite,docs)
 
 lock: .venv/.ready ## resolve the dependencies anew, keeping pins that still fit
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra cosmos --extra otel --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.lock

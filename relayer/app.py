@@ -21,10 +21,10 @@ from hub.core.time import SECOND, Duration, Timestamp
 from hub.exchange import vitals
 from hub.ports.registry import Topic
 from hub.registry.registry import awaited
-from hub.wire import tracing
+from hub.wire import listening, tracing
 from hub.wire.identity.credentials import server_credentials
 from relayer.fair_pool import FairPool
-from relayer.gateway import CHANNEL_OPTIONS, RelayGateway
+from relayer.gateway import RelayGateway
 from relayer.openings import Openings
 from relayer.presence import Presence
 from relayer.switchboard import Switchboard
@@ -98,7 +98,7 @@ class RelayerApp:
         self.board.pool_of = pool.of
         self.gateway = RelayGateway(self.board, self.telemetry, config.trust_domain)
         self.presence = Presence(self.board, self.gateway, config.advertise, version("ydhub"))
-        self._server = grpc.aio.server(options=CHANNEL_OPTIONS, maximum_concurrent_rpcs=256)
+        self._server = grpc.aio.server(options=listening.SESSIONS, maximum_concurrent_rpcs=256)
         self._background: list[asyncio.Task[None]] = []
         self._metrics: WSGIServer | None = None
 

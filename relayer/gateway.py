@@ -67,21 +67,6 @@ LEASE_WITHIN: Final = Duration(7 * SECOND)
 _BROKEN: Final = (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError)
 """What a stream raises whose other side is gone."""
 
-CHANNEL_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", 2 * 1024 * 1024),
-    # The updates that a client needs, and the packets of one frame with their proof.
-    ("grpc.max_send_message_length", 4 * 1024 * 1024),
-    ("grpc.max_metadata_size", 4096),
-    ("grpc.absolute_max_metadata_size", 8192),
-    ("grpc.max_concurrent_streams", 64),
-    ("grpc.server_handshake_timeout_ms", 5000),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
-    ("grpc.http2.max_ping_strikes", 2),
-    ("grpc.so_reuseport", 0),
-)
-
 
 class _Unread(Exception):
     """An adapter takes no frames, so not even why its session has ended."""

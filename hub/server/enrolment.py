@@ -12,21 +12,20 @@ import structlog
 from ydhub.certificate.v1.enrolment_service_pb2_grpc import add_EnrolmentServiceServicer_to_server
 
 from hub.core.errors import FieldInvalid
+from hub.server.interceptors.arrivals import Arrivals
 from hub.server.interceptors.deadlines import Deadlines
 from hub.server.interceptors.errors import Errors
 from hub.server.interceptors.rates import Rates
 from hub.server.interceptors.request_ids import RequestIds
-from hub.server.limits import CHANNEL_OPTIONS
 from hub.server.services.enrolment import EnrolmentService
+from hub.wire import listening
 
 if TYPE_CHECKING:
     from hub.server.hub import Hub
 
 MAX_RPCS: Final = 16
-_OPTIONS: Final = (
-    *[option for option in CHANNEL_OPTIONS if option[0] != "grpc.max_receive_message_length"],
-    ("grpc.max_receive_message_length", 64 * 1024),
-)
+MAX_CALLS: Final = 4
+"""Of one host."""
 
 _log = structlog.get_logger()
 
@@ -37,8 +36,14 @@ class EnrolmentServer:
     def __init__(self, hub: Hub) -> None:
         """Joined, not started."""
         self._server = grpc.aio.server(
-            interceptors=[RequestIds(hub.clock), Errors(), Rates(hub.clock), Deadlines()],
-            options=_OPTIONS,
+            interceptors=[
+                Arrivals(MAX_CALLS),
+                RequestIds(hub.clock),
+                Errors(),
+                Rates(hub.clock),
+                Deadlines(),
+            ],
+            options=listening.ENROLMENT,
             maximum_concurrent_rpcs=MAX_RPCS,
         )
         add_EnrolmentServiceServicer_to_server(EnrolmentService(hub), self._server)

@@ -26,7 +26,7 @@ from hub.exchange.revocations import Revocations
 from hub.server.authority import check_table
 from hub.server.health import Health
 from hub.server.interceptors import all_of
-from hub.server.limits import CHANNEL_OPTIONS, MAX_CONCURRENT_RPCS
+from hub.server.limits import MAX_CONCURRENT_RPCS
 from hub.server.reflection import enable_reflection
 from hub.server.services.certificate import CertificateService
 from hub.server.services.client import ClientService
@@ -36,6 +36,7 @@ from hub.server.services.peer import PeerService
 from hub.server.services.relayer import RelayerService
 from hub.server.services.status import StatusService
 from hub.server.services.watch import WatchService
+from hub.wire import listening
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
@@ -71,7 +72,7 @@ class HubServer:
         self._revocations = Revocations(hub.registry, hub.clock)
         self._server = grpc.aio.server(
             interceptors=all_of(hub, self._revocations),
-            options=CHANNEL_OPTIONS,
+            options=listening.CONTROL,
             maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
         )
         self._background: list[asyncio.Task[None]] = []

@@ -14,7 +14,6 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
-    start_http_server,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -22,6 +21,7 @@ from prometheus_client.registry import Collector
 from hub.core.errors import FieldInvalid
 from hub.core.metrics import Kind, Program, exposed_by
 from hub.core.time import MILLISECOND, SECOND
+from hub.wire import scrapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,10 +101,9 @@ class Exposition:
     def serve(self, port: int) -> WSGIServer:
         """The server, on the loopback's *port*, that Prometheus reads. Raises ``FieldInvalid``."""
         try:
-            server, _ = start_http_server(port, HOST, registry=self.collection)
+            return scrapes.serve(self.collection, HOST, port)
         except OSError as error:
             raise FieldInvalid(field="metrics_port", problem=f"{port} cannot be bound") from error
-        return server
 
     def _make(self, metric: Metric) -> None:
         if metric.is_census or metric.is_library:

@@ -11,8 +11,9 @@ import grpc
 from ydhub.relay.v1 import relay_pb2 as pb
 from ydhub.relay.v1 import relay_service_pb2_grpc as service
 
+from hub.wire import listening
 from hub.wire.status import RemoteError, from_rpc_error
-from relayer.gateway import CHANNEL_OPTIONS, RelayGateway
+from relayer.gateway import RelayGateway
 from tests.harness.certificates import TRUST_DOMAIN, Certificates
 from tests.harness.clock import WITHIN_S, until
 from tests.harness.exchange import HANGZHOU
@@ -105,7 +106,7 @@ async def dialled(station: Station, directory: Path) -> AsyncIterator[Dialled]:
     """A gateway over *station*'s board; nobody has dialled."""
     certificates = Certificates.make(directory)
     gateway = RelayGateway(station.board, station.telemetry, TRUST_DOMAIN)
-    server = grpc.aio.server(options=CHANNEL_OPTIONS)
+    server = grpc.aio.server(options=listening.SESSIONS)
     service.add_RelayServiceServicer_to_server(gateway, server)
     port = server.add_secure_port("127.0.0.1:0", certificates.server("/relayers/east-1"))
     await server.start()

@@ -67,7 +67,7 @@ def reset(stream: int) -> bytes:
     return frame(Kind.RST_STREAM, stream, CANCEL.to_bytes(4, "big"))
 
 
-def context(files: tuple[Path, Path, Path] | None, ca: Path) -> ssl.SSLContext:
+def context(files: tuple[Path, Path] | None, ca: Path) -> ssl.SSLContext:
     """TLS that offers HTTP/2, with the certificate of *files* if there are any."""
     made = ssl.create_default_context(cafile=str(ca))
     made.check_hostname = False
@@ -75,6 +75,11 @@ def context(files: tuple[Path, Path, Path] | None, ca: Path) -> ssl.SSLContext:
     if files is not None:
         made.load_cert_chain(files[0], files[1])
     return made
+
+
+def clock_s() -> float:
+    """The running loop's clock (s), which never steps back."""
+    return asyncio.get_running_loop().time()
 
 
 class Connection:
@@ -102,6 +107,10 @@ class Connection:
     def is_closed(self) -> bool:
         """Whether the other side has ended it."""
         return self._hearing.done()
+
+    def stop_reading(self) -> None:
+        """Nothing is taken from the socket any more."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 
     async def send(self, content: bytes) -> None:
         """*content* is on its way; nothing happens where the other side has ended it."""

@@ -54,7 +54,7 @@ class Around(grpc.aio.ServerInterceptor):
         async def stream(request: Any, context: Context[Any, Any]) -> None:
             single = None if handler.request_streaming else request
             async with self.around(method, single, context):
-                await _write_all(inner(request, context), context)
+                await write_all(inner(request, context), context)
 
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         wrapped: Handler[Any, Any] = make(
@@ -65,7 +65,7 @@ class Around(grpc.aio.ServerInterceptor):
         return wrapped
 
 
-async def _write_all(
+async def write_all(
     answers: AsyncIterator[Any] | Awaitable[None], context: Context[Any, Any]
 ) -> None:
     """The answers of a handler that yields them, or the end of one that writes them itself."""
