@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 DIR ?= ../shared/vectors
+RESUME ?=
 BIN := .venv/bin
 CODE := hub relayer adapters deploy $(wildcard migrations) tests protos/generate.py protos/breaking.py
 SUITES := unit properties vectors fuzz registry rpc scenarios faults fuzz bench architecture
@@ -56,8 +57,8 @@ fuzz: .venv/.ready ## 20,000 mutations of each kind of untrusted input
 fuzz-full: .venv/.ready ## 1,000,000 mutations of each kind of untrusted input
 	$(BIN)/python -m tests.fuzz --count 1000000
 
-faults: .venv/.ready ## kill every process at each of its failpoints, five times over
-	$(BIN)/python -m tests.faults --runs 5
+faults: .venv/.ready ## faults of every kind strike whole networks, about 2 h; RESUME=--resume goes on
+	.ci/debian libfaketime && $(BIN)/python -m tests.faults $(RESUME)
 
 chaos: .venv/.ready ## two relayers, three cities: 200 processes killed under load
 	$(BIN)/python -m tests.faults.chaos --kills 200

@@ -10,7 +10,10 @@ out are named in the end.
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
+from multiprocessing import active_children
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -67,6 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _tell(journal, keys, given.kinds, began)
 
 
+def _end(*_: object) -> None:
+    """Whoever runs a network ends it before this ends."""
+    for child in active_children():
+        if child.pid is not None:
+            os.kill(child.pid, signal.SIGINT)
+    raise KeyboardInterrupt
+
+
 def _tell(journal: Journal, keys: Sequence[str], kinds: str, began: Timestamp) -> int:
     newest = journal.newest()
     results = [newest[key] for key in keys if key in newest]
@@ -112,4 +123,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.network import HANGZHOU, SUZHOU, running
+from tests.harness.network import HANGZHOU, SHANGHAI, SUZHOU, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def live() -> Iterator[LiveNetwork]:
-    with running((HANGZHOU, SUZHOU)) as network:
+    with running((HANGZHOU, SUZHOU), (HANGZHOU, SHANGHAI), is_split=True) as network:
         yield network

@@ -49,6 +49,11 @@ def second_of(chance: Random) -> str:
     return chance.choice(SECONDS)
 
 
+async def same(site: Site, chance: Random) -> Duration:
+    """As ``Strike``: both are of one process."""
+    return await strike(site, chance, SAME)
+
+
 async def strike(site: Site, chance: Random, second: str) -> Duration:
     """As ``Strike``, from the start after the second fault."""
     live = site.live
