@@ -31,6 +31,7 @@ from hub.core.errors import (
     HubError,
     Reason,
     RecordCorrupt,
+    TransactionLost,
 )
 from hub.core.time import SECOND, Duration
 from hub.wire.status import RemoteError
@@ -50,7 +51,7 @@ PATIENCE: Final = Duration(5 * SECOND)
 """Who waits for a transaction while the chain is silent for so long (ns) hears that nothing is
 known."""
 MAX_TRIES: Final = 8
-"""Times that a transaction is submitted in vain to a chain that is not silent."""
+"""Times that a transaction is submitted to a chain that is not silent, and takes none."""
 
 _log = structlog.get_logger()
 
@@ -120,12 +121,12 @@ class Replica:
     async def result(self, transaction: Transaction) -> Result:
         """What became of *transaction* in a block.
 
-        Raises ``BacklogFull``, ``LimitExceeded``, or ``ChainUnreachable`` where nothing is known of
-        it.
+        Raises ``BacklogFull``, ``LimitExceeded`` or ``TransactionLost``, or ``ChainUnreachable``
+        where nothing is known of it.
         """
-        tx_hash = transaction_hash(encode_transaction(transaction))
-        with self._arrivals.outcome(tx_hash) as found:
-            settling = asyncio.ensure_future(self._settle(transaction, found))
+        data, harmless = encode_transaction(transaction), _is_harmless(transaction)
+        with self._arrivals.outcome(transaction_hash(data)) as found:
+            settling = asyncio.ensure_future(self._settle(data, found, harmless=harmless))
             silence = asyncio.ensure_future(self._silence())
             try:
                 await asyncio.wait((found, settling, silence), return_when=asyncio.FIRST_COMPLETED)
@@ -160,6 +161,7 @@ class Replica:
             async for said in answers:
                 for one in said.blocks:
                     block = self.chain.follow(one.record, one.header)
+                    self._heard = self._clock.monotonic()
                     self.on_block(block)
                     self._arrivals.tell(block)
                     # A node that catches up lets others run between its blocks.
@@ -168,17 +170,15 @@ class Replica:
                 if self.chain.height >= said.height:
                     self._caught_up.set()
 
-    async def _settle(self, transaction: Transaction, found: asyncio.Future[Result]) -> None:
+    async def _settle(self, data: bytes, found: asyncio.Future[Result], *, harmless: bool) -> None:
         """Returns once *found* is done. Raises ``HubError`` where nothing will be known of it."""
-        data = encode_transaction(transaction)
-        tries = 0
-        while not found.done():
+        for tries in range(1, MAX_TRIES + 1):
+            is_last = tries == MAX_TRIES
             try:
                 height = await self.submit(data)
             except ChainUnreachable:
-                tries += 1
-                is_last = tries == MAX_TRIES or not _is_harmless(transaction)
                 # It may have been taken all the same: then a block tells.
+                is_last = is_last or not harmless
                 wait = PATIENCE if is_last else self._delay(tries, Duration(SECOND))
                 await self._rest(found, wait)
                 if is_last and not found.done():
@@ -186,6 +186,11 @@ class Replica:
             else:
                 # A block's results are told before the block is.
                 await self.above(height - 1)
+            if found.done():
+                return
+        name = transaction_hash(data).hex()
+        chain = self.chain.config.chain_id
+        raise TransactionLost(chain=chain, transaction=name, height=self.chain.height)
 
     async def _rest(self, found: asyncio.Future[Result], wait: Duration) -> None:
         """Returns once *found* is done, or *wait* (ns) later."""

@@ -23,6 +23,7 @@ from hub.core.errors import (
     HubError,
     Reason,
     RecordCorrupt,
+    TransactionLost,
 )
 from hub.core.time import SECOND, Duration
 from hub.wire.status import RemoteError
@@ -346,6 +347,21 @@ class TestTransactions:
             await city.clock.advance(SECOND)
         with pytest.raises(ChainUnreachable):
             await waiting
+        assert city.process.submitted == MAX_TRIES
+
+    async def test_a_chain_that_takes_it_and_leaves_it_out_again_and_again_has_lost_it(
+        self, city: City
+    ) -> None:
+        waiting = asyncio.ensure_future(city.replica.result(transaction()))
+        for _ in range(MAX_TRIES):
+            await settle()
+            city.process.kill()
+            city.process.start()
+            await city.clock.advance(Duration(2 * SECOND))
+            await city.block()
+        with pytest.raises(TransactionLost) as caught:
+            await waiting
+        assert caught.value.height == MAX_TRIES
         assert city.process.submitted == MAX_TRIES
 
     async def test_transactions_are_taken_in_the_order_in_which_they_came(self, city: City) -> None:
