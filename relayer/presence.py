@@ -80,6 +80,7 @@ class Presence:
             return []
         name = self._board.name
         free = [one for one in found if one.takes_sessions and one.relayer != name]
+        self._board.renewals.has_others = bool(free)
         return sorted(free, key=lambda one: (one.sessions, one.relayer))
 
     async def end(self) -> None:

@@ -296,7 +296,7 @@ class Switchboard:
         self.chain_clients: dict[PeerId, ChainClients] = {}
         self.forwarder = Forwarder(registry, clock, name)
         self.news = News(registry, clock)
-        self.renewals = Renewals(registry.leases, LEASE)
+        self.renewals = Renewals(registry.leases, LEASE, clock)
         self._keepers: dict[PeerId, HeaderKeeper] = {}
 
     def forget(self) -> None:

@@ -143,5 +143,16 @@ async def test_what_the_registry_refuses_costs_one_look(
     running.cancel()
 
 
+async def test_sessions_are_given_up_sooner_where_another_relayer_would_take_them(
+    gate: Dialled,
+) -> None:
+    here, registry = presence(gate), gate.station.registry
+    await here.look(LISTENS)
+    assert not gate.station.board.renewals.has_others
+    await registry.relayers.begin("west-1", "west:9700", "1")
+    await here.look(LISTENS)
+    assert gate.station.board.renewals.has_others
+
+
 def test_a_drain_names_whom_to_dial() -> None:
     assert pb.Drain(prefer="west:9700").prefer == "west:9700"
