@@ -1,9 +1,6 @@
 """One partition a day for packets, proofs and outcomes, by the database's date.
 
-They are made a week ahead, at the start of every program and hourly. They are dropped from the
-oldest day on, a whole day at a time: when every packet of it has ended at both chains and no
-timeout waits for one, the day's packets, outcomes and proofs go together, and its sequences are
-``retired``.
+They are made a week ahead, at the start of every program and hourly; retention.py drops them.
 
 Source: design section 5.
 """
@@ -25,57 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DAYS_AHEAD: Final = 7
-_PATIENCE_SECONDS: Final = 600
-_RETIRE_LIMITS: Final = f"""
-SET LOCAL statement_timeout = '{_PATIENCE_SECONDS}s';
--- Dropping waits for writers, and writers wait behind it: rather not now than long.
-SET LOCAL lock_timeout = '200ms';
-"""
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('ydhub:partitions', 0))"
-
-_OPEN: Final = """
-SELECT EXISTS (
-    SELECT FROM packets p
-    LEFT JOIN outcomes o USING (lane_id, sequence)
-    JOIN lane_sides s ON s.lane_id = p.lane_id AND s.side = 'SOURCE'
-    WHERE p.day = $1 AND (
-        o.outcome_index IS NULL
-        OR (o.kind <> 'SETTLED_ELSEWHERE' AND (
-            NOT s.progress @> o.outcome_index
-            OR EXISTS (
-                SELECT FROM closed_holes h
-                WHERE h.lane_id = p.lane_id AND h.side = 'SOURCE' AND h.kind = 'PROGRESS'
-                    AND o.outcome_index >= h.low AND o.outcome_index < h.high
-            )
-        ))
-        OR EXISTS (
-            SELECT FROM timeout_batches t
-            WHERE t.lane_id = p.lane_id AND p.sequence BETWEEN t.first AND t.last
-        )
-    )
-) OR EXISTS (
-    SELECT FROM outcomes o JOIN packets p USING (lane_id, sequence)
-    WHERE o.day = $1 AND p.day > $1
-)
-"""
-_NOTE: Final = """
-INSERT INTO retired AS r (lane_id, sequences, settled, indexes)
-SELECT lane_id, coalesce(range_agg(sequences), '{}'), coalesce(range_agg(settled), '{}'),
-    coalesce(range_agg(indexes), '{}')
-FROM (
-    SELECT lane_id, int8range(sequence, sequence + 1) AS sequences, NULL::int8range AS settled,
-        NULL::int8range AS indexes
-    FROM packets WHERE day = $1
-    UNION ALL
-    SELECT lane_id, NULL, int8range(sequence, sequence + 1),
-        int8range(outcome_index, outcome_index + 1)
-    FROM outcomes WHERE day = $1
-) gone
-GROUP BY lane_id
-ON CONFLICT (lane_id) DO UPDATE SET
-    sequences = r.sequences + excluded.sequences, settled = r.settled + excluded.settled,
-    indexes = r.indexes + excluded.indexes
-"""
 
 
 async def make_partitions(database: Database) -> None:
@@ -106,34 +53,6 @@ async def partition_days(database: Database) -> int:
     return [*whole, False].index(False)
 
 
-async def retire(database: Database, keep_days: int) -> list[date]:
-    """Days before the last *keep_days* are dropped while all of theirs has ended; returns them.
-
-    The first day that must stay keeps all later ones too. Raises ``RegistryUnreachable``, also
-    where writers leave it no moment: then it is tried again later.
-    """
-    gone: list[date] = []
-    async with database.line() as line:
-        oldest_kept = await line.fetchval("SELECT current_date - $1::integer", keep_days)
-        rows = await line.fetch(
-            "SELECT relid::regclass::text AS name FROM pg_partition_tree('packets') WHERE isleaf"
-        )
-        days = sorted(_day(row["name"]) for row in rows)
-        for day in days:
-            if day >= oldest_kept:
-                break
-            async with line.transaction():
-                await line.execute(_RETIRE_LIMITS)
-                await line.execute(_LOCK)
-                if await line.fetchval(_OPEN, day, timeout=_PATIENCE_SECONDS):
-                    break
-                await line.execute(_NOTE, day, timeout=_PATIENCE_SECONDS)
-                dropped = ", ".join([partition(table, day) for table in PARTITIONED])
-                await line.execute(f"DROP TABLE {dropped}")
-            gone.append(day)
-    return gone
-
-
 async def with_partitions(database: Database, attempt: Callable[[], Awaitable[T]]) -> T:
     """What *attempt* returns; made again if the day had no partition, as after a clock's jump."""
     try:
@@ -150,7 +69,8 @@ def partition(table: str, day: date) -> str:
     return f"{table}_{day:%Y%m%d}"
 
 
-def _day(name: str) -> date:
+def day_of(name: str) -> date:
+    """The day of the partition of that name."""
     digits = name.rpartition("_")[2]
     return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
 

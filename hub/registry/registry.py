@@ -25,11 +25,12 @@ from hub.registry.leases import PostgresLeases
 from hub.registry.outcomes import PostgresOutcomes
 from hub.registry.overview import PostgresOverview
 from hub.registry.packets import PostgresPackets
-from hub.registry.partitions import make_partitions, retire
+from hub.registry.partitions import make_partitions
 from hub.registry.peers import PostgresPeers
 from hub.registry.recent import RecentFacts
 from hub.registry.relayers import PostgresRelayers
 from hub.registry.replication import ReplicationGuard
+from hub.registry.retention import retire
 from hub.registry.trail import forget
 from hub.registry.watching import PostgresWatching
 
@@ -142,12 +143,12 @@ class PostgresRegistry:
         """Everybody in this process hears that another server is the primary."""
         self._changes.announce_here(Change(Topic.PROMOTED, ""))
 
-    async def retire(self, keep_days: int) -> list[date]:
+    async def retire(self, keep_days: int, by: str) -> list[date]:
         """Days before the last *keep_days* whose packets all ended are dropped; returns them.
 
         What was in them answers ``SequenceRetired``. Raises ``RegistryUnreachable``.
         """
-        return await retire(self.database, keep_days)
+        return await retire(self.database, keep_days, by)
 
     async def close(self) -> None:
         """Every connection is closed."""

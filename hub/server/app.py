@@ -19,6 +19,7 @@ from hub.registry import schema
 from hub.registry.embedded import URL_VARIABLE, EmbeddedPostgres
 from hub.registry.registry import PostgresRegistry, awaited
 from hub.registry.rehearsal import Rehearsal
+from hub.server import retention
 from hub.server.clock import SystemClock
 from hub.server.enrolment import EnrolmentServer
 from hub.server.failpoints import Failpoint, hit
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from hub.core.invariants import InvariantViolation
     from hub.ports.issuer import Issuer
     from hub.server.config import ServerConfig
-
-LEAST_KEPT_DAYS = 180
-"""Source: reliability notes section 3, Cybersecurity Law: records of six months stay."""
 
 
 def database_url(configured: str) -> str:
@@ -78,6 +76,7 @@ async def serve(config: ServerConfig) -> None:
         every = Duration(config.invariants_every_s * SECOND)
         async with (
             _asking_invariants(hub, every, telemetry),
+            _retiring(registry, hub, config.keep_days),
             _telling(telemetry, registry, hub, config.metrics_port),
             _enrolling(hub, config),
         ):
@@ -126,6 +125,22 @@ async def _asking_invariants(
     finally:
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _retiring(registry: PostgresRegistry, hub: Hub, keep_days: int) -> AsyncIterator[None]:
+    """Old days are dropped where *keep_days* is not 0. Raises ``FieldInvalid``."""
+    if not keep_days:
+        yield
+        return
+    retention.check("keep_days", keep_days)
+    watching = retention.watch(registry.retire, hub.clock, keep_days)
+    retiring = asyncio.create_task(watching)
+    try:
+        yield
+    finally:
+        retiring.cancel()
+        await asyncio.gather(retiring, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -187,11 +202,9 @@ async def retire(url: str, keep_days: int) -> Sequence[date]:
 
     Raises ``FieldInvalid``, ``RegistryUnreachable`` or ``SchemaVersionMismatch``.
     """
-    if keep_days < LEAST_KEPT_DAYS:
-        problem = f"is {keep_days}, and at least {LEAST_KEPT_DAYS} are kept"
-        raise FieldInvalid(field="--keep-days", problem=problem)
+    retention.check("--keep-days", keep_days)
     async with await PostgresRegistry.connect(url, name="retire") as registry:
-        return await registry.retire(keep_days)
+        return await registry.retire(keep_days, "ydhub-server retire")
 
 
 async def rehearse(url: str) -> None:

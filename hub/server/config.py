@@ -55,6 +55,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Loopback port of the Prometheus metrics; 0 serves none."""
     invariants_every_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 60
     """Seconds from one round of the invariants to the next; 0 asks none."""
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 0
+    """Days whose records stay; older ones are dropped once all of theirs has ended. 0 keeps all."""
     issuer: IssuerFiles | None = None
     """The CA that signs certificates for the hub; None where they come from elsewhere."""
     enrolment_listen: str = ""

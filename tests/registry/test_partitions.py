@@ -6,14 +6,10 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import pytest
-
-from hub.core.errors import RegistryUnreachable, SequenceRetired
 from hub.core.ranges import RangeSet
-from hub.core.record import OutcomeKind
-from hub.registry.partitions import DAYS_AHEAD, make_partitions, partition, retire
+from hub.registry.partitions import DAYS_AHEAD, make_partitions, partition
 from hub.registry.tables import PARTITIONED
-from tests.harness.registry import Opened, broken, key_of, opened
+from tests.harness.registry import Opened, broken, opened
 
 if TYPE_CHECKING:
     from datetime import date
@@ -138,114 +134,6 @@ async def test_facts_of_any_age_are_read(postgres: PostgresRegistry) -> None:
     assert [outcome.sequence for outcome in outcomes] == [1, 2, 3, 4]
     assert len(await postgres.packets.page(lanes.lane, 0, 10)) == 4
     assert await broken(postgres) == {}
-
-
-async def test_a_day_is_dropped_once_everything_in_it_has_ended(postgres: PostgresRegistry) -> None:
-    lanes = await live(postgres, 1, 2, 3)
-    await age(postgres)
-    await lanes.accept(4)
-    day = await today(postgres) - timedelta(days=LONG_AGO)
-    assert await retire(postgres.database, 30) == [day]
-    assert not {partition(table, day) for table in PARTITIONED} & await partitions(postgres)
-    assert [p.sequence for p in await postgres.packets.page(lanes.lane, 0, 9)] == [4]
-    assert (await lanes.view()).source.done == RangeSet.span(1, 5)
-    assert await broken(postgres) == {}
-    assert await retire(postgres.database, 30) == []
-
-
-async def test_what_is_retired_says_so(postgres: PostgresRegistry) -> None:
-    lanes = await live(postgres, 1, 2, 3)
-    await age(postgres)
-    await retire(postgres.database, 30)
-    await lanes.accept(4)
-    await lanes.settle(4)
-    with pytest.raises(SequenceRetired) as caught:
-        await postgres.packets.read(lanes.lane, RangeSet.of([3, 4]))
-    assert (caught.value.lane, caught.value.sequence) == (key_of().name, 3)
-    with pytest.raises(SequenceRetired):
-        await postgres.outcomes.find(lanes.lane, RangeSet.of([2]))
-    with pytest.raises(SequenceRetired):
-        await postgres.outcomes.read(lanes.lane, RangeSet.of([0]))
-    assert await postgres.packets.read(lanes.lane, RangeSet.of([5])) == []
-    assert len(await postgres.packets.read(lanes.lane, RangeSet.of([4]))) == 1
-    assert len(await postgres.outcomes.read(lanes.lane, RangeSet.of([3, 4]))) == 1
-
-
-async def test_recent_days_are_kept(postgres: PostgresRegistry) -> None:
-    await live(postgres, 1)
-    await age(postgres, 20)
-    assert await retire(postgres.database, 30) == []
-    assert await retire(postgres.database, 20) == []
-    assert len(await retire(postgres.database, 19)) == 1
-
-
-async def unsettled(lanes: Opened) -> None:
-    await lanes.accept(9)
-    await drop_timeouts(lanes)
-
-
-async def uncompleted(lanes: Opened) -> None:
-    await lanes.accept(9)
-    await lanes.settle(9)
-    await drop_timeouts(lanes)
-
-
-async def waiting(lanes: Opened) -> None:
-    await lanes.accept(9)
-    await lanes.settle(9)
-    indexes = RangeSet.of([1])
-    await lanes.registry.outcomes.record_completed(lanes.source, lanes.lane, indexes)
-
-
-@pytest.mark.parametrize("leave", [unsettled, uncompleted, waiting])
-async def test_a_day_with_anything_left_to_do_is_kept_and_all_after_it(
-    postgres: PostgresRegistry, leave: object
-) -> None:
-    lanes = await live(postgres, 1)
-    await leave(lanes)  # type: ignore[operator]
-    await age(postgres, LONG_AGO)
-    assert await retire(postgres.database, 30) == []
-    assert len(await postgres.packets.page(lanes.lane, 0, 9)) == 2
-
-
-async def test_a_straggler_that_is_closed_in_its_row_keeps_its_day(
-    postgres: PostgresRegistry,
-) -> None:
-    lanes = await opened(postgres)
-    sequences = range(1, 201)
-    await lanes.accept(*sequences)
-    await lanes.settle(*sequences)
-    for index in range(1, 200, 2):
-        one = RangeSet.of([index])
-        await postgres.outcomes.record_completed(lanes.source, lanes.lane, one)
-    rest = RangeSet.of(range(2, 200, 2))
-    await postgres.outcomes.record_completed(lanes.source, lanes.lane, rest)
-    await drop_timeouts(lanes)
-    await age(postgres)
-    assert await retire(postgres.database, 30) == []
-    await postgres.outcomes.record_completed(lanes.source, lanes.lane, RangeSet.of([0]))
-    assert len(await retire(postgres.database, 30)) == 1
-
-
-async def test_what_others_settled_is_owed_nothing(postgres: PostgresRegistry) -> None:
-    lanes = await opened(postgres)
-    await lanes.accept(1)
-    await lanes.settle(1, 7, kind=OutcomeKind.SETTLED_ELSEWHERE)
-    await drop_timeouts(lanes)
-    await age(postgres)
-    assert len(await retire(postgres.database, 30)) == 1
-    assert await broken(postgres) == {}
-
-
-async def test_retiring_gives_way_to_a_writer(postgres: PostgresRegistry) -> None:
-    lanes = await live(postgres, 1)
-    await age(postgres)
-    async with postgres.database.line() as line, line.transaction():
-        await line.execute("LOCK TABLE packets IN ROW EXCLUSIVE MODE")
-        with pytest.raises(RegistryUnreachable):
-            await postgres.retire(30)
-    assert len(await postgres.packets.page(lanes.lane, 0, 9)) == 1
-    assert len(await postgres.retire(30)) == 1
 
 
 async def test_days_ahead_are_counted_to_the_first_gap(

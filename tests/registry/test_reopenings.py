@@ -8,7 +8,6 @@ import pytest
 from hub.core.errors import GateChanged, LaneNotFound, LeaseLost, Reason, SequenceRetired
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, OutcomeKind, PacketException
-from hub.registry.partitions import retire
 from tests.harness.registry import (
     ADMIN,
     HANGZHOU,
@@ -167,16 +166,16 @@ async def test_a_day_with_a_packet_that_is_open_again_is_kept(postgres: Postgres
     await postgres.outcomes.reopen(lanes.source, lanes.lane, 1, [disproof(0, 1)])
     await drop_timeouts(lanes)
     await age(postgres)
-    assert await retire(postgres.database, 30) == []
+    assert await postgres.retire(30, "ydhub-server") == []
     await postgres.outcomes.record_completed(lanes.source, lanes.lane, RangeSet.of([0]))
-    assert len(await retire(postgres.database, 30)) == 1
+    assert len(await postgres.retire(30, "ydhub-server")) == 1
 
 
 async def test_a_packet_without_records_stays_as_it_ended(postgres: PostgresRegistry) -> None:
     lanes = await completed(postgres, 1)
     await drop_timeouts(lanes)
     await age(postgres)
-    await retire(postgres.database, 30)
+    await postgres.retire(30, "ydhub-server")
     with pytest.raises(SequenceRetired):
         await postgres.outcomes.reopen(lanes.source, lanes.lane, 1, [disproof(0, 1)])
     assert await progress(lanes) == (RangeSet.of([0]), 0)

@@ -4,7 +4,8 @@ import pytest
 
 from hub.core.errors import FieldInvalid
 from hub.registry.embedded import URL_VARIABLE
-from hub.server.app import LEAST_KEPT_DAYS, database_url, retire
+from hub.server.app import database_url, retire
+from hub.server.retention import LEAST_KEPT_DAYS
 
 
 def test_the_file_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

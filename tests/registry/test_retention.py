@@ -1,0 +1,201 @@
+"""Old days are dropped when everything in them has ended, and nobody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from hub.core.errors import HubError, RegistryUnreachable, SequenceRetired
+from hub.core.ranges import RangeSet
+from hub.core.record import OutcomeKind
+from hub.registry.partitions import partition
+from hub.registry.tables import PARTITIONED
+from tests.harness.registry import Opened, broken, key_of, opened
+from tests.registry.test_partitions import LONG_AGO, age, drop_timeouts, live, partitions, today
+
+if TYPE_CHECKING:
+    from hub.registry.registry import PostgresRegistry
+
+BY = "ydhub-server"
+
+
+async def test_a_day_is_dropped_once_everything_in_it_has_ended(postgres: PostgresRegistry) -> None:
+    lanes = await live(postgres, 1, 2, 3)
+    await age(postgres)
+    await lanes.accept(4)
+    day = await today(postgres) - timedelta(days=LONG_AGO)
+    assert await postgres.retire(30, BY) == [day]
+    assert not {partition(table, day) for table in PARTITIONED} & await partitions(postgres)
+    assert [p.sequence for p in await postgres.packets.page(lanes.lane, 0, 9)] == [4]
+    assert (await lanes.view()).source.done == RangeSet.span(1, 5)
+    assert await broken(postgres) == {}
+    assert await postgres.retire(30, BY) == []
+
+
+async def test_what_is_retired_says_so(postgres: PostgresRegistry) -> None:
+    lanes = await live(postgres, 1, 2, 3)
+    await age(postgres)
+    await postgres.retire(30, BY)
+    await lanes.accept(4)
+    await lanes.settle(4)
+    with pytest.raises(SequenceRetired) as caught:
+        await postgres.packets.read(lanes.lane, RangeSet.of([3, 4]))
+    assert (caught.value.lane, caught.value.sequence) == (key_of().name, 3)
+    with pytest.raises(SequenceRetired):
+        await postgres.outcomes.find(lanes.lane, RangeSet.of([2]))
+    with pytest.raises(SequenceRetired):
+        await postgres.outcomes.read(lanes.lane, RangeSet.of([0]))
+    assert await postgres.packets.read(lanes.lane, RangeSet.of([5])) == []
+    assert len(await postgres.packets.read(lanes.lane, RangeSet.of([4]))) == 1
+    assert len(await postgres.outcomes.read(lanes.lane, RangeSet.of([3, 4]))) == 1
+
+
+async def test_recent_days_are_kept(postgres: PostgresRegistry) -> None:
+    await live(postgres, 1)
+    await age(postgres, 20)
+    assert await postgres.retire(30, BY) == []
+    assert await postgres.retire(20, BY) == []
+    assert len(await postgres.retire(19, BY)) == 1
+
+
+async def unsettled(lanes: Opened) -> None:
+    await lanes.accept(9)
+    await drop_timeouts(lanes)
+
+
+async def uncompleted(lanes: Opened) -> None:
+    await lanes.accept(9)
+    await lanes.settle(9)
+    await drop_timeouts(lanes)
+
+
+async def waiting(lanes: Opened) -> None:
+    await lanes.accept(9)
+    await lanes.settle(9)
+    indexes = RangeSet.of([1])
+    await lanes.registry.outcomes.record_completed(lanes.source, lanes.lane, indexes)
+
+
+@pytest.mark.parametrize("leave", [unsettled, uncompleted, waiting])
+async def test_a_day_with_anything_left_to_do_is_kept_and_all_after_it(
+    postgres: PostgresRegistry, leave: object
+) -> None:
+    lanes = await live(postgres, 1)
+    await leave(lanes)  # type: ignore[operator]
+    await age(postgres, LONG_AGO)
+    assert await postgres.retire(30, BY) == []
+    assert len(await postgres.packets.page(lanes.lane, 0, 9)) == 2
+
+
+async def test_a_straggler_that_is_closed_in_its_row_keeps_its_day(
+    postgres: PostgresRegistry,
+) -> None:
+    lanes = await opened(postgres)
+    sequences = range(1, 201)
+    await lanes.accept(*sequences)
+    await lanes.settle(*sequences)
+    for index in range(1, 200, 2):
+        one = RangeSet.of([index])
+        await postgres.outcomes.record_completed(lanes.source, lanes.lane, one)
+    rest = RangeSet.of(range(2, 200, 2))
+    await postgres.outcomes.record_completed(lanes.source, lanes.lane, rest)
+    await drop_timeouts(lanes)
+    await age(postgres)
+    assert await postgres.retire(30, BY) == []
+    await postgres.outcomes.record_completed(lanes.source, lanes.lane, RangeSet.of([0]))
+    assert len(await postgres.retire(30, BY)) == 1
+
+
+async def test_what_others_settled_is_owed_nothing(postgres: PostgresRegistry) -> None:
+    lanes = await opened(postgres)
+    await lanes.accept(1)
+    await lanes.settle(1, 7, kind=OutcomeKind.SETTLED_ELSEWHERE)
+    await drop_timeouts(lanes)
+    await age(postgres)
+    assert len(await postgres.retire(30, BY)) == 1
+    assert await broken(postgres) == {}
+
+
+async def test_the_audit_trail_says_who_dropped_a_day_and_how_much_of_it(
+    postgres: PostgresRegistry,
+) -> None:
+    await live(postgres, 1, 2, 3)
+    await age(postgres)
+    [day] = await postgres.retire(30, BY)
+    async with postgres.database.line() as line:
+        rows = await line.fetch(
+            "SELECT identity, subject, detail FROM audit_events WHERE action = 'day.retired'"
+        )
+    assert [tuple(row) for row in rows] == [(BY, f"days/{day}", "3 packets, 3 outcomes")]
+
+
+async def test_writers_and_readers_of_other_days_wait_for_nothing(
+    postgres: PostgresRegistry,
+) -> None:
+    """Packets come and end while the day is dropped; each of them well within a lock's time."""
+    lanes = await live(postgres, 1)
+    await age(postgres)
+    async with postgres.database.line() as line, line.transaction():
+        await line.execute("LOCK TABLE packets IN ROW EXCLUSIVE MODE")
+        dropping = asyncio.ensure_future(postgres.retire(30, BY))
+        for sequence in range(2, 20):
+            await lanes.accept(sequence)
+            await lanes.settle(sequence)
+            assert len(await postgres.packets.read(lanes.lane, RangeSet.of([sequence]))) == 1
+        assert not dropping.done()
+    assert len(await dropping) == 1
+    assert await broken(postgres) == {}
+
+
+async def test_what_was_cut_off_is_taken_up_again(
+    postgres: PostgresRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that never ends: the day is noted, read no more, and dropped later."""
+    lanes = await live(postgres, 1)
+    await age(postgres)
+    monkeypatch.setattr("hub.registry.retention._LIMITS", "SET lock_timeout = '50ms'")
+    async with postgres.database.line() as line, line.transaction():
+        await line.execute("LOCK TABLE packets IN ROW EXCLUSIVE MODE")
+        with pytest.raises(RegistryUnreachable):
+            await postgres.retire(30, BY)
+    with pytest.raises(SequenceRetired):
+        await postgres.packets.read(lanes.lane, RangeSet.of([1]))
+    assert await broken(postgres) == {}
+    assert len(await postgres.retire(30, BY)) == 1
+    assert await broken(postgres) == {}
+    assert await postgres.retire(30, BY) == []
+    assert len(await partitions(postgres)) % len(PARTITIONED) == 0
+
+
+async def test_a_partition_that_was_detached_and_not_dropped_goes_too(
+    postgres: PostgresRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await live(postgres, 1)
+    await age(postgres)
+    day = await today(postgres) - timedelta(days=LONG_AGO)
+    genuine = "hub.registry.retention._drop"
+
+    async def cut(*_: object) -> None:
+        raise asyncpg.AdminShutdownError("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(genuine, cut)
+        with pytest.raises(HubError):
+            await postgres.retire(30, BY)
+    async with postgres.database.line() as line:
+        name = partition("packets", day)
+        await line.execute(f"ALTER TABLE packets DETACH PARTITION {name} CONCURRENTLY")
+    assert await postgres.retire(30, BY) == [day]
+    async with postgres.database.line() as line:
+        assert await line.fetchval("SELECT to_regclass($1)", name) is None
+
+
+async def test_one_process_drops_at_a_time(postgres: PostgresRegistry) -> None:
+    await live(postgres, 1)
+    await age(postgres)
+    found = await asyncio.gather(*[postgres.retire(30, BY) for _ in range(4)])
+    assert sorted(map(len, found)) == [0, 0, 0, 1]
