@@ -33,7 +33,7 @@ async def connected(tmp_path: Path) -> AsyncIterator[tuple[Stream, RelayedSessio
         addresses=[address], cert_file=cert_file, key_file=key_file, ca_file=ca_file
     )
     clock = ManualClock()
-    async with relayers.channel(address) as channel:
+    async with relayers.channel(address, clock.now()) as channel:
         stream = Stream(service.RelayServiceStub(channel).Attach(), clock)
         await stream.send(HEARTBEAT)
         yield stream, await relayer.attached(), clock
