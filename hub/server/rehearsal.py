@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import ParseDict, ParseError
 from ydhub.client.v1 import client_pb2
 
 from hub.core.errors import FieldInvalid, HubError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 BY: Final = Caller(identity="spiffe://ydhub.local/admins/bench")
 OPENED_TOGETHER: Final = 4
+UNFINISHED: Final = -1
+"""In place of a count: there was no time to look at everything."""
 _POLL_S: Final = 0.005
 
 
@@ -87,7 +89,7 @@ class Ask(msgspec.Struct, frozen=True, tag="use", tag_field="do"):
 
 
 class Violations(msgspec.Struct, frozen=True, tag="violations", tag_field="do"):
-    """How many rows break each invariant is asked for."""
+    """How many rows break each invariant is asked for; ``UNFINISHED`` where nobody can tell."""
 
 
 Command = SetUp | Completed | Ask | Violations
@@ -122,10 +124,13 @@ class Rehearsing:
                     return dict(await self._database.use())
                 case _:
                     found = await self._registry.audit.violations()
-                    return {entry.invariant: entry.count for entry in found}
+                    return {
+                        entry.invariant: entry.count if entry.is_finished else UNFINISHED
+                        for entry in found
+                    }
         except HubError as error:
             return {"failed": f"{error.reason}: {error}"}
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, ParseError) as error:
             return {"failed": f"not understood: {error}"}
 
     async def _set_up(self, plan: SetUp) -> dict[str, Any]:

@@ -3,7 +3,10 @@
 Nothing is sampled and nothing is lost: CPU time is of all threads, and a server's includes its
 children that have ended. A process that is gone counts nothing.
 
-Source: proc(5): stat (utime, stime, cutime, cstime), status (VmRSS, VmHWM, PPid), io (write_bytes).
+Bytes written are what a process handed to the kernel for files. The kernel's own count of bytes for
+the disk is no measure: it takes a whole large folio for every page of it that was touched.
+
+Source: proc(5): stat (utime, stime, cutime, cstime), status (VmRSS, VmHWM), io (wchar).
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ class Use:
     cpu_us: int = 0
     """CPU time, user and system."""
     written: int = 0
-    """Bytes that it had the disk write."""
+    """Bytes that it wrote to files."""
     memory: int = 0
     """Bytes of memory that it holds now."""
     peak: int = 0
@@ -89,7 +92,7 @@ def use_of(number: int) -> Use:
     status = _fields(number, "status")
     return Use(
         cpu_us=sum(map(int, fields[_OWN])) * _TICK_US,
-        written=int(_fields(number, "io").get("write_bytes", "0")),
+        written=int(_fields(number, "io").get("wchar", "0")),
         memory=_kilobytes(status, "VmRSS"),
         peak=_kilobytes(status, "VmHWM"),
     )

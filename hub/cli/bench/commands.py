@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import signal
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,12 +25,16 @@ from hub.cli.bench.run import Run
 from hub.cli.bench.targets import capacity, rows
 from hub.cli.clock import wall_clock
 from hub.cli.exit_codes import ExitCode
+from hub.cli.options import command
 from hub.cli.output import Output, print_json
+from hub.cli.redaction import redact
 from hub.core.errors import FieldInvalid
 from hub.core.lane import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from hub.cli.options import Run as CommandRun
 
 _DEFAULT: Final = Options()
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,40}")
@@ -59,7 +65,7 @@ def _presets() -> str:
 
 @click.group(
     invoke_without_command=True,
-    help=f"""Measure the packet path on this machine, with everything in new processes.
+    help=f"""How fast the packet path is on this machine, with everything in new processes.
 
 Cities, a hub, relayers and PostgreSQL run on the loopback; packets are proven in real trees and
 sent at fixed times, so latencies run from the intended send to the proven acknowledgement. Options
@@ -116,20 +122,13 @@ def _with_numbers(group: click.Group) -> None:
 _with_numbers(bench)
 
 
-@bench.command("compare")
+@command(bench, "compare", calls=False)
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice([kind.value for kind in Output]),
-    default=Output.TABLE.value,
-    show_default=True,
-)
-def compare(first: Path, second: Path, output: str) -> int:
+async def compare(run: CommandRun, *, first: Path, second: Path) -> int:
     """Put two results beside each other: files, or their folders. Timing never decides: exits 0."""
     found = read_result(first), read_result(second)
-    if output == Output.JSON:
+    if run.output is Output.JSON:
         print_json(as_json(*found))
     else:
         click.echo(comparison(*found))
@@ -147,7 +146,7 @@ def measure(*, preset: str, name: str, results: Path, output: str, **given: Any)
     folder = make_folder(results, made_at, name or preset)
     result = Result(
         made_at=made_at,
-        command=shlex.join(["ydhub", *sys.argv[1:]]),
+        command=redact(shlex.join(["ydhub", *sys.argv[1:]])),
         preset=preset,
         machine=machine.machine(),
         busy=machine.busy(),
@@ -156,6 +155,8 @@ def measure(*, preset: str, name: str, results: Path, output: str, **given: Any)
     )
     try:
         result = asyncio.run(_Session(folder, result, _say).carry_out(planned))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     finally:
         _say(f"kept in {folder}: result.json, table.txt, plot.svg")
     if output == Output.JSON:
@@ -187,7 +188,10 @@ class _Session:
         self._say = say
 
     async def carry_out(self, planned: Sequence[tuple[str, Options]]) -> Result:
-        """Every run in turn. What is known is kept, whatever ends it."""
+        """Every run in turn. What is known is kept, whatever ends it, SIGTERM too."""
+        task = asyncio.current_task()
+        if task is not None and threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         for name, options in planned:
             run = Run(name, self._at_half(name, options), self._say)
             try:

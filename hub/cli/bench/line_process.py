@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -68,7 +70,7 @@ class LineProcess:
         return answer
 
     async def close(self) -> None:
-        """It has ended: its input is over; killed where that is not enough."""
+        """It has ended: its input is over; killed, with all that it started, where it lingers."""
         assert self._process.stdin is not None  # noqa: S101 - it was started with pipes
         self._process.stdin.close()
         try:
@@ -76,7 +78,7 @@ class LineProcess:
                 await self._process.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):
-                self._process.kill()
+                os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
 
     def _last_lines(self) -> str:

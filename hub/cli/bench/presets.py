@@ -42,7 +42,7 @@ PRESETS: Final[dict[str, tuple[str, tuple[tuple[str, Options], ...]]]] = {
         "--minutes at half of what a short run reaches, or at --rate",
         (
             (CAPACITY, replace(STANDARD, rates=(), idle=0, rounds=2)),
-            (SOAK, replace(STANDARD, rates=(), idle=0, rounds=0, minutes=10)),
+            (SOAK, replace(STANDARD, rates=(5000,), idle=0, rounds=0, minutes=10)),
         ),
     ),
 }

@@ -133,8 +133,8 @@ def _memory_lines(run: RunResult) -> list[str]:
 
 
 def _checks(run: RunResult) -> str:
-    broken = sum(run.violations.values())
+    broken = sum([count != 0 for count in run.violations.values()])
     return (
         f"checks: {run.completed:,} of {run.sent:,} packets complete;"
-        f" {len(run.violations)} invariants, {broken} violations"
+        f" {len(run.violations)} invariants, {broken} broken"
     )

@@ -48,7 +48,7 @@ class PhaseResult:
     cpu_us: Mapping[str, float] = field(default_factory=dict)
     """By process: microseconds of CPU a packet."""
     written_bytes: Mapping[str, float] = field(default_factory=dict)
-    """By process: bytes that it had the disk write, a packet."""
+    """By process: bytes that it wrote to files, a packet; the database's log among them."""
     memory_mb: Mapping[str, float] = field(default_factory=dict)
     """By process: memory at the end of the phase."""
     wal_bytes: float = 0
@@ -89,15 +89,20 @@ class RunResult:
     sent: int = 0
     completed: int = 0
     violations: Mapping[str, int] = field(default_factory=dict)
-    """Rows that break each invariant of the registry."""
+    """Rows that break each invariant of the registry; -1 where there was no time to tell."""
     unfinished: str = ""
     """Why it was not carried through; empty where it was."""
 
     @property
     def problems(self) -> list[str]:
         """What went wrong, one sentence each; timing never does."""
-        broken = self.violations.items()
-        found = [f"{self.name}: {count} rows break {rule}" for rule, count in broken if count]
+        broken = [(rule, count) for rule, count in self.violations.items() if count]
+        found = [
+            f"{self.name}: {count} rows break {rule}"
+            if count > 0
+            else f"{self.name}: there was no time to look at all of {rule}"
+            for rule, count in broken
+        ]
         if self.unfinished:
             found.append(f"{self.name}: unfinished: {self.unfinished}")
         elif self.completed != self.sent:

@@ -19,6 +19,7 @@ from hub.cli.bench.result import BUILDERS, GENERATOR, MEGABYTE, RunResult, phase
 from hub.cli.bench.room import check_room
 from hub.cli.bench.system import system
 from hub.cli.clock import monotonic
+from hub.cli.redaction import redact
 from hub.core.errors import HubError
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class Run:
     """What is known so far."""
 
     def __post_init__(self) -> None:
-        self.found = RunResult(name=self.name, options=asdict(self.options), unfinished="not begun")
+        known = replace(self.options, database_url=redact(self.options.database_url))
+        self.found = RunResult(name=self.name, options=asdict(known), unfinished="not begun")
 
     async def carry_out(self) -> None:
         """All of it is in ``found``.
@@ -82,6 +84,11 @@ class Run:
         functions = (await generator.ask({"do": "measure"}))["functions_us"]
         load = load_line(self.options, built["packet_bytes"])
         self._learn(functions_us=functions, load=load)
+        self.say(
+            f"starting PostgreSQL, a hub, {self.options.relayers} relayer(s);"
+            f" opening {self.options.lanes:,} lanes"
+            + (f" with {self.options.behind:,} packets behind" if self.options.behind else "")
+        )
         started = await stack.enter_async_context(
             system(directory, self.options, plan, built["anchors"])
         )

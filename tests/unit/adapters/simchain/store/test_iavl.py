@@ -211,3 +211,30 @@ def test_versions_share_the_nodes_that_did_not_change() -> None:
     assert isinstance(after, Inner)
     assert before.left is after.left
     assert before.right is not after.right
+
+
+def test_a_tree_of_greater_keys_is_shared_by_what_is_loaded_beside_it() -> None:
+    base = IavlStore()
+    base.load((bytes((2, number)), b"v") for number in range(9))
+    base.commit()
+    beside = base.tree(1)
+    store = IavlStore()
+    store.load([(bytes((1, number)), b"w") for number in range(5)], beside=beside)
+    store.commit()
+    assert [key for key, _ in store.items()] == sorted(
+        [bytes((1, number)) for number in range(5)] + [bytes((2, number)) for number in range(9)]
+    )
+    top = store.tree(1)
+    assert isinstance(top, Inner)
+    assert top.right is beside
+    alone = IavlStore()
+    alone.load([], beside=beside)
+    assert alone.commit() == base.root(1)
+
+
+def test_keys_beside_must_be_greater() -> None:
+    base = IavlStore()
+    base.load([(b"b", b"v")])
+    base.commit()
+    with pytest.raises(StoreError):
+        IavlStore().load([(b"b", b"w")], beside=base.tree(1))

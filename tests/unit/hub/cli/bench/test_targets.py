@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hub.cli.bench.presets import LONG_PAST, MANY_LANES, ONE_LANE
+from hub.cli.bench.targets import capacity, rows
+from tests.harness.bench import RESULT, RUN, run_of
+
+
+def verdicts(*runs: object) -> dict[str, tuple[float | None, str]]:
+    found = rows(replace(RESULT, runs=tuple(runs)))  # type: ignore[arg-type]
+    return {row.target.name: (row.measured, row.verdict) for row in found}
+
+
+def test_each_number_is_the_median_round_or_its_own_phase() -> None:
+    found = verdicts(RUN)
+    assert found["packets/s, 1 relayer process"] == (4000.0, "not reached")
+    assert found["packets/s, 2 relayer processes"] == (None, "not measured")
+    assert found["latency at 5,000/s, p50 ms"] == (11.0, "reached")
+    assert found["latency at 5,000/s, p99 ms"] == (81.0, "not reached")
+    assert found["one packet on an idle hub, p50 ms"] == (7.0, "reached")
+    assert found["CPU us a packet at saturation, relayer + Postgres"] == (150.0, "not reached")
+    assert found["memory of a relayer process, MB"] == (70.0, "reached, stretch too")
+    assert found["header of 100 validators, every signature, ms"] == (5.5, "reached, stretch too")
+    assert capacity(RUN) == 4000.0
+
+
+def test_growth_is_a_ratio_to_one_lane() -> None:
+    found = verdicts(
+        run_of(ONE_LANE, 50), run_of(MANY_LANES, 60, lanes=10_000), run_of(LONG_PAST, 70)
+    )
+    many = found["CPU a packet, 10,000 lanes (100 active) against one"]
+    assert many == (1.2, "reached")
+    assert found["CPU a packet, 10^7 packets behind against none"] == (1.4, "not reached")
+    assert found["packets/s, 1 relayer process"] == (None, "not measured")
+
+
+def test_unusual_loads_count_for_no_number_of_the_usual_one() -> None:
+    for options in ({"lanes": 17}, {"behind": 1}, {"proofs": "single"}, {"order": "ENFORCED"}):
+        found = verdicts(run_of("mine", 10, **options))
+        assert found["packets/s, 1 relayer process"][0] is None
+        assert found["CPU us a packet at saturation, relayer + Postgres"][0] is None
+
+
+def test_two_relayers_are_another_number() -> None:
+    found = verdicts(run_of("two", 10, relayers=2))
+    assert found["packets/s, 2 relayer processes"][0] == 4000.0
+    assert found["packets/s, 1 relayer process"][0] is None
