@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hub.core.ids import PeerId
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from hub.core.lane import LaneKey, LaneState
     from hub.core.record import ExceptionKind
     from hub.core.time import Duration, Timestamp
+
+
+STANDBY: Final = "synchronous_standby"
+"""The setting that tells who has every commit beside the primary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hub.core.lane import LaneKey, LaneState
 from hub.core.record import ExceptionKind
 from hub.core.report import (
+    STANDBY,
     DatabaseReport,
     ExceptionCount,
     LaneActivity,
@@ -74,7 +75,6 @@ SELECT relname, n_live_tup, n_dead_tup FROM pg_stat_user_tables
 ORDER BY n_dead_tup DESC, relname LIMIT 20
 """
 _LEASES: Final = "SELECT peer, owner, attached, expires_at FROM leases ORDER BY peer"
-STANDBY_SETTING: Final = "synchronous_standby"
 _NS_PER_SECOND: Final = 1_000_000_000
 
 
@@ -137,7 +137,7 @@ def _standby(found: Any) -> Setting:
     names = found["names"]
     problem = standby_problem(found) if names else ""
     value = problem or f"{found['synchronous']} synchronous" if names else "none demanded"
-    return Setting(STANDBY_SETTING, value, not problem)
+    return Setting(STANDBY, value, not problem)
 
 
 def _activity(row: Mapping[str, Any], exceptions: Sequence[ExceptionCount]) -> LaneActivity:

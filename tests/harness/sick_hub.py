@@ -12,6 +12,7 @@ from ydhub.peer.v1 import peer_pb2
 
 from hub.cli.doctor.findings import DAY, Examined, Verdict
 from hub.cli.doctor.registry import CHECKS
+from hub.core.report import STANDBY
 from hub.core.time import SECOND, Timestamp
 from hub.wire.times import timestamp_to_proto
 
@@ -35,7 +36,10 @@ def database(**changes: Any) -> pb.GetDatabaseResponse:
         "schema_revision": "0002",
         "needed_revision": "0002",
         "server_version": "18.4",
-        "settings": [pb.DatabaseSetting(name=n, value="on", is_durable=True) for n in names],
+        "settings": [
+            *[pb.DatabaseSetting(name=n, value="on", is_durable=True) for n in names],
+            pb.DatabaseSetting(name=STANDBY, value="1 synchronous", is_durable=True),
+        ],
         "connection_count": 20,
         "max_connection_count": 100,
         "partition_days_ahead": 7,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hub.cli.doctor.findings import MINUTE, failed, few, fine, graded, shown, unknown, warning
 from hub.core.errors import FieldInvalid
+from hub.core.report import STANDBY
 from hub.core.time import Duration
 from hub.wire.times import duration_from_proto
 
@@ -58,11 +59,26 @@ def schema(found: GetDatabaseResponse) -> Verdict:
 
 def durability(found: GetDatabaseResponse) -> Verdict:
     """An answered commit survives a crash."""
-    weak = [f"{one.name}={one.value}" for one in found.settings if not one.is_durable]
+    weak = [
+        f"{one.name}={one.value}"
+        for one in found.settings
+        if not one.is_durable and one.name != STANDBY
+    ]
     if weak:
         fix = "set fsync, full_page_writes and synchronous_commit to on, and enable checksums"
         return failed(f"unsafe: {few(weak)}", fix)
-    return fine(f"{len(found.settings)} settings are safe")
+    count = len([one for one in found.settings if one.name != STANDBY])
+    return fine(f"{count} settings are safe")
+
+
+def standby(found: GetDatabaseResponse) -> Verdict:
+    """A standby has every commit, where one is demanded."""
+    told = [one for one in found.settings if one.name == STANDBY]
+    if not told:
+        return unknown("the hub is older, and does not tell")
+    if told[0].is_durable:
+        return fine(told[0].value)
+    return failed(told[0].value, "bring it back, or promote it if it is the primary that died")
 
 
 def partitions(found: GetDatabaseResponse) -> Verdict:

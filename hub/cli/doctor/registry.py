@@ -51,6 +51,12 @@ CHECKS: Final[tuple[Check, ...]] = (
         of_database(database.durability),
     ),
     Check(
+        "database.standby",
+        "whether a standby has every commit",
+        "promotion",
+        of_database(database.standby),
+    ),
+    Check(
         "database.clock",
         "the database's clock beside the hub's",
         "clock-skew",

@@ -100,6 +100,17 @@ class TestHints:
         await until(lambda: keeper.hub_client.is_frozen)
         await until(lambda: desk.delivery and desk.delivery.flow.is_stopped)
 
+    async def test_a_promoted_database_ends_every_session_and_all_is_read_anew(
+        self, hinted: RelayerApp, owned: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ended: list[Reason] = []
+        monkeypatch.setattr(hinted.gateway, "end_sessions", lambda e: ended.append(e.reason))
+        await owned.desk()
+        owned.registry.changes.announce(Change(Topic.PROMOTED, ""))
+        await until(lambda: ended)
+        assert ended == [Reason.REGISTRY_UNREACHABLE]
+        assert hinted.board.desks == {}
+
     async def test_a_hint_that_fails_or_is_none_costs_nothing_but_itself(
         self, hinted: RelayerApp, owned: Station, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from hub.core.errors import LeaseLost, Reason
+from hub.core.errors import LeaseLost, Reason, RegistryUnreachable
 from hub.core.peer import PeerState
 from hub.core.time import SECOND, Duration
 from relayer.gateway import (
@@ -211,6 +211,13 @@ class TestSessions:
         assert HANGZHOU not in [lease.peer for lease in leases]
         await settle()
         assert relayers_tasks() == []
+
+    async def test_all_end_at_once_for_a_cause_and_may_come_again(self, gate: Dialled) -> None:
+        dialler = await gate.attached()
+        gate.gateway.end_sessions(RegistryUnreachable(problem="another server was promoted"))
+        assert (await dialler.end()).reason is Reason.REGISTRY_UNREACHABLE
+        await until(lambda: not gate.gateway.owners)
+        await gate.attached()
 
     async def test_an_adapter_that_reads_nothing_is_gone_after_a_while(self, gate: Dialled) -> None:
         """No queue grows for it: what it does not take in time ends its session."""

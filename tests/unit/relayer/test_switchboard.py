@@ -169,5 +169,13 @@ class TestKeepers:
         assert keeper.hub_client.is_frozen
 
 
+async def test_what_is_forgotten_is_read_anew(board: Station) -> None:
+    desk = await board.desk()
+    keeper = await board.board.keeper(HANGZHOU)
+    board.board.forget()
+    assert await board.desk() is not desk
+    assert await board.board.keeper(HANGZHOU) is not keeper
+
+
 async def test_what_the_process_changes_by_itself_is_changed_in_its_name(board: Station) -> None:
     assert board.board.caller.identity == "relayers/east-1"

@@ -9,6 +9,7 @@ from hub.core.commitment import commit_packet
 from hub.core.errors import (
     BelowFirstSequence,
     ClientFrozen,
+    CommitUnknown,
     GateChanged,
     LaneNotOpen,
     LanePaused,
@@ -26,9 +27,11 @@ from tests.harness.packet_samples import PACKET
 from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hub.core.packet import Packet
+    from hub.core.record import Acceptance
+    from hub.ports.leases import Fence
     from tests.harness.registry import Opened
 
 PROVEN_AT = Timestamp((PACKET.timeout_timestamp - 60) * SECOND)
@@ -182,6 +185,33 @@ async def test_a_lane_that_never_rests_is_given_up(
     monkeypatch.setattr(lanes.registry.packets, "accept", restless)
     with pytest.raises(GateChanged):
         await accept(lanes.registry, lanes.source, await lanes.view(), table(lanes), proven(1))
+
+
+@pytest.mark.parametrize("was_done", [True, False])
+async def test_what_an_unknown_commit_has_done_is_found_by_identity_and_done_once(
+    lanes: Opened,
+    monkeypatch: pytest.MonkeyPatch,
+    was_done: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    record, asked = lanes.registry.packets.accept, 0
+
+    async def lossy(fence: Fence, acceptances: Sequence[Acceptance]) -> None:
+        nonlocal asked
+        asked += 1
+        if was_done or asked > 1:
+            await record(fence, acceptances)
+        if asked == 1:
+            raise CommitUnknown(problem="the answer was lost")
+
+    monkeypatch.setattr(lanes.registry.packets, "accept", lossy)
+    found, view = await accept(
+        lanes.registry, lanes.source, await lanes.view(), table(lanes), proven(1, 2)
+    )
+    both = RangeSet.span(1, 3)
+    assert (found.already_done if was_done else found.accepted) == both
+    assert asked == (1 if was_done else 2)
+    assert (await lanes.view()).source.done == both
+    assert view.source.done == (both if was_done else EMPTY)
 
 
 async def test_a_stopped_lane_says_why(lanes: Opened) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from hub.core.errors import LaneNotFound, RegistryUnreachable
+from hub.core.errors import CommitUnknown, LaneNotFound, RegistryUnreachable
 from hub.registry.engine import answering, database_url
 
 
@@ -43,6 +43,49 @@ def test_what_means_away_is_told_as_one_error(error: Exception) -> None:
         raise error
     assert caught.value.problem.startswith(type(error).__name__)
     assert caught.value.__cause__ is error
+
+
+def sent(error: Exception) -> None:
+    """A question that was sent ends with *error*."""
+    with answering() as asked:
+        asked.is_sent = True
+        raise error
+
+
+def refused(error: asyncpg.PostgresError) -> asyncpg.PostgresError:
+    """*error* as the server itself sends it, and goes on."""
+    error.severity_en = "ERROR"
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused(asyncpg.DeadlockDetectedError("deadlock")),
+        refused(asyncpg.LockNotAvailableError("locked")),
+        refused(asyncpg.DiskFullError("full")),
+        asyncpg.InterfaceError("connection is closed"),
+    ],
+)
+def test_what_the_server_refused_or_never_got_is_not_done(error: Exception) -> None:
+    with pytest.raises(RegistryUnreachable):
+        sent(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.ConnectionDoesNotExistError("closed in the middle of operation"),
+        asyncpg.AdminShutdownError("terminating"),
+        asyncpg.InternalClientError("state 12"),
+        ConnectionResetError("reset"),
+        TimeoutError("slow"),
+    ],
+)
+def test_where_the_answer_is_lost_it_may_be_done(error: Exception) -> None:
+    with pytest.raises(CommitUnknown) as caught:
+        sent(error)
+    assert caught.value.problem.startswith(type(error).__name__)
 
 
 def test_the_sqlstate_is_told_and_the_text_is_not() -> None:

@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration as ProtoDuration
 from ydhub.hub.v1 import status_service_pb2 as pb
 
 from hub.cli.doctor.findings import Level
+from hub.core.report import STANDBY
 from tests.harness.sick_hub import database, judged
 
 WARNING, FAILED = Level.WARNING, Level.FAILED
@@ -28,6 +29,12 @@ SICK: list[tuple[str, Level, dict[str, Any], str]] = [
         FAILED,
         of(settings=[pb.DatabaseSetting(name="fsync", value="off")]),
         "fsync=off",
+    ),
+    (
+        "database.standby",
+        FAILED,
+        of(settings=[pb.DatabaseSetting(name=STANDBY, value="0 standbys stream")]),
+        "0 standbys stream",
     ),
     ("database.partitions", WARNING, of(partition_days_ahead=3), "for 3 days"),
     ("database.partitions", FAILED, of(partition_days_ahead=0), "for 0 days"),
@@ -64,3 +71,11 @@ def test_a_check_is_heard_where_it_must_be(
     assert verdict.level is level, verdict
     assert words in verdict.detail
     assert verdict.fix
+
+
+def test_a_missing_standby_is_no_weak_setting_and_an_older_hub_tells_nothing_of_it() -> None:
+    missing = of(settings=[pb.DatabaseSetting(name=STANDBY, value="none")])
+    assert judged("database.durability", **missing).level is Level.OK
+    assert judged("database.standby", **of(settings=[])).level is Level.UNKNOWN
+    has = of(settings=[pb.DatabaseSetting(name=STANDBY, value="1 synchronous", is_durable=True)])
+    assert judged("database.standby", **has).level is Level.OK
