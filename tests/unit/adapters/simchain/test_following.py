@@ -82,6 +82,22 @@ async def test_many_blocks_come_in_bounded_answers_and_none_twice() -> None:
     assert whole(node.chain, *said) == range(1, 2 * MAX_PARTS + 11)
 
 
+async def test_nothing_is_read_ahead_of_a_slow_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    node, clock = node_of(3 * MAX_PARTS)
+    read: list[int] = []
+    record = node.chain.record
+
+    def counted(height: int) -> bytes:
+        read.append(height)
+        return record(height)
+
+    monkeypatch.setattr(node.chain, "record", counted)
+    async with aclosing(answers(node, 1, clock)) as stream:
+        await anext(stream)
+        await settle()
+        assert len(read) == MAX_PARTS
+
+
 async def test_a_long_block_comes_in_parts_and_nobody_s_answer_is_long() -> None:
     node, clock = node_of(1)
     message = CreateClient(anchor=make_anchor(), ordered=False, opening="o" * (MAX_PART + 7))
