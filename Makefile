@@ -16,7 +16,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
-.PHONY: help demo test check postgres15 chains vectors bench flood bench-chains dev fuzz fuzz-full faults chaos takeover ordered abuse fmt lint types contracts \
+.PHONY: help demo test check postgres15 chains vectors bench flood bench-chains dev fuzz fuzz-full faults chaos takeover promotion ordered abuse fmt lint types contracts \
 	protos migrations metrics dashboard-picture docs generate lock clean
 
 help: ## list the targets
@@ -65,6 +65,9 @@ chaos: .venv/.ready ## two relayers, three cities: 200 processes killed under lo
 
 takeover: .venv/.ready ## how soon another relayer takes over from one that is killed or stopped
 	$(BIN)/python -m tests.faults.takeover --count 20
+
+promotion: .venv/.ready ## the database's primary is lost under load, its standby promoted, twenty times
+	$(BIN)/python -m tests.faults.promotion --count 20
 
 abuse: .venv/.ready ## what abuse of each listener costs others: p99 before and during, memory, connections
 	$(BIN)/python -m tests.faults.abuse

