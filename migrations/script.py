@@ -21,6 +21,11 @@ def run(name: str) -> None:
     if context.is_offline_mode():
         op.execute(script)
         return
-    driver: Any = op.get_bind().connection.driver_connection
+    connection = op.get_bind()
+    # The transaction begins at the first statement that is not the driver's own.
+    connection.exec_driver_sql("SELECT 1")
+    driver: Any = connection.connection.driver_connection
+    if not driver.is_in_transaction():
+        raise RuntimeError("a migration outside of a transaction could be left half done")
     # Prepared statements hold one statement each; a script goes by the simple protocol.
     await_only(driver.execute(script, timeout=PATIENCE_SECONDS))

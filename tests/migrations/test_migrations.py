@@ -160,6 +160,23 @@ async def test_a_migration_that_fails_leaves_nothing(url: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("nth", range(1, len(list(schema.MIGRATIONS.glob("versions/0*.py"))) + 1))
+async def test_a_migration_that_dies_before_a_commit_leaves_nothing_of_its_revision(
+    url: str, nth: int
+) -> None:
+    steps: list[int] = []
+
+    def stepped() -> None:
+        steps.append(nth)
+        if len(steps) == nth:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await schema.migrate(url, stepped)
+    assert len(steps) == nth
+    assert await schema.migrate(url) == schema.REVISION
+
+
 async def test_every_script_begins_with_the_limits_under_which_it_runs(url: str) -> None:
     printed = StringIO()
 
