@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from hub.ports.registry import Change, Registry
     from relayer.config import RelayerConfig
     from relayer.owner import PeerOwner
+    from relayer.switchboard import LaneDesk
 
 _log = structlog.get_logger()
 
@@ -167,8 +168,7 @@ class RelayerApp:
         owners = list(self.gateway.owners.values())
         match change.topic:
             case Topic.ACCEPTED | Topic.OUTCOMES:
-                for owner in owners:
-                    await self._packets_changed(owner, change)
+                await self._packets_changed(owners, change)
             case Topic.RETRIES:
                 for owner in owners:
                     await owner.retries_asked(int(change.key))
@@ -216,16 +216,18 @@ class RelayerApp:
         for owner in [] if ends else owners:
             await owner.find_lanes()
 
-    async def _packets_changed(self, owner: PeerOwner, change: Change) -> None:
-        desk = owner.lane(int(change.key))
-        if desk is None:
-            return
+    async def _packets_changed(self, owners: Sequence[PeerOwner], change: Change) -> None:
+        lane_id = int(change.key)
+        for owner in owners:
+            desk = owner.lane(lane_id)
+            if desk is not None and self._wrote_elsewhere(owner, desk, change.topic):
+                await owner.sync(desk, await self._registry.lanes.view(lane_id))
+
+    def _wrote_elsewhere(self, owner: PeerOwner, desk: LaneDesk, topic: Topic) -> bool:
+        """What this process wrote itself, its ways out were told at once."""
         key = desk.key
-        writer = key.source_peer if change.topic is Topic.ACCEPTED else key.destination_peer
-        # What this process wrote itself, its ways out were told at once.
-        if writer != owner.peer and writer not in self.board.sessions:
-            view = await self._registry.lanes.view(desk.view.lane.lane_id)
-            await owner.sync(desk, view)
+        writer = key.source_peer if topic is Topic.ACCEPTED else key.destination_peer
+        return writer != owner.peer and writer not in self.board.sessions
 
     async def _open_lanes(self) -> None:
         while True:

@@ -22,7 +22,7 @@ from hub.core.lane import Order
 from hub.core.paths import commitment_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, PacketException
-from hub.core.time import Timestamp
+from hub.core.time import MILLISECOND, Duration, Timestamp
 from hub.wire.frames import MAX_FRAME_BYTES
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_packet
@@ -54,6 +54,10 @@ GROUPS: Final = 4
 
 class Delivery:
     """The carrier of one lane towards its destination, which this process owns."""
+
+    linger: Final = Duration(100 * MILLISECOND)
+    """That packets were delivered is information: its transaction is of many, and not in the way
+    of the acknowledgement's, which changes the same row."""
 
     def __init__(self, board: Switchboard, desk: LaneDesk, fence: Fence) -> None:
         """Delivery of *desk*'s lane under the destination's *fence*."""

@@ -79,6 +79,8 @@ class Presence:
             _log.warning("others_unknown", reason=error.reason)
             return []
         name = self._board.name
+        # Where no other relayer waits for them, hints of packets are for watchers alone.
+        self._board.registry.changes.relax(all(one.relayer == name for one in found))
         free = [one for one in found if one.takes_sessions and one.relayer != name]
         self._board.renewals.has_others = bool(free)
         return sorted(free, key=lambda one: (one.sessions, one.relayer))

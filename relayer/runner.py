@@ -56,6 +56,11 @@ GIVEN_UP: Final = "GIVEN_UP"
 class Carrier(Protocol):
     """What a flow's effects do in the world."""
 
+    @property
+    def linger(self) -> Duration:
+        """How long (ns) what is to be recorded waits for what may be recorded with it."""
+        ...
+
     async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What became of the attempt. A ``HubError`` means that nobody knows, or not yet.
 
@@ -237,9 +242,11 @@ class FlowRunner:
         self.feed(event)
 
     async def _record(self) -> None:
-        """Effects are recorded in order; reports that came while one was, all at once."""
+        """Effects are recorded in order; reports that came meanwhile, all at once."""
         try:
             while self._records:
+                if self._carrier.linger:
+                    await self._clock.sleep(self._carrier.linger)
                 effects = joined(self._records)
                 self._records.clear()
                 for effect in effects:

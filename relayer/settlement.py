@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
@@ -21,6 +21,7 @@ from hub.core.errors import HubError, MembershipNotProven, RecordCorrupt
 from hub.core.paths import acknowledgement_key, receipt_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
+from hub.core.time import MILLISECOND, Duration
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_acknowledgement
 from hub.wire.tracing import Stage
@@ -47,6 +48,9 @@ _log = structlog.get_logger()
 
 class Settlement:
     """The carrier of one lane back to its source, which this process owns."""
+
+    linger: Final = Duration(20 * MILLISECOND)
+    """A session that ends meanwhile hands the outcomes over again, as possible duplicates."""
 
     def __init__(self, board: Switchboard, desk: LaneDesk, fence: Fence) -> None:
         """Settlement of *desk*'s lane under the source's *fence*."""

@@ -68,6 +68,10 @@ class Changes(Protocol):
         """Changes as they come, this process's own among them."""
         ...
 
+    def relax(self, is_relaxed: bool) -> None:  # noqa: FBT001
+        """Whether what is announced may wait a little longer: only watchers are told by it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:

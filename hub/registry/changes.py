@@ -30,6 +30,8 @@ _MAX_PAYLOAD: Final = 7000
 """Bytes; Postgres takes fewer than 8000."""
 _PAUSE_SECONDS: Final = 0.01
 """Between notifications: each is a commit under the lock; what is announced meanwhile is in one."""
+_RELAXED_SECONDS: Final = 0.1
+"""The same where only watchers are told."""
 _RETRY_SECONDS: Final = 0.5
 _PING_SECONDS: Final = 10
 _PING_TIMEOUT: Final = 5
@@ -46,6 +48,7 @@ class PostgresChanges:
         self._filled = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._own_pid = 0
+        self._pause = _PAUSE_SECONDS
         self.listening = asyncio.Event()
         """Set while hints of other processes are heard."""
 
@@ -77,6 +80,10 @@ class PostgresChanges:
         """As the port says."""
         return self._here.listen()
 
+    def relax(self, is_relaxed: bool) -> None:  # noqa: FBT001
+        """As the port says."""
+        self._pause = _RELAXED_SECONDS if is_relaxed else _PAUSE_SECONDS
+
     async def _notify(self) -> None:
         connection = await self._database.connect()
         try:
@@ -92,7 +99,7 @@ class PostgresChanges:
                     except BaseException:
                         self._wait_again(lines)
                         raise
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(self._pause)
         finally:
             await discard(connection)
 

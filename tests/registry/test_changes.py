@@ -98,6 +98,21 @@ async def test_processes_hear_each_other(postgres: PostgresRegistry, databases: 
         assert await until(heard, many[-1]) == many
 
 
+async def test_what_may_wait_a_little_is_heard_too(
+    postgres: PostgresRegistry, databases: Databases
+) -> None:
+    async with await PostgresRegistry.connect(databases.newest) as other:
+        await other._changes.listening.wait()
+        heard = other.changes.listen()
+        postgres.changes.relax(True)
+        many = [Change(Topic.ACCEPTED, str(number)) for number in range(2)]
+        postgres.changes.announce(many[0])
+        assert await until(heard, many[0]) == many[:1]
+        postgres.changes.announce(many[1])
+        postgres.changes.relax(False)
+        assert await until(heard, many[1]) == many[1:]
+
+
 async def test_a_process_whose_connections_break_speaks_and_hears_again(
     postgres: PostgresRegistry, databases: Databases
 ) -> None:

@@ -14,9 +14,11 @@ from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, PacketException
 from hub.core.time import SECOND
 from hub.ports.lanes import OpeningPlan
+from relayer.delivery import Delivery
 from relayer.news import POLL_EVERY
 from relayer.owner import RENEW_EVERY, PeerOwner
 from relayer.session import ITEM_CREDITS
+from relayer.settlement import Settlement
 from relayer.steps.flow import WINDOW, Flow
 from relayer.switchboard import LEASE
 from tests.harness.clock import settle, until
@@ -106,6 +108,7 @@ class TestResumption:
         await accepted(exchange, 3)
         await board.own()
         await until(lambda: sum(brought(board.right)) == 3 and sum(brought(board.left)) == 2)
+        await board.clock.advance(Settlement.linger)
         await until(
             lambda: len(board.registry.state.lanes[1].sides[Side.SOURCE].progress.truth) == 2
         )
@@ -461,6 +464,8 @@ async def test_a_whole_exchange_runs_by_itself(owned: Station) -> None:
     owned.exchange.path.advance()
     await owned.right.show()
     await owned.right.verdict(acknowledgements=owned.right.acknowledgements(packets))
+    await until(lambda: owned.left.executions)
+    await owned.clock.advance(Delivery.linger)
     side = owned.registry.state.lanes[1].sides[Side.SOURCE]
     await until(lambda: side.progress.truth == RangeSet.span(0, 5))
     violations = await owned.registry.audit.violations()

@@ -156,3 +156,16 @@ async def test_sessions_are_given_up_sooner_where_another_relayer_would_take_the
 
 def test_a_drain_names_whom_to_dial() -> None:
     assert pb.Drain(prefer="west:9700").prefer == "west:9700"
+
+
+async def test_hints_of_packets_may_wait_while_there_is_no_other_relayer(
+    gate: Dialled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = gate.station.registry
+    heard: list[bool] = []
+    monkeypatch.setattr(registry.changes, "relax", heard.append)
+    here = presence(gate)
+    await here.look(LISTENS)
+    await registry.relayers.begin(WEST, "127.0.0.1:9701", "1.0")
+    await here.look(LISTENS)
+    assert heard == [True, False]

@@ -39,6 +39,7 @@ class PaperCarrier:
 
     def __init__(self) -> None:
         self.ends = True
+        self.linger = Duration(0)
         self.goes_on: Callable[[], None] = lambda: None
         """Of the newest attempt."""
         self.waits = False
@@ -146,6 +147,21 @@ def test_reports_that_follow_each_other_are_one_record() -> None:
 
 
 class TestRecords:
+    async def test_what_lingers_is_recorded_with_what_comes_meanwhile(
+        self, carrier: PaperCarrier, clock: ManualClock, turns: Turns
+    ) -> None:
+        linger = carrier.linger = Duration(20 * MILLISECOND)
+        runner = FlowRunner(Flow(), carrier, turns, Alarms(clock), FixedChance(), name="a lane")
+        runner.feed(Added(span(1, 2)))
+        await settle()
+        await clock.advance(Duration(linger - 1))
+        runner.feed(Added(span(3, 4)))
+        await settle()
+        assert carrier.recorded == []
+        await clock.advance(Duration(1))
+        assert carrier.recorded == [Done(span(1, 4))]
+        await runner.stop()
+
     async def test_reports_that_come_while_one_is_recorded_are_recorded_at_once(
         self, runner: FlowRunner, carrier: PaperCarrier
     ) -> None:
