@@ -121,7 +121,7 @@ async def test_health_tells_of_the_process_and_of_each_service(served: Served) -
 async def test_health_follows_the_registry(
     served: Served, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def clock() -> None:
+    async def ready() -> None:
         raise RegistryUnreachable(problem="refused")
 
     async with served.channel() as channel:
@@ -129,7 +129,7 @@ async def test_health_follows_the_registry(
         watch = health.Watch(health_pb2.HealthCheckRequest(service=""))
         seen = [(await watch.read()).status]
         with monkeypatch.context() as patch:
-            patch.setattr(exchange.registry.audit, "clock", clock)
+            patch.setattr(exchange.registry.audit, "ready", ready)
             await served.server.health.ask_registry()
             seen.append((await watch.read()).status)
         await served.server.health.ask_registry()

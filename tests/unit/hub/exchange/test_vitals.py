@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hub.core.errors import RegistryUnreachable
+from hub.core.errors import RegistryUnreachable, StandbyMissing
 from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
 from hub.exchange.vitals import BEAT, BEATS, measure, watch
 from hub.registry.memory import MemoryRegistry
@@ -45,6 +45,18 @@ async def test_a_registry_that_does_not_answer_has_no_latency(
     monkeypatch.setattr(registry.audit, "clock", away)
     found = await measure(registry, LateClock())
     assert (found.database_latency, found.clock_skew) == (None, 0)
+
+
+async def test_a_database_that_takes_no_changes_is_told_as_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry = MemoryRegistry()
+
+    async def degraded() -> None:
+        raise StandbyMissing(problem="none streams")
+
+    monkeypatch.setattr(registry.audit, "ready", degraded)
+    assert (await measure(registry, LateClock())).database_latency is None
 
 
 async def test_skew_is_counted_from_the_middle_of_the_round_trip(

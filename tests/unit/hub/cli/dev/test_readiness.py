@@ -46,10 +46,10 @@ async def test_a_hub_answers_when_its_registry_does(
     assert await readiness.hub_answers(layout, served.address)
     assert not await readiness.hub_answers(layout, NOWHERE)
 
-    async def clock() -> None:
+    async def ready() -> None:
         raise RegistryUnreachable(problem="refused")
 
-    monkeypatch.setattr(served.server.health._hub.registry.audit, "clock", clock)
+    monkeypatch.setattr(served.server.health._hub.registry.audit, "ready", ready)
     await served.server.health.ask_registry()
     assert not await readiness.hub_answers(layout, served.address)
 
