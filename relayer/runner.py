@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from hub.core.errors import HubError, Reason
-from hub.core.time import Duration
+from hub.core.time import SECOND, Duration
 from relayer.steps.backoff import CHANCES
 from relayer.steps.flow import (
     Again,
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 OK: Final = "OK"
+GOES_ON_EVERY: Final = Duration(SECOND)
+"""An attempt's time begins anew not more often than that."""
 GIVEN_UP: Final = "GIVEN_UP"
 """The flow waited no longer, or the session has ended."""
 
@@ -217,7 +219,7 @@ class FlowRunner:
         began = self._clock.monotonic()
         reason, executed = GIVEN_UP, 0
         try:
-            event = await self._carrier.carry(send, lambda: self.feed(Begun(send.number)))
+            event = await self._carrier.carry(send, self._going_on(send.number))
             reason, executed = OK, len(event.executed)
             return event  # noqa: TRY300 - what follows is of failures
         except HubError as error:
@@ -236,6 +238,19 @@ class FlowRunner:
             took = Duration(self._clock.monotonic() - began)
             self.on_attempt(reason, executed, took)
         return Failed(send.number, self._randomness.below(CHANCES))
+
+    def _going_on(self, number: int) -> Callable[[], None]:
+        """Tells the flow that the attempt goes on, once in a while."""
+        told = self._clock.monotonic()
+
+        def tell() -> None:
+            nonlocal told
+            now = self._clock.monotonic()
+            if now - told >= GOES_ON_EVERY:
+                told = now
+                self.feed(Begun(number))
+
+        return tell
 
     def _end(self, event: Failed | Reported | Withdrawn) -> None:
         self._attempts.pop(event.number, None)

@@ -54,6 +54,8 @@ class RangeSet:
         """The integers in either."""
         if not other.ranges:
             return self
+        if not self.ranges:
+            return other
         if len(other.ranges) == 1:
             return self._with(*other.ranges[0])
         merged: list[tuple[int, int]] = []
@@ -66,6 +68,8 @@ class RangeSet:
 
     def __sub__(self, other: RangeSet) -> RangeSet:
         """The integers in this one alone."""
+        if self._is_apart(other):
+            return self
         kept: list[tuple[int, int]] = []
         for low, high in self.ranges:
             start = low
@@ -79,6 +83,8 @@ class RangeSet:
 
     def __and__(self, other: RangeSet) -> RangeSet:
         """The integers in both."""
+        if self._is_apart(other):
+            return EMPTY
         both = [
             (max(low, other_low), min(high, other_high))
             for low, high in self.ranges
@@ -117,6 +123,11 @@ class RangeSet:
     def end(self) -> int:
         """The integer after the highest one; 0 of an empty set."""
         return self.ranges[-1][1] if self.ranges else 0
+
+    def _is_apart(self, other: RangeSet) -> bool:
+        """Whether one ends before the other begins: so it is with most sets that are compared."""
+        mine, theirs = self.ranges, other.ranges
+        return not mine or not theirs or mine[-1][1] <= theirs[0][0] or theirs[-1][1] <= mine[0][0]
 
     def _with(self, low: int, high: int) -> RangeSet:
         """The set with [*low*, *high*) added, found by bisection: the way that a lane grows."""

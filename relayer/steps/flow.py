@@ -25,6 +25,7 @@ from hub.core.lane import Order
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import SECOND, Duration, Timestamp
 from relayer.steps.backoff import delay
+from relayer.steps.delayed import Delayed, without
 from relayer.steps.order import dealt_with, in_turn, lapsing, rewinding
 
 if TYPE_CHECKING:
@@ -51,14 +52,6 @@ class Attempt:
     items: RangeSet
     deadline: Timestamp | None = None
     """None until it has begun."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delayed:
-    """Items that wait until a time."""
-
-    items: RangeSet
-    due: Timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +259,7 @@ def known(flow: Flow) -> RangeSet:
 def _after(flow: Flow, event: _Happened, now: Timestamp, effects: list[Effect]) -> Flow:
     match event:
         case Added(items):
-            flow = _added(flow, items - known(flow) - flow.ended, items)
+            flow = _added(flow, _new(flow, items), items)
         case Again(items):
             flow = _again(flow, items)
         case Ended(items):
@@ -289,13 +282,23 @@ def _after(flow: Flow, event: _Happened, now: Timestamp, effects: list[Effect]) 
     return flow
 
 
+def _new(flow: Flow, items: RangeSet) -> RangeSet:
+    """Those of *items* that the flow neither holds nor has seen end."""
+    items = items - flow.pending - flow.parked - flow.ended
+    for attempt in flow.in_flight:
+        items -= attempt.items
+    for delayed in (*flow.awaiting, *flow.later):
+        items -= delayed.items
+    return items
+
+
 def _added(flow: Flow, new: RangeSet, together: RangeSet) -> Flow:
     """The flow with *new* items, which one proof shows *together* with others."""
     return replace(flow, pending=flow.pending | new, cuts=_with_cuts(flow.cuts, [together]))
 
 
 def _again(flow: Flow, items: RangeSet) -> Flow:
-    rested = replace(flow, parked=flow.parked - items, later=_without(flow.later, items))
+    rested = replace(flow, parked=flow.parked - items, later=without(flow.later, items))
     due = items - known(rested)
     return replace(
         rested,
@@ -322,8 +325,8 @@ def _ended(flow: Flow, items: RangeSet) -> Flow:
         flow,
         ended=flow.ended if flow.order is Order.UNORDERED else flow.ended | items,
         pending=flow.pending - items,
-        awaiting=_without(flow.awaiting, items),
-        later=_without(flow.later, items),
+        awaiting=without(flow.awaiting, items),
+        later=without(flow.later, items),
         parked=flow.parked - items,
         tried=flow.tried - items,
         in_flight=tuple(attempts),
@@ -346,17 +349,12 @@ def _rewound(flow: Flow, item: int) -> Flow:
     unproven, passed, lapsed = rewinding(flow, item)
     return replace(
         flow,
-        awaiting=_without(flow.awaiting, unproven),
-        later=_without(flow.later, passed),
+        awaiting=without(flow.awaiting, unproven),
+        later=without(flow.later, passed),
         pending=(flow.pending - passed) | unproven | (lapsed - known(flow)),
         tried=flow.tried | unproven,
         lapsed=lapsed,
     )
-
-
-def _without(delayed: tuple[Delayed, ...], items: RangeSet) -> tuple[Delayed, ...]:
-    cut = [replace(entry, items=entry.items - items) for entry in delayed]
-    return tuple([entry for entry in cut if entry.items])
 
 
 def _take_attempt(flow: Flow, number: int) -> tuple[Flow, RangeSet]:
