@@ -81,7 +81,12 @@ OPENS: Final[dict[str, tuple[str, str]]] = {
 }
 """Failpoints that only the opening of a lane comes to, and between whom it is opened."""
 
-_AFTER_TIMEOUT: Final = (Hub.TIMEOUT_DUE, Hub.ABSENCE_PROVEN, Hub.ABSENCE_COMMITTED)
+_AFTER_TIMEOUT: Final = (
+    Hub.TIMEOUT_DUE,
+    Hub.ABSENCE_PROVEN,
+    Hub.ABSENCE_COMMITTED,
+    City.REFUND_EXECUTED,
+)
 _MIGRATION: Final = (Server.MIGRATION_STEPPED, Server.MIGRATION_COMMITTED)
 CHAIN: Final = (City.BLOCK_BUILT, City.BLOCK_STORED)
 """A city's failpoints that its chain comes to, and not its adapter."""
@@ -142,10 +147,7 @@ async def strike(live: LiveNetwork, kill: Kill) -> Duration:
         await load(live, [HANGZHOU, SUZHOU])
         return await changes.change(live, kill.armed, token_hex(8))
     sources = [peer for peer in (HANGZHOU, SUZHOU) if peer != kill.process]
-    if kill.process != RELAYER:
-        await load(live, [kill.process])
-    await live.kill(kill.victim(live))
-    await load(live, sources)
+    await prepare(live, kill)
     pair = OPENS.get(kill.failpoint)
     opening = await live.ask_for_lanes(*pair) if pair else ""
     await die(live, kill)
@@ -158,6 +160,15 @@ async def strike(live: LiveNetwork, kill: Kill) -> Duration:
     if pair:
         await _use(live, await live.opened(opening))
     return took
+
+
+async def prepare(live: LiveNetwork, kill: Kill) -> None:
+    """The process does not run, and what it has to do when it comes again was shown to nobody."""
+    victim = kill.victim(live)
+    if victim in CITIES:
+        await load(live, [victim])
+    await live.kill(victim)
+    await load(live, [city for city in CITIES if city != victim])
 
 
 async def die(live: LiveNetwork, kill: Kill) -> None:

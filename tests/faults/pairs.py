@@ -58,10 +58,8 @@ async def strike(site: Site, chance: Random, second: str) -> Duration:
     """As ``Strike``, from the start after the second fault."""
     live = site.live
     first = _first(chance, second)
-    await matrix.load(live, [HANGZHOU, SUZHOU])
-    await live.kill(first.victim(live))
     other = SUZHOU if first.process == HANGZHOU else HANGZHOU
-    await matrix.load(live, [other])
+    await matrix.prepare(live, first)
     await matrix.die(live, first)
     lane = live.lane(other, matrix.other(other))
     if second == SAME:
