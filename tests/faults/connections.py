@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FIRED_S: Final = 20
 """Within which a fault that somebody must notice is noticed."""
+FEW: Final = 60
 CUTS: Final = 3
 """Connections that are reset in the middle of a frame, one after the other."""
 DEAD: Final[Mapping[str, Way]] = {
@@ -136,8 +137,9 @@ async def relayer_database(site: Site, chance: Random, how: Way) -> Duration:
     async with _before_database(live, RELAYER) as proxy:
         await relayers.start(RELAYER)
         await relayers.shared()
-        await load(live)
         how(proxy)
+        # Few where all of them go over the slow connection.
+        await (_few(live) if _is_slow(proxy) else load(live))
         began = wall_clock()
         await a_packet_passes(live)
         await a_packet_passes(live, HANGZHOU, SHANGHAI)
@@ -235,6 +237,11 @@ async def _restart(live: LiveNetwork, process: str, url: str) -> None:
     write(file, tomllib.loads(file.read_text()) | {"database_url": url})
     await live.network.processes.stop(process, STOP_WITHIN)
     live.network.launch(process)
+
+
+async def _few(live: LiveNetwork) -> None:
+    for source, to in ((HANGZHOU, SUZHOU), (SUZHOU, HANGZHOU)):
+        await live.send(live.lane(source, to), FEW)
 
 
 def _is_slow(proxy: Proxy) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from itertools import product
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from adapters.sdk.failpoints import KILLED
 from adapters.sdk.failpoints import Failpoint as City
 from hub.cli.clock import wall_clock
 from hub.cli.dev.layout import HUB, RELAYER
+from hub.core.lane import Order
 from hub.core.time import Duration
 from hub.server.failpoints import Failpoint as Server
 from relayer.failpoints import Failpoint as Hub
@@ -75,12 +77,8 @@ PASSES: Final[dict[str, int]] = {
 }
 """How often every run comes to the failpoint at least."""
 
-OPENS: Final[dict[str, tuple[str, str]]] = {
-    Hub.OPENING_STEPPED: (SUZHOU, SHANGHAI),
-    City.CLIENT_CREATED: (HANGZHOU, SHANGHAI),
-}
-"""Failpoints that only the opening of a lane comes to, and between whom it is opened."""
-
+OPENS: Final = (Hub.OPENING_STEPPED, City.CLIENT_CREATED)
+"""Failpoints that only the opening of a lane comes to."""
 _AFTER_TIMEOUT: Final = (
     Hub.TIMEOUT_DUE,
     Hub.ABSENCE_PROVEN,
@@ -148,8 +146,7 @@ async def strike(live: LiveNetwork, kill: Kill) -> Duration:
         return await changes.change(live, kill.armed, token_hex(8))
     sources = [peer for peer in (HANGZHOU, SUZHOU) if peer != kill.process]
     await prepare(live, kill)
-    pair = OPENS.get(kill.failpoint)
-    opening = await live.ask_for_lanes(*pair) if pair else ""
+    opening = await _ask_for_another_lane(live, kill) if kill.failpoint in OPENS else ""
     await die(live, kill)
     lane = live.lane(sources[0], other(sources[0]))
     sent = await live.send(lane, 1)
@@ -157,9 +154,19 @@ async def strike(live: LiveNetwork, kill: Kill) -> Duration:
     live.network.launch(kill.victim(live))
     await live.reached(lane, sent.first_sequence, "COMPLETED")
     took = Duration(wall_clock() - began)
-    if pair:
+    if opening:
         await _use(live, await live.opened(opening))
     return took
+
+
+async def _ask_for_another_lane(live: LiveNetwork, kill: Kill) -> str:
+    """The name of an opening that nobody asked for yet, and that the victim has to do with."""
+    ends = (SUZHOU, SHANGHAI, HANGZHOU)
+    for order, source, to in product((Order.UNORDERED, Order.BEST_EFFORT), ends, ends):
+        is_new = source != to and (source, to, order) not in live.asked
+        if is_new and kill.process in {RELAYER, source, to}:
+            return await live.ask_for_lanes(source, to, order)
+    raise AssertionError("every opening was asked for before")
 
 
 async def prepare(live: LiveNetwork, kill: Kill) -> None:

@@ -80,6 +80,8 @@ class LiveNetwork:
         self.stopped: set[str] = set()
         """Peers whose client is frozen: packets of their lanes may wait."""
         self.sent: dict[LaneKey, int] = {}
+        self.asked: set[tuple[str, str, Order]] = set()
+        """Openings that were asked for: the same again is the same opening."""
         self.may_say: tuple[str, ...] = ()
         """How lines that are no complaint may begin, beside those of JSON."""
         self._read: dict[str, int] = {}
@@ -168,6 +170,7 @@ class LiveNetwork:
 
     async def ask_for_lanes(self, source: str, to: str, order: Order = Order.UNORDERED) -> str:
         """The opening's name."""
+        self.asked.add((source, to, order))
         request = lane_service_pb2.OpenLaneRequest(
             source_peer=f"peers/{source}",
             destination_peer=f"peers/{to}",
