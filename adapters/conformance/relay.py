@@ -6,7 +6,7 @@ Source: protos/ydhub/relay/v1/relay_service.proto.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import grpc
@@ -18,6 +18,7 @@ from ydhub.relay.v1 import relay_service_pb2_grpc as service
 from adapters.conformance.session import Session
 from adapters.conformance.watch import FRAMES
 from hub.core.errors import AdapterOffline, FieldInvalid, HubError
+from hub.wire import listening
 from hub.wire.identity.spiffe import caller
 from hub.wire.status import to_status
 
@@ -31,13 +32,6 @@ if TYPE_CHECKING:
     Frames: TypeAlias = AsyncIterator[pb.AdapterFrame]
     Context: TypeAlias = grpc.aio.ServicerContext[pb.AdapterFrame, pb.RelayerFrame]
 
-_OPTIONS: Final = (
-    # As a relayer's own.
-    ("grpc.max_receive_message_length", 2 * 1024 * 1024),
-    ("grpc.max_send_message_length", 4 * 1024 * 1024),
-    ("grpc.so_reuseport", 0),
-)
-
 
 class Relay(service.RelayServiceServicer):
     """Takes whoever dials with a certificate of the same authority."""
@@ -49,7 +43,7 @@ class Relay(service.RelayServiceServicer):
         self._trust_domain = trust_domain
         self._watch = watch
         self._clock = clock
-        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server = grpc.aio.server(options=listening.SESSIONS)
         service.add_RelayServiceServicer_to_server(self, self._server)
 
     async def start(self, listen: str, credentials: grpc.ServerCredentials) -> int:

@@ -35,7 +35,7 @@ from adapters.simchain.service import Adapter, Owner, SimchainService
 from adapters.simchain.switches import OF_CHAIN
 from hub.core.errors import FieldInvalid
 from hub.light_clients.cometbft.client import CometBftClient
-from hub.wire import tracing
+from hub.wire import listening, tracing
 from hub.wire.identity.credentials import server_credentials
 
 if TYPE_CHECKING:
@@ -47,13 +47,12 @@ if TYPE_CHECKING:
 ADAPTER: Final = "simchain"
 STOP_WITHIN_S: Final = 2
 
-_SERVER_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", MAX_TRANSACTION + 64 * 1024),
-    ("grpc.max_metadata_size", 4096),
-    ("grpc.absolute_max_metadata_size", 8192),
-    ("grpc.max_concurrent_streams", 64),
-    ("grpc.server_handshake_timeout_ms", 5000),
-    ("grpc.so_reuseport", 0),
+_SERVER_OPTIONS: Final = listening.options(
+    receive=MAX_TRANSACTION + 64 * listening.KIB,
+    # A ledger holds every packet that ever was.
+    send=-1,
+    streams=16,
+    connections=1024,
 )
 
 _log = structlog.get_logger()

@@ -53,7 +53,7 @@ async def _one(call: Call, felt: Felt) -> None:
     try:
         await call()
     except grpc.aio.AioRpcError as error:
-        felt.failures[error.code().name] += 1
+        felt.failures[f"{error.code().name}: {error.details()}"[:80]] += 1
     felt.times.append(clock_s() - began)
 
 
