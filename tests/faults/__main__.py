@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run(work, left, given.jobs)
     campaigns = [name for name in CAMPAIGNS if name in given.campaigns.split(",")]
     for name in campaigns:
-        if name not in sound:
+        if CAMPAIGNS[name].key not in sound:
             journal.append(carry_out(name))
     keys = [trial.key for trial in trials] + [CAMPAIGNS[name].key for name in campaigns]
     return _tell(journal, keys, given.kinds, began)

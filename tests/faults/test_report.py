@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults import __main__ as program
+from tests.faults import campaigns
+from tests.faults.campaigns import Campaign
 from tests.faults.journal import Journal
 from tests.faults.plan import BATCH, KINDS, Options, batches, planned
 from tests.faults.report import failures, missing, table
@@ -90,6 +92,16 @@ def test_a_run_ends_with_one_where_anything_is_wrong(
     monkeypatch.setattr(program, "run", strike)
     status = program.main([*QUICK, "--journal", str(journal.file)])
     assert status == (0 if result == GOOD else 1)
+
+
+@pytest.mark.parametrize(("module", "holds"), [("tests.faults.nowhere", 0), ("this", 1)])
+def test_a_campaign_counts_by_how_it_ends(
+    monkeypatch: pytest.MonkeyPatch, module: str, holds: int
+) -> None:
+    made = {"one": Campaign("a campaign", module, ())}
+    monkeypatch.setattr(campaigns, "CAMPAIGNS", made)
+    result = campaigns.carry_out("one")
+    assert (result.key, result.holds) == (made["one"].key, bool(holds))
 
 
 def test_a_run_with_a_trial_that_never_ran_ends_with_one_and_is_resumed(
