@@ -133,7 +133,9 @@ class Replica:
                 if not found.done() and settling.done():
                     settling.result()
                 if not found.done():
-                    raise self._unreachable("is silent; what became of a transaction is not known")
+                    raise self._unreachable(
+                        "it is silent, so what became of a transaction is not known"
+                    )
                 return found.result()
             finally:
                 for task in (settling, silence):
