@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options=options,
         journal=journal,
         total=len(left),
-        done_before=len(journal.newest()) - sum(t.key in journal.newest() for t in left),
+        before=len(journal.results()),
         began=began,
         until=Timestamp(began + within * SECOND),
     )

@@ -48,7 +48,8 @@ class Work:
     journal: Journal
     total: int
     """Trials that this run is to do."""
-    done_before: int
+    before: int
+    """Results that the journal had before."""
     began: Timestamp
     until: Timestamp
     """No trial begins later."""
@@ -130,7 +131,7 @@ def _fail(work: Work, trial: Trial, problem: str) -> None:
 
 
 def _tell(work: Work, result: Result) -> None:
-    done = len(work.journal.newest()) - work.done_before
+    done = len(work.journal.results()) - work.before
     took = (wall_clock() - work.began) // SECOND
     left = took * max(work.total - done, 0) // max(done, 1)
     how = f"{result.recovery_ms:>7} ms" if result.holds else f"FAILED {result.problem[:600]}"
