@@ -35,7 +35,8 @@ SMALL = Options(
 )
 SOAK = replace(
     SMALL,
-    rates=(200,),
+    rates=(60,),
+    batch=10,
     idle=0,
     minutes=2,
     slice_seconds=1,
