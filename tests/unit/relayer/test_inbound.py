@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
@@ -20,6 +20,7 @@ from hub.core.packet import Acknowledgement
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
 from hub.wire.packet import encode_acknowledgement, encode_packet
+from relayer import inbound
 from relayer.penalties import PACE
 from relayer.steps.flow import Added
 from relayer.steps.strikes import FIRST, FREE
@@ -28,6 +29,9 @@ from tests.harness.exchange import ADMIN, HANGZHOU
 from tests.harness.inbound import Working, delivered, numbers, reasons, show_packets
 from tests.harness.simchain import TRANSFER
 from tests.harness.station import proto_height
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 class TestHeaders:
@@ -115,6 +119,28 @@ class TestPackets:
         verdict = await show_packets(at_work, packets)
         assert numbers(verdict.accepted) == [1, 2]
         assert at_work.delivery.events == [Added(RangeSet.of([2]))]
+
+    async def test_a_brief_proof_takes_no_thread_and_its_cpu_time_is_counted_all_the_same(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        board = at_work.board
+        threads: list[object] = []
+        pool_of = board.board.pool_of
+        verified: list[str] = []
+        monkeypatch.setattr(board.telemetry, "verified", lambda peer, _: verified.append(peer))
+        packets = board.exchange.send(2)
+        await board.left.show()
+
+        def taken(peer: PeerId) -> Executor:
+            threads.append(peer)
+            return pool_of(peer)
+
+        monkeypatch.setattr(board.board, "pool_of", taken)
+        await board.left.verdict(packets=board.left.packets(packets[:1]))
+        assert (threads, verified) == ([], [HANGZHOU])
+        monkeypatch.setattr(inbound, "BRIEF_BYTES", 0)
+        await board.left.verdict(packets=board.left.packets(packets[1:]))
+        assert threads == [HANGZHOU]
 
     async def test_a_forged_proof_or_packet_is_refused_and_the_genuine_one_taken(
         self, at_work: Working
