@@ -51,7 +51,7 @@ _SERVER_OPTIONS: Final = listening.options(
     receive=MAX_TRANSACTION + 64 * listening.KIB,
     # A ledger holds every packet that ever was.
     send=-1,
-    streams=16,
+    streams=32,
     connections=1024,
 )
 

@@ -142,10 +142,17 @@ async def test_a_flood_that_nobody_needs_ends_the_connection(tmp_path: Path, kin
         await closed(connection)
 
 
-async def test_honest_calls_over_the_limit_wait_and_none_is_refused(tmp_path: Path) -> None:
+async def test_who_stays_at_half_of_the_limit_is_never_refused(tmp_path: Path) -> None:
+    half = asyncio.Semaphore(dict(listening.CONTROL)["grpc.max_concurrent_streams"] // 2)
     async with listener(tmp_path) as echo, echo.channel() as call:
-        asked = [call(b"%d" % number, timeout=WITHIN_S) for number in range(200)]
-        assert await asyncio.gather(*asked) == [b"%d" % number for number in range(200)]
+
+        async def ask(content: bytes) -> bytes:
+            async with half:
+                answer: bytes = await call(content, timeout=WITHIN_S)
+                return answer
+
+        asked = [b"%d" % number for number in range(400)]
+        assert await asyncio.gather(*map(ask, asked)) == asked
 
 
 async def test_what_is_large_once_unpacked_is_refused(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from tests.harness.network import HANGZHOU, SUZHOU, running
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from hub.core.lane import LaneKey
     from tests.faults.abuse.plan import Promise
     from tests.faults.abuse.victim import Call
     from tests.harness.network import LiveNetwork
@@ -53,9 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.abuse", description=__doc__)
     parser.add_argument("--seconds", type=int, default=8, help="of each attack that has no end")
     parser.add_argument("--long", type=int, default=LONG_S, help="seconds of the stalled reader")
-    parser.add_argument("--only", default="", help="attacks or listeners with this in the name")
+    parser.add_argument(
+        "--only", action="append", help="attacks or listeners with this in the name; repeatable"
+    )
     given = parser.parse_args(arguments)
-    chosen = [one for one in PLAN if given.only in f"{one[0]} {one[1]}"]
+    only = given.only or [""]
+    chosen = [one for one in PLAN if any(part in f"{one[0]} {one[1]}" for part in only)]
     with running((HANGZHOU, SUZHOU)) as live:
         outcomes = asyncio.run(_suffer(live, chosen, given.seconds, given.long))
     broken = sum(bool(outcome.problems) for outcome in outcomes)
@@ -88,7 +92,9 @@ async def _one(
         before_rss = process.memory_info().rss
         before = await feel(call, _after(BEFORE_S))
         attacker = await _attacker(live, listener, attack, seconds)
-        traffic = asyncio.create_task(_traffic(live, attacker, is_long=promise.is_long))
+        lane = live.lane(HANGZHOU, SUZHOU)
+        ways = [lane] if attack == "stopped" else [lane, lane.reverse]
+        traffic = asyncio.create_task(_traffic(live, attacker, ways, is_long=promise.is_long))
         most = [before_rss]
 
         def is_over() -> bool:
@@ -111,11 +117,14 @@ async def _one(
 
 
 async def _traffic(
-    live: LiveNetwork, attacker: asyncio.subprocess.Process, *, is_long: bool
+    live: LiveNetwork,
+    attacker: asyncio.subprocess.Process,
+    ways: Sequence[LaneKey],
+    *,
+    is_long: bool,
 ) -> None:
-    lane = live.lane(HANGZHOU, SUZHOU)
     while True:
-        for way in (lane, lane.reverse):
+        for way in ways:
             await live.send(way, PACKETS)
         if not is_long or attacker.returncode is not None:
             return
@@ -130,7 +139,8 @@ async def _attacker(
     cert, key, ca = map(str, layout.certificate(identity))
     shown = {} if listener == ENROLMENT else {"cert": cert, "key": key}
     path = _WATCH if attack == "stalled" else _METHODS.get(listener, _ATTACH)
-    target = Target(port=_port(live, listener), ca=ca, path=path, **shown)
+    adapter = live.network.number(SUZHOU) or 0
+    target = Target(port=_port(live, listener), ca=ca, path=path, process=adapter, **shown)
     command = ("-m", "tests.faults.abuse.attacks", attack, str(seconds), json.dumps(asdict(target)))
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(sys.executable, *command, stdout=pipe)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,6 +56,8 @@ class Target:
     key: str = ""
     path: str
     """A method of it."""
+    process: int = 0
+    """An adapter's, for what only an adapter can do."""
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -194,6 +198,16 @@ async def stalled(target: Target, seconds: float) -> Seen:
     return {"did": 8, "heard": heard, "left": left}
 
 
+async def stopped(target: Target, seconds: float) -> Seen:
+    """An adapter stands still: it neither reads its session nor says that it ends it."""
+    os.kill(target.process, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        os.kill(target.process, signal.SIGCONT)
+    return {"did": 1}
+
+
 async def _storm(target: Target, seconds: float, rate: int, made: Callable[[bool], bytes]) -> Seen:
     """*rate* of what is *made* a second, on one connection, and a new one whenever it is closed."""
     connection: Connection | None = None
@@ -281,6 +295,7 @@ ATTACKS: Final[dict[str, Callable[[Target, float], Awaitable[Seen]]]] = {
     "silent-tls": silent_tls,
     "silent-http2": silent_http2,
     "stalled": stalled,
+    "stopped": stopped,
 }
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EVERY_S: Final = 0.01
 PATIENCE_S: Final = 5
+AT_ONCE: Final = 8
+"""Calls under way; who waits for a turn waits in its own time."""
 
 
 @dataclass(slots=True)
@@ -35,11 +37,11 @@ class Felt:
 
 async def feel(call: Call, until: Callable[[], bool]) -> Felt:
     """A call each 10 ms, whatever becomes of those before, as long as it is not *until*."""
-    felt, under_way = Felt(), set[asyncio.Task[None]]()
+    felt, under_way, turn = Felt(), set[asyncio.Task[None]](), asyncio.Semaphore(AT_ONCE)
     began = clock_s()
     number = 0
     while not until():
-        task = asyncio.create_task(_one(call, felt))
+        task = asyncio.create_task(_one(call, felt, turn))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
         number += 1
@@ -48,10 +50,11 @@ async def feel(call: Call, until: Callable[[], bool]) -> Felt:
     return felt
 
 
-async def _one(call: Call, felt: Felt) -> None:
+async def _one(call: Call, felt: Felt, turn: asyncio.Semaphore) -> None:
     began = clock_s()
     try:
-        await call()
+        async with turn:
+            await call()
     except grpc.aio.AioRpcError as error:
         felt.failures[f"{error.code().name}: {error.details()}"[:80]] += 1
     felt.times.append(clock_s() - began)
