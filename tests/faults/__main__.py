@@ -13,6 +13,7 @@ import argparse
 import os
 import signal
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -61,11 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         began=began,
         until=Timestamp(began + within * SECOND),
     )
-    run(work, left, given.jobs)
     campaigns = [name for name in CAMPAIGNS if name in given.campaigns.split(",")]
-    for name in campaigns:
-        if CAMPAIGNS[name].key not in sound:
-            journal.append(carry_out(name))
+    try:
+        run(work, left, given.jobs)
+        for name in campaigns:
+            if CAMPAIGNS[name].key not in sound:
+                journal.append(carry_out(name))
+    except (KeyboardInterrupt, BrokenProcessPool):
+        print("interrupted")
     keys = [trial.key for trial in trials] + [CAMPAIGNS[name].key for name in campaigns]
     return _tell(journal, keys, given.kinds, began)
 
