@@ -102,7 +102,7 @@ class Generator:
 
     async def run(self, number: int) -> Ran:
         """The phase is over: every packet of it is acknowledged. Raises where it cannot be."""
-        phase = self._workload.phases[number]
+        phase, asked_at = self._workload.phases[number], clock.monotonic()
         if phase.chunk != self._chunk:
             await self._turn(phase.chunk)
         for traffic in self._lanes.values():
@@ -121,7 +121,7 @@ class Generator:
         failures = [text for adapter in self._adapters.values() for text in adapter.failures]
         if failures:
             raise RuntimeError(f"{len(failures)} failures: " + "; ".join(failures[:5]))
-        return self._ran(began_at, acknowledged_at)
+        return self._ran(asked_at, began_at, acknowledged_at)
 
     async def close(self) -> None:
         """Nothing of it runs any more."""
@@ -134,7 +134,7 @@ class Generator:
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ran(self, began_at: int, acknowledged_at: int) -> Ran:
+    def _ran(self, asked_at: int, began_at: int, acknowledged_at: int) -> Ran:
         total: Counter[int] = Counter()
         for traffic in self._lanes.values():
             total.update(traffic.latencies.counts)
@@ -146,6 +146,7 @@ class Generator:
             by_lane=[traffic.latencies.entries for traffic in few],
             refused=dict(self._refused()),
             resent=sum([traffic.resent for traffic in self._lanes.values()]),
+            waited_ms=(began_at - asked_at) // MILLISECOND,
             late_ms=self._late / MILLISECOND,
         )
 

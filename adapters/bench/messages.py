@@ -72,6 +72,8 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, int]
     """Frames with false proofs, by the reason of their refusal."""
     resent: int
+    waited_ms: int
+    """Before it began: for its part of the load to be built, and for a header to say so."""
     late_ms: float
     """How much later than intended the latest frame left the generator: its own part in it all."""
 

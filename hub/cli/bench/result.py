@@ -43,6 +43,8 @@ class PhaseResult:
     p99_ms: float = 0
     p999_ms: float = 0
     max_ms: float = 0
+    waited_ms: int = 0
+    """Before a slice of a soak could begin: until it was built, and a header said so."""
     late_ms: float = 0
     """How much later than intended the generator let the latest frame go."""
     cpu_us: Mapping[str, float] = field(default_factory=dict)
@@ -200,6 +202,7 @@ def phase_result(
         p99_ms=milliseconds(990),
         p999_ms=milliseconds(999),
         max_ms=milliseconds(1000),
+        waited_ms=ran["waited_ms"],
         late_ms=round(ran["late_ms"], 2),
         cpu_us=_rounded({name: use.cpu_us / packets for name, use in used.items()}),
         written_bytes=_rounded({name: use.written / packets for name, use in used.items()}),

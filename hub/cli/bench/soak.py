@@ -105,6 +105,7 @@ def lines(run: RunResult) -> list[str]:
     found = soak(run)
     if found is None:
         return []
+    pauses = sum([phase.waited_ms for phase in run.of(Kind.SLICE)]) / 1000
     minutes, rate = found.seconds / 60, _rate(run.of(Kind.SLICE))
     memory = f"{found.memory_mb_per_hour:+.1f} MB/h (error {found.memory_mb_error:.1f})"
     return [
@@ -113,6 +114,7 @@ def lines(run: RunResult) -> list[str]:
         f"  dead rows, share of all tables  {found.bloat:.1%}, to stay below {MAX_BLOAT:.0%}",
         f"  drift of latency, p50  {found.p50_drift:+.1%}, to stay below {MAX_DRIFT:.0%}",
         f"  drift of latency, p99  {found.p99_drift:+.1%}",
+        f"  pauses between slices  {pauses:.1f} s in all, most for headers of the next part",
         *[f"  NOT FLAT: {problem}" for problem in found.problems],
     ]
 

@@ -19,7 +19,7 @@ from hub.cli.bench.plan import PORT
 from hub.cli.clock import wall_clock
 from hub.cli.dev.ca import Authority, issue, open_authority
 from hub.cli.dev.configs import write
-from hub.core.errors import AnswerOverdue, RegistryUnreachable
+from hub.core.errors import AnswerOverdue, FieldInvalid, RegistryUnreachable
 from hub.wire.identity.spiffe import SpiffeId
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ async def system(
 ) -> AsyncIterator[System]:
     """Everything runs in *directory*, and lanes are open; nothing runs afterwards.
 
-    Raises ``RegistryUnreachable`` or ``AnswerOverdue``.
+    Raises ``RegistryUnreachable``, ``AnswerOverdue``, or ``FieldInvalid`` of a database that is no
+    such one.
     """
     async with AsyncExitStack() as stack:
         url = options.database_url or await _start_database(directory, stack)
@@ -101,13 +102,17 @@ async def system(
         found = System(directory=directory, authority=authority, registry=registry, url=url)
         answer = await registry.ask(_set_up(plan, anchors))
         found.version = answer["version"]
+        postmaster = parent(answer["backend"])
+        if not postmaster:
+            problem = "runs where its processes cannot be seen, so nothing of it can be counted"
+            raise FieldInvalid(field="--database-url", problem=problem)
         names = [f"relayer-{number}" for number in range(1, options.relayers + 1)]
         programs = [await _start(found, name, "relayer", stack) for name in names]
         hub = await _start(found, HUB, "hub.server", stack)
         for program in (*programs, hub):
             await _until_listening(program)
         found.relayers += programs
-        found.accounts.add_server(POSTGRES, parent(answer["backend"]))
+        found.accounts.add_server(POSTGRES, postmaster)
         yield found
 
 

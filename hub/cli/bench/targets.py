@@ -20,6 +20,8 @@ HEADER: Final = "header of 100 validators"
 """Name of the function that verifies one."""
 LATENCY_RATE: Final = 5000
 _FEW_LANES: Final = 16
+_KEYS: Final = 1_000_000
+"""Of each chain's store, for a number to count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,7 @@ def _is_plain(run: RunResult) -> bool:
     return (
         run.name not in {ONE_LANE, MANY_LANES, LONG_PAST}
         and options.get("lanes", 0) <= _FEW_LANES
+        and options.get("keys", 0) >= _KEYS
         and not options.get("behind")
         and options.get("proofs") == "batch"
         and options.get("order") == "UNORDERED"

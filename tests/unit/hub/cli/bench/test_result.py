@@ -32,6 +32,7 @@ def test_a_phase_is_told_a_packet() -> None:
         "began_at": 1 * SECOND,
         "latencies": [[1000, 9], [5000, 1]],
         "late_ms": 0.123,
+        "waited_ms": 4,
         "resent": 2,
     }
     used = {"relayer-1": Use(cpu_us=1000, written=50, memory=3 * MEGABYTE, peak=9)}
@@ -43,6 +44,7 @@ def test_a_phase_is_told_a_packet() -> None:
     assert found.memory_mb == {"relayer-1": 3.0}
     assert (found.wal_bytes, found.transactions, found.database_bytes) == (700.0, 1.0, 100.0)
     assert (found.bloat, found.resent, found.late_ms) == (0.25, 2, 0.12)
+    assert found.waited_ms == 4
 
 
 def test_the_system_is_all_relayers_and_postgres() -> None:

@@ -39,7 +39,8 @@ class Answers:
             case "run":
                 if question["phase"] >= self._breaks_at and self._error is not None:
                     raise self._error
-                return {"began_at": 0, "latencies": [[5, 1]], "late_ms": 0.0, "resent": 0}
+                ran = {"began_at": 0, "waited_ms": 0, "late_ms": 0.0, "resent": 0}
+                return {**ran, "latencies": [[5, 1]]}
             case "completed":
                 return {"completed": {n: c - self.lost for n, c in question["lanes"].items()}}
             case "use":

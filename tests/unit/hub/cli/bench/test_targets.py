@@ -36,7 +36,13 @@ def test_growth_is_a_ratio_to_one_lane() -> None:
 
 
 def test_unusual_loads_count_for_no_number_of_the_usual_one() -> None:
-    for options in ({"lanes": 17}, {"behind": 1}, {"proofs": "single"}, {"order": "ENFORCED"}):
+    for options in (
+        {"lanes": 17},
+        {"behind": 1},
+        {"proofs": "single"},
+        {"order": "ENFORCED"},
+        {"keys": 999_999},
+    ):
         found = verdicts(run_of("mine", 10, **options))
         assert found["packets/s, 1 relayer process"][0] is None
         assert found["CPU us a packet at saturation, relayer + Postgres"][0] is None
