@@ -259,11 +259,15 @@ class LaneDesk:
 
     def settled(self, view: LaneView, taken: RangeSet) -> RangeSet:
         """Outcomes judged by *view* are recorded at the destination side; their indexes."""
-        side = view.destination
-        end = side.outcome_count + len(taken)
-        after = replace(side, done=side.done | taken, outcome_count=end)
-        self.refreshed(replace(view, destination=after))
-        return RangeSet.span(side.outcome_count, end)
+        self.refreshed(view)
+        first, side = view.destination.outcome_count, self.view.destination
+        end = first + len(taken)
+        if taken:
+            count = max(side.outcome_count, end)
+            after = replace(side, done=side.done | taken, outcome_count=count)
+            self.view = replace(self.view, destination=after)
+            self.touch()
+        return RangeSet.span(first, end)
 
     def touch(self) -> None:
         """Something has changed: whoever watches the lane looks at it again."""
