@@ -86,7 +86,7 @@ not; timing never decides.
     show_default=True,
     help="Where the result's folder is made.",
 )
-@click.option("--rate", type=int, multiple=True, help="Packets/s of open loop; repeatable.")
+@click.option("--rate", type=int, multiple=True, help="Packets/s of open loop; repeatable; 0 for none.")
 @click.option(
     "--proofs", type=click.Choice([kind.value for kind in Proofs]), help="How packets are proven."
 )
@@ -171,7 +171,7 @@ def changes(given: dict[str, Any]) -> dict[str, Any]:
     """What the options on the command line change, by the field's name."""
     found = {name: value for name, value in given.items() if value is not None and name != "rate"}
     if given.get("rate"):
-        found["rates"] = tuple(given["rate"])
+        found["rates"] = tuple([rate for rate in given["rate"] if rate])
     if "order" in found:
         found["order"] = _ORDERS[found["order"]]
     if "proofs" in found:

@@ -154,6 +154,10 @@ def test_help_names_presets_and_defaults() -> None:
         assert word in " ".join(ran.out.split())
 
 
+def test_a_rate_of_zero_is_no_open_loop() -> None:
+    assert changes({"rate": (0,)}) == {"rates": ()}
+
+
 def test_only_what_is_given_changes_anything() -> None:
     assert changes({"rate": (), "keys": None, "order": None, "proofs": None}) == {}
     assert changes({"rate": (5,), "keys": 0, "order": "best-effort", "proofs": "mixed"}) == {
