@@ -29,6 +29,7 @@ PATIENCE_OF_ALL: Final = Duration(240 * SECOND)
 SHORT: Final = Duration(2 * SECOND)
 """For one invariant, asked of a window."""
 SHORT_OF_ALL: Final = Duration(10 * SECOND)
+BY_KEY: Final = "SET enable_seqscan = off; SET enable_bitmapscan = off"
 _MICROSECOND: Final = MILLISECOND // 1000
 _GRACE_S: Final = 5
 """What the driver waits longer than the server."""
@@ -61,7 +62,7 @@ class PostgresAudit:
                 tops = await driver.fetch(TOPS, sweep.after, LANES)
                 some, after = window(sweep, [(row["lane_id"], row["top"]) for row in tops])
                 # By key, whatever the planner believes of a table that grows.
-                await driver.execute("SET enable_seqscan = off")
+                await driver.execute(BY_KEY)
                 arrays = (some.lanes, some.lows, some.highs)
                 return await _ask(driver, RECENT, arrays, SHORT, SHORT_OF_ALL), after
         finally:
