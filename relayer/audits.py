@@ -157,7 +157,8 @@ class Audits:
         gates = {report.desk: report.desk.view.source.gate for report in reports}
         # Whatever comes of it, others have their turn before these are asked for again.
         for desk in gates:
-            self._postpone(desk, [report for report in reports if report.desk is desk])
+            mine = [report for report in reports if report.desk is desk]
+            self._postpone(desk, mine, state.time)
         answer = await ask(self._board, keeper, state, [one.key for one in reports], batch=False)
         keys = [report.key for report in reports]
         shown = list(zip(keys, answer.values, answer.proofs, strict=True))
@@ -229,9 +230,10 @@ class Audits:
             detail=str(error),
         )
 
-    def _postpone(self, desk: LaneDesk, reports: Sequence[_Report]) -> None:
+    def _postpone(self, desk: LaneDesk, reports: Sequence[_Report], at: Timestamp) -> None:
+        """They are due under a header later than now, and than the one *at* that time."""
         items = RangeSet.of([report.outcome_index for report in reports])
-        desk.to_audit, _ = added(desk.to_audit, items, self._board.clock.now())
+        desk.to_audit, _ = added(desk.to_audit, items, max(self._board.clock.now(), at))
 
     def _lose(self, desk: LaneDesk, items: RangeSet) -> None:
         self._done(desk, items, Result.LOST)

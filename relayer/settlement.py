@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from hub.core.height import Height
     from hub.core.record import StoredOutcome, StoredPacket, StoredProof
+    from hub.core.time import Timestamp
     from hub.ports.leases import Fence
     from relayer.switchboard import LaneDesk, Switchboard
 
@@ -94,13 +95,14 @@ class Settlement:
         """What the source reported is durable, and with that complete. Raises ``HubError``."""
         registry = self._board.registry
         if isinstance(effect, Done):
+            since = await self._since()
             await registry.outcomes.record_completed(self._fence, self._lane_id, effect.items)
             hit(Failpoint.COMPLETION_RECORDED)
             self._desk.completed(effect.items)
             self._afresh -= effect.items
             doubtful = self._doubtful & effect.items | await self._end_exceptions(effect.items)
             chosen = self._chosen & effect.items
-            self._desk.owes_proof(chosen, doubtful, self._board.clock.now())
+            self._desk.owes_proof(chosen, doubtful, since)
             self._chosen -= chosen
             self._doubtful -= doubtful
             return effect.items
@@ -115,6 +117,15 @@ class Settlement:
             self._excepted.update(sequences)
             log_parked(self._desk.key.name, found)
         return EMPTY
+
+    async def _since(self) -> Timestamp:
+        """When the source said what is recorded now: not before its newest header.
+
+        A clock that was set back would else let that header refute an honest report.
+        """
+        now = self._board.clock.now()
+        latest = (await self._board.keeper(self._desk.key.source_peer)).latest
+        return max(now, latest.time) if latest is not None else now
 
     def _choose(self, owed: Iterable[StoredOutcome], *, again: bool) -> None:
         """Of what is sent, the source shall show one in a thousand, and all if *again*."""

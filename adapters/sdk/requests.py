@@ -33,6 +33,7 @@ from hub.core.paths import receipt_key
 from hub.light_clients.router import light_client
 from hub.wire.frames import MAX_HEADERS, MAX_ITEMS
 from hub.wire.headers import header_from_proto, height_from_proto
+from hub.wire.status import RemoteError
 
 if TYPE_CHECKING:
     import asyncio
@@ -103,7 +104,8 @@ class Requests:
             _bound("requests", self._running, MAX_RUNNING)
             answer = await self._answer_to(request)
             _bound("bytes of an answer", answer.ByteSize(), MAX_ANSWER_BYTES)
-        except HubError as error:
+        except (HubError, RemoteError) as error:
+            # A stream that ends under a header that was to be shown first is no bug.
             _log.warning("request_refused", kind=kind, reason=error.reason, detail=str(error))
             return pb.Answer(refusal=refusal_to_proto(error))
         except Exception as error:  # noqa: BLE001 - a bug fails one request, not the session

@@ -39,7 +39,8 @@ class MemoryChanges:
 
     def __init__(self) -> None:
         """Nobody listens yet."""
-        self._mailboxes: set[Mailbox] = set()
+        self._mailboxes: dict[Mailbox, None] = {}
+        """In the order in which they began to listen, so that a run can be repeated."""
 
     def announce(self, change: Change) -> None:
         """Every mailbox holds *change*."""
@@ -49,7 +50,7 @@ class MemoryChanges:
     def listen(self) -> AsyncIterator[Change]:
         """Changes announced from this call on."""
         mailbox = Mailbox()
-        self._mailboxes.add(mailbox)
+        self._mailboxes[mailbox] = None
         return self._changes(mailbox)
 
     def relax(self, is_relaxed: bool) -> None:  # noqa: FBT001
@@ -61,4 +62,4 @@ class MemoryChanges:
             while True:
                 yield await mailbox.take()
         finally:
-            self._mailboxes.discard(mailbox)
+            self._mailboxes.pop(mailbox, None)

@@ -8,7 +8,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from hub.core.errors import AdapterOffline, LeaseLost, Reason, RecordCorrupt, RegistryUnreachable
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, Refusal
-from hub.core.time import Timestamp
+from hub.core.time import SECOND, Timestamp
 from hub.wire.packet import decode_packet, encode_packet
 from relayer.settlement import Settlement
 from relayer.steps.flow import Done, Park, Refused, Send, Wait
@@ -383,6 +383,18 @@ class TestAudits:
         await carrier.carry(send(1, again=True), goes_on)
         await carrier.record(Done(RangeSet.of([1])))
         assert await wired.registry.exceptions.of_lane(1) == []
+
+    async def test_a_clock_that_was_set_back_lets_no_known_header_refute_a_report(
+        self, wired: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await acknowledged(wired, 1)
+        carrier, desk = await settlement(wired), await wired.desk()
+        latest = (await wired.board.keeper(HANGZHOU)).latest
+        assert latest is not None
+        monkeypatch.setattr(wired.clock, "now", lambda: Timestamp(latest.time - 60 * SECOND))
+        await carrier.carry(send(0, again=True), goes_on)
+        await carrier.record(Done(RangeSet.of([0])))
+        assert [entry.since for entry in desk.to_audit.entries] == [latest.time]
 
     async def test_what_is_not_recorded_is_not_asked_for(
         self, wired: Station, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 from ydhub.client.v1 import client_pb2
 from ydhub.relay.v1 import relay_pb2 as pb
 
@@ -17,6 +18,7 @@ from hub.core.paths import receipt_key
 from hub.wire import anchor_file
 from hub.wire.frames import MAX_FRAME_BYTES
 from hub.wire.headers import header_to_proto, height_to_proto
+from hub.wire.status import RemoteError
 from tests.harness.anchors import make_anchor
 from tests.harness.attached import Attached, StuckStream, cursor, headers
 from tests.harness.city import BACK, CLIENT, PaperChain
@@ -331,6 +333,24 @@ async def test_a_bug_behind_a_request_fails_it_alone(both: Attached) -> None:
     assert answer.refusal.reason == "INTERNAL"
     answer = await ask(session, client=pb.ClientQuery(client=CLIENT))
     assert answer.refusal.reason == "CLIENT_NOT_FOUND"
+
+
+async def test_a_stream_that_ends_under_a_proofs_header_is_no_bug() -> None:
+    class Ended:
+        async def show_header(self, height: object) -> None:
+            raise RemoteError(code="UNAVAILABLE", reason=None, message="the stream is over")
+
+    chain = PaperChain()
+    async with asyncio.TaskGroup() as tasks:
+        stream, anchors = StuckStream(), Anchors.of_files({})
+        requests = Requests(chain, anchors, stream, Ended(), tasks)  # type: ignore[arg-type]
+        height = client_pb2.Height(revision=1, number=chain.height)
+        with capture_logs() as logs:
+            requests.begin(pb.Request(proofs=pb.ProofRequest(keys=[b"k1"], height=height)))
+            await settle()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+    assert [(line["event"], line["log_level"]) for line in logs] == [("request_refused", "warning")]
 
 
 async def test_far_more_requests_than_may_run_end_the_session() -> None:
