@@ -22,6 +22,7 @@ import asyncio
 import secrets
 from contextlib import asynccontextmanager, contextmanager
 from copy import copy
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -158,6 +159,8 @@ class Database:
 
     def __init__(self, url: str, name: str) -> None:
         """The database at *url*, for the program *name*; nothing is connected yet."""
+        self.today = date(2000, 1, 1)
+        """The database's date, as it was asked last (partitions.py); which facts are recent."""
         self.session = f"{name[:_MAX_NAME]}/{secrets.token_hex(8)}"
         """Names this process's connections, and no other's; a lease records it."""
         self.servers = servers_of(url, self.session)

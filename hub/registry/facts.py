@@ -1,7 +1,9 @@
-"""Reading facts by key from partitions by day: the last two days first, the others only if needed.
+"""Reading facts by key from partitions by day: the newest days first, the others only if needed.
 
 What is asked for is nearly always recent, and each partition that a query looks into costs its own
-descent of an index.
+descent of an index. The days stand in the text of a query, so that its plan names their partitions
+alone: half a year of others would be locked by every execution, however early they are pruned. The
+date may be an hour old; a fact of any other day is found by the second query.
 
 Plans are made once for a connection, often while a partition is still empty, so no query leaves it
 to the planner's estimates whether a range is looked up by index: ``OFFSET 0`` keeps the lookup of
@@ -10,6 +12,7 @@ one range a lookup.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from hub.core.errors import SequenceRetired
@@ -18,9 +21,7 @@ from hub.registry.multirange import bounds, from_text, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_RECENT: Final = "BETWEEN current_date - 1 AND current_date"
-_OLDER: Final = "< current_date - 1"
+    from datetime import date
 
 _RETIRED: Final = """
 SELECT l.name, (r.sequences * $2::text::int8multirange)::text AS sequences,
@@ -31,29 +32,43 @@ FROM retired r JOIN lanes l USING (lane_id) WHERE r.lane_id = $1
 
 
 class FactQuery:
-    """A query with ``{days}`` after the column ``day``, once for recent and once for older days."""
+    """A query with ``{days}`` after the column ``day``, once for recent and once for other days."""
 
     def __init__(self, template: str) -> None:
         """The two queries of *template*."""
-        self._recent = template.replace("{days}", _RECENT)
-        self._older = template.replace("{days}", _OLDER)
+        self._template = template
 
-    async def by_range(self, line: Any, lane_id: int, numbers: RangeSet, column: str) -> list[Any]:
+    def recent(self, today: date) -> str:
+        """The query of yesterday, *today* and tomorrow."""
+        return self._template.replace("{days}", _days(today))
+
+    def others(self, today: date) -> str:
+        """The query of all other days."""
+        return self._template.replace("{days}", f"NOT {_days(today)}")
+
+    async def by_range(
+        self, line: Any, today: date, lane_id: int, numbers: RangeSet, column: str
+    ) -> list[Any]:
         """The rows whose *column* is among *numbers*, by it; parameters are lane, lows, highs."""
-        found = await line.fetch(self._recent, lane_id, *bounds(numbers))
+        found = await line.fetch(self.recent(today), lane_id, *bounds(numbers))
         if len(found) == len(numbers):
             return list(found)
         missing = numbers - RangeSet.of([row[column] for row in found])
-        older = await line.fetch(self._older, lane_id, *bounds(missing))
+        older = await line.fetch(self.others(today), lane_id, *bounds(missing))
         return sorted([*older, *found], key=lambda row: row[column])
 
-    async def by_id(self, line: Any, numbers: Iterable[int], column: str) -> list[Any]:
+    async def by_id(self, line: Any, today: date, numbers: Iterable[int], column: str) -> list[Any]:
         """The rows whose *column* is one of *numbers*; the parameter is their list."""
         wanted = set(numbers)
-        found = await line.fetch(self._recent, list(wanted))
+        found = await line.fetch(self.recent(today), list(wanted))
         missing = wanted - {row[column] for row in found}
-        older = await line.fetch(self._older, list(missing)) if missing else []
+        older = await line.fetch(self.others(today), list(missing)) if missing else []
         return [*older, *found]
+
+
+def _days(today: date) -> str:
+    day = timedelta(days=1)
+    return f"BETWEEN '{today - day}' AND '{today + day}'"
 
 
 async def check_kept(line: Any, lane_id: int, missing: RangeSet, kind: str) -> None:

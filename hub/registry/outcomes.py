@@ -111,7 +111,7 @@ class PostgresOutcomes:
         if not numbers:
             return []
         async with self._database.line() as line:
-            rows = await query.by_range(line, lane_id, numbers, column)
+            rows = await query.by_range(line, self._database.today, lane_id, numbers, column)
             if len(rows) < len(numbers):
                 missing = numbers - RangeSet.of([row[column] for row in rows])
                 await check_kept(line, lane_id, missing, kind)

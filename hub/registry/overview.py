@@ -44,9 +44,11 @@ FROM ({view}) v CROSS JOIN LATERAL (
 ) w LEFT JOIN LATERAL (
     SELECT accepted_at FROM packets
     WHERE w.open IS NOT NULL AND lane_id = v.lane_id AND sequence = w.open
+    ORDER BY day DESC LIMIT 1
 ) p ON true LEFT JOIN LATERAL (
     SELECT recorded_at FROM outcomes
     WHERE w.owed IS NOT NULL AND lane_id = v.lane_id AND outcome_index = w.owed
+    ORDER BY day DESC LIMIT 1
 ) o ON true
 ORDER BY v.name
 """.replace("{view}", VIEW)

@@ -102,7 +102,7 @@ class PostgresPackets:
         if recent is not None:
             return recent
         async with self._database.line() as line:
-            rows = await _READ.by_range(line, lane_id, sequences, "sequence")
+            rows = await _READ.by_range(line, self._database.today, lane_id, sequences, "sequence")
             if len(rows) < len(sequences):
                 missing = sequences - RangeSet.of([row["sequence"] for row in rows])
                 await check_kept(line, lane_id, missing, "sequences")
@@ -119,7 +119,7 @@ class PostgresPackets:
         if recent is not None:
             return {proof.proof_id: proof for proof in recent}
         async with self._database.line() as line:
-            rows = await _PROOFS.by_id(line, proof_ids, "proof_id")
+            rows = await _PROOFS.by_id(line, self._database.today, proof_ids, "proof_id")
         return {row["proof_id"]: _proof(row) for row in rows}
 
     async def due_timeouts(self, lane_id: int, at: int, limit: int) -> Sequence[TimeoutBatch]:

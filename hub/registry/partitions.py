@@ -28,7 +28,7 @@ _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('ydhub:partitions'
 async def make_partitions(database: Database) -> None:
     """Every day from yesterday to a week ahead has its partitions. Raises as ``line``."""
     async with database.line() as line:
-        today = await line.fetchval("SELECT current_date")
+        today = database.today = await line.fetchval("SELECT current_date")
         days = [today + timedelta(days=ahead) for ahead in range(-1, DAYS_AHEAD + 1)]
         names = [partition(table, day) for day in days for table in PARTITIONED]
         standing = await line.fetch("SELECT relname FROM pg_class WHERE relname = ANY($1)", names)

@@ -86,7 +86,9 @@ not; timing never decides.
     show_default=True,
     help="Where the result's folder is made.",
 )
-@click.option("--rate", type=int, multiple=True, help="Packets/s of open loop; repeatable; 0 for none.")
+@click.option(
+    "--rate", type=int, multiple=True, help="Packets/s of open loop; repeatable; 0 for none."
+)
 @click.option(
     "--proofs", type=click.Choice([kind.value for kind in Proofs]), help="How packets are proven."
 )
