@@ -47,11 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         only=given.only,
     )
     journal = Journal(given.journal)
-    if not given.resume:
+    if not (given.resume or given.retry):
         journal.begin()
     trials = planned(options)
-    sound = {key for key, result in journal.newest().items() if result.holds}
-    left = [trial for trial in trials if trial.key not in sound]
+    done = journal.newest()
+    done = {key: one for key, one in done.items() if one.holds or not given.retry}
+    left = [trial for trial in trials if trial.key not in done]
     began = wall_clock()
     within = given.minutes * 60 if given.minutes else _FOREVER_S
     work = Work(
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run(work, left, given.jobs)
         for name in campaigns:
-            if CAMPAIGNS[name].key not in sound:
+            if CAMPAIGNS[name].key not in done:
                 journal.append(carry_out(name))
     except (KeyboardInterrupt, BrokenProcessPool):
         print("interrupted")
@@ -97,6 +98,9 @@ def _tell(journal: Journal, keys: Sequence[str], kinds: str, began: Timestamp) -
         print(f"\nFAILED {line[:4000]}", file=sys.stderr)
     if absent:
         print(f"{len(absent)} trials are missing, the first is {absent[0]}: --resume does them")
+    retried = sum(not one.holds for one in journal.results()) - len(bad)
+    if retried:
+        print(f"{retried} failures were tried again, and are not in the table")
     took = (wall_clock() - began) // SECOND
     print(f"{len(results)} trials, {len(bad)} failed, in {took // 60} min {took % 60} s")
     return 1 if bad or absent else 0
@@ -118,7 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="", help="trials with this in their name")
     parser.add_argument("--jobs", type=int, default=2, help="networks at once")
     parser.add_argument("--minutes", type=int, default=0, help="no trial begins later")
-    parser.add_argument("--resume", action="store_true", help="what has no good result yet")
+    parser.add_argument("--resume", action="store_true", help="what has no result yet")
+    parser.add_argument("--retry", action="store_true", help="that, and what failed")
     parser.add_argument("--journal", type=Path, default=JOURNAL, help="where results are kept")
     parser.add_argument(
         "--campaigns", default=",".join(CAMPAIGNS), help="programs of their own; '' for none"

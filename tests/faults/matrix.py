@@ -23,6 +23,7 @@ from hub.core.time import Duration
 from hub.server.failpoints import Failpoint as Server
 from relayer.failpoints import Failpoint as Hub
 from tests.faults import changes
+from tests.faults.trial import NotFired
 from tests.harness.network import FAILPOINT, HANGZHOU, SHANGHAI, SUZHOU
 
 if TYPE_CHECKING:
@@ -183,8 +184,12 @@ async def die(live: LiveNetwork, kill: Kill) -> None:
     if kill.failpoint in _AFTER_TIMEOUT:
         await asyncio.sleep(SHORT_S + 1)
     live.network.launch(kill.victim(live), {FAILPOINT: kill.armed})
-    status = await live.died(kill.victim(live))
-    assert status == KILLED, f"{kill} ended with {status}"
+    try:
+        status = await live.died(kill.victim(live))
+    except AssertionError as error:
+        raise NotFired(f"{kill}: {error}") from None
+    if status != KILLED:
+        raise NotFired(f"{kill} ended with {status}")
 
 
 async def load(live: LiveNetwork, sources: list[str]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from adapters.sdk.failpoints import KILLED
+from adapters.sdk.failpoints import Failpoint as City
 from hub.cli.clock import wall_clock
 from hub.cli.dev.layout import HUB, POSTGRES, RELAYER
 from hub.core.time import Duration
@@ -24,6 +25,7 @@ from tests.harness.network import FAILPOINT, HANGZHOU, SUZHOU
 if TYPE_CHECKING:
     from random import Random
 
+    from hub.core.lane import LaneKey
     from tests.faults.matrix import Kill
     from tests.faults.trial import Site
     from tests.harness.network import LiveNetwork
@@ -40,6 +42,7 @@ _SELDOM: Final = {
     Hub.TIMEOUT_DUE,
     Hub.ABSENCE_PROVEN,
     Hub.ABSENCE_COMMITTED,
+    City.REFUND_EXECUTED,
 }
 """A second life need not come to them: what they are of may have been done in the first."""
 
@@ -65,8 +68,11 @@ async def strike(site: Site, chance: Random, second: str) -> Duration:
     if second == SAME:
         again = _again(chance, first)
         live.network.launch(again.victim(live), {FAILPOINT: again.armed})
-        await live.send(lane, matrix.PACKETS)
-        status = await live.died(again.victim(live), f"at {again}")
+        await _load_again(live, lane, again)
+        try:
+            status = await live.died(again.victim(live), f"at {again}")
+        except AssertionError as error:
+            raise NotFired(f"{first}, then {again}: {error}") from None
         if status != KILLED:
             raise NotFired(f"{first}, then {again} ended with {status}")
         struck = again.victim(live)
@@ -78,6 +84,13 @@ async def strike(site: Site, chance: Random, second: str) -> Duration:
             raise NotFired(f"{first}, then {struck}, which did not run")
         await live.kill(struck)
     return await _ends(live, struck, lane_source=other)
+
+
+async def _load_again(live: LiveNetwork, lane: LaneKey, again: Kill) -> None:
+    """The second life has work of every kind: to execute, and to be answered."""
+    await live.send(lane, matrix.PACKETS)
+    if again.victim(live) not in matrix.CITIES:
+        await live.send(lane.reverse, matrix.PACKETS)
 
 
 def _process(live: LiveNetwork, second: str, city: str) -> str:

@@ -80,20 +80,22 @@ def run_batch(work: Work, keys: Sequence[str]) -> None:
 def _one_network(work: Work, trials: Sequence[Trial]) -> Sequence[Trial]:
     """Those that are left when the network has ended, or has failed a trial."""
     directory = Path(mkdtemp(prefix="ydhub-faults-"))
-    with ExitStack() as stack:
-        try:
+    left = len(trials) - 1
+    try:
+        with ExitStack() as stack:
             if trials[0].ground == "disks":
                 stack.enter_context(disks.mounted(directory / "net"))
-            live = stack.enter_context(running(*LANES, directory=directory / "net", is_split=True))
-        except Exception as error:  # noqa: BLE001 - a network that does not start fails its trial
-            _fail(work, trials[0], f"no network: {type(error).__name__}: {error}")
-            return trials[1:]
-        left = asyncio.run(_strike_all(work, live, trials))
-    has_failed = not all(work.journal.newest()[t.key].holds for t in trials[: len(trials) - left])
-    if has_failed:
-        print(f"logs: {directory}/net/logs", flush=True)
-    else:
+            made = running(*LANES, directory=directory / "net", is_split=True)
+            live = stack.enter_context(made)
+            left = asyncio.run(_strike_all(work, live, trials))
+    except Exception as error:  # noqa: BLE001 - a network that does not start, or end, is a failure
+        struck = trials[max(len(trials) - left, 1) - 1]
+        _fail(work, struck, f"no network, or no end of it: {type(error).__name__}: {error}")
+    struck_ones = trials[: len(trials) - left]
+    if all(work.journal.newest()[trial.key].holds for trial in struck_ones):
         rmtree(directory, ignore_errors=True)
+    else:
+        print(f"logs: {directory}/net/logs", flush=True)
     return trials[len(trials) - left :]
 
 

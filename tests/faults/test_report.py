@@ -11,7 +11,7 @@ from tests.faults.campaigns import Campaign
 from tests.faults.journal import Journal
 from tests.faults.plan import BATCH, KINDS, Options, batches, planned
 from tests.faults.report import failures, missing, table
-from tests.faults.trial import Result
+from tests.faults.trial import Result, Trial
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,3 +117,23 @@ def test_a_run_with_a_trial_that_never_ran_ends_with_one_and_is_resumed(
         Journal(tmp_path / "faults.jsonl").append(done)
     assert program.main([*arguments, "--resume"]) == 1
     assert asked == [2, 1]
+
+
+def test_a_failure_stays_until_it_is_asked_to_be_tried_again_and_is_told_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def strike(work: object, trials: list[Trial], jobs: int) -> None:
+        asked.append(len(trials))
+        for trial in trials:
+            journal.append(replace(GOOD, kind=trial.kind, fault=trial.fault, run=trial.run))
+
+    asked: list[int] = []
+    journal = Journal(tmp_path / "faults.jsonl")
+    monkeypatch.setattr(program, "run", strike)
+    [trial] = planned(Options(kinds=("fencing",), fencing=1))
+    journal.append(replace(BAD[1], kind=trial.kind, fault=trial.fault, run=trial.run))
+    arguments = [*QUICK, "--journal", str(journal.file)]
+    assert program.main([*arguments, "--resume"]) == 1
+    assert program.main([*arguments, "--retry"]) == 0
+    assert asked == [0, 1]
+    assert "1 failures were tried again" in capsys.readouterr().out
