@@ -31,6 +31,8 @@ async def world(tmp_path: Path) -> AsyncIterator[Relayed]:
     async with relayed(tmp_path) as found:
         await found.open()
         yield found
+        violations = await found.registry.audit.violations()
+        assert [one for one in violations if one.count] == []
 
 
 async def frozen(world: Relayed, town: Town) -> None:

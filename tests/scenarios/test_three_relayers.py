@@ -56,6 +56,7 @@ async def test_one_wins_the_others_are_told_and_nothing_moves(tmp_path: Path) ->
         lease = registry.state.leases[HANGZHOU]
         assert (lease.epoch, lease.owner) == (epoch, winners[0].station.board.name)
         assert list(winners[0].gateway.owners) == [HANGZHOU]
+        assert [one for one in await registry.audit.violations() if one.count] == []
 
 
 async def heard(dialler: Dialler, gate: Dialled) -> None:
