@@ -221,11 +221,18 @@ WITH fenced AS MATERIALIZED (
     FROM lane_sides s
     WHERE lane_id = ANY($3::bigint[]) AND side = 'DESTINATION' AND peer = $1 AND epoch = $2
     ORDER BY lane_id FOR SHARE
-), dropped AS (
-    DELETE FROM timeout_batches t USING fenced f, lane_sides a
-    WHERE t.lane_id = f.lane_id AND a.lane_id = f.lane_id AND a.side = 'SOURCE'
+), past AS MATERIALIZED (
+    SELECT t.lane_id, t.first FROM fenced f
+    JOIN lane_sides a ON a.lane_id = f.lane_id AND a.side = 'SOURCE'
+    CROSS JOIN LATERAL (
+        SELECT lane_id, first, last FROM timeout_batches WHERE lane_id = f.lane_id OFFSET 0
+    ) t
+    WHERE a.lane_id = ANY($3::bigint[])
         AND f.ended @> a.done * int8multirange(int8range(t.first, t.last + 1))
         AND (SELECT count(*) FROM fenced) = cardinality($3::bigint[])
+), dropped AS (
+    DELETE FROM timeout_batches t USING past p
+    WHERE t.lane_id = ANY($3::bigint[]) AND t.lane_id = p.lane_id AND t.first = p.first
 )
 SELECT count(*) FROM fenced
 """
