@@ -1,10 +1,10 @@
 """A call that has begun must go on: its message comes soon, and no caller has too many under way.
 
 gRPC hands a call with one request over only when the request is there, so who never sends it would
-hold one of the server's few places for as long as it likes, unseen: 640 such calls on 20 connections
-of one peer, and every call of everybody else was refused. Here such a call is taken as a stream of
-one message, which on the wire it is: its caller is known at once, and the wait is ours. Then of
-everybody else's calls none is refused.
+hold one of the server's few places for as long as it likes, unseen: 640 such calls on twenty
+connections of one peer, and every call of everybody else was refused. Here such a call is taken as
+a stream of one message, which on the wire it is: its caller is known at once, and the wait is ours.
+Then of everybody else's calls none is refused.
 
 Source: reliability notes, section 4 ("slow sender").
 """
