@@ -65,6 +65,11 @@ async def plan(postgres: PostgresRegistry, statement: str) -> list[dict[str, str
 
 def _scans(node: dict[str, Any]) -> Iterator[dict[str, str]]:
     if "Relation Name" in node and "Scan" in node["Node Type"]:
-        yield {"table": node["Relation Name"], "condition": node.get("Index Cond", "")}
+        yield {"table": node["Relation Name"], "condition": _condition(node)}
     for child in node.get("Plans", []):
         yield from _scans(child)
+
+
+def _condition(node: dict[str, Any]) -> str:
+    """What an index is asked for; a bitmap's heap says it once more."""
+    return str(node.get("Index Cond") or node.get("Recheck Cond") or "")
