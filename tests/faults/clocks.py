@@ -9,6 +9,7 @@ Source: reliability notes section 7.3 (R12); libfaketime's README.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -39,6 +40,8 @@ HOUR, DAY = 3600, 86_400
 """Seconds."""
 NOTICED_S: Final = 30
 NEAR_S: Final = 60
+READ_S: Final = 3
+"""Within which libfaketime has read its file again, of which it believes a second."""
 _LIBRARY: Final = "*/faketime/libfaketimeMT.so.1"
 
 
@@ -184,6 +187,7 @@ async def _shows(live: LiveNetwork, process: str, offset: int) -> None:
     if number is None or not _is_loaded(number):
         raise NotFired(f"{process} has a clock of its own")
     if process != RELAYER:
+        await asyncio.sleep(READ_S)
         return
 
     async def it_is_stamped() -> bool:
