@@ -8,13 +8,17 @@ little-endian where the code, and every chain, is big-endian.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hub.core.packet import Acknowledgement, Packet, Payload
 
 _VERSION = b"\x02"
+
+_SHORT: Final = 128
+"""Characters of a text whose digest is remembered; clients and ports have no more."""
 
 RECEIPT = b"\x02"
 """The value of a packet receipt. Source: ibc-go v10 04-channel/v2 keeper, SetPacketReceipt."""
@@ -25,7 +29,7 @@ def commit_packet(packet: Packet) -> bytes:
     payloads = b"".join([_payload_digest(payload) for payload in packet.payloads])
     return sha256(
         _VERSION
-        + sha256(packet.destination_client.encode()).digest()
+        + _text_digest(packet.destination_client)
         + sha256(packet.timeout_timestamp.to_bytes(8, "big")).digest()
         + sha256(payloads).digest()
     ).digest()
@@ -39,9 +43,19 @@ def commit_acknowledgement(acknowledgement: Acknowledgement) -> bytes:
 
 def _payload_digest(payload: Payload) -> bytes:
     return sha256(
-        sha256(payload.source_port.encode()).digest()
-        + sha256(payload.destination_port.encode()).digest()
-        + sha256(payload.version.encode()).digest()
-        + sha256(payload.encoding.encode()).digest()
+        _text_digest(payload.source_port)
+        + _text_digest(payload.destination_port)
+        + _text_digest(payload.version)
+        + _text_digest(payload.encoding)
         + sha256(payload.value).digest()
     ).digest()
+
+
+def _text_digest(text: str) -> bytes:
+    return _known_digest(text) if len(text) <= _SHORT else sha256(text.encode()).digest()
+
+
+@lru_cache(maxsize=4096)
+def _known_digest(text: str) -> bytes:
+    """Few clients, ports, versions and encodings stand in many packets."""
+    return sha256(text.encode()).digest()

@@ -100,3 +100,10 @@ def test_other_answers_give_another_commitment(answers: tuple[bytes, ...]) -> No
 
 def test_a_receipt_is_the_byte_two() -> None:
     assert RECEIPT == b"\x02"
+
+
+def test_a_long_text_counts_in_full() -> None:
+    """Digests of short texts are remembered; what is longer is hashed each time."""
+    texts = ["v" * 128, "v" * 129, "v" * 128 + "w"]
+    versions = [replace(PACKET, payloads=(replace(PAYLOAD, version=text),)) for text in texts]
+    assert len({commit_packet(version) for version in versions}) == len(texts)
