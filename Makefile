@@ -10,13 +10,13 @@ DIR ?= ../shared/vectors
 RESUME ?=
 BIN := .venv/bin
 CODE := hub relayer adapters deploy $(wildcard migrations) tests protos/generate.py protos/breaking.py
-SUITES := unit properties vectors fuzz registry rpc scenarios faults fuzz bench architecture
+SUITES := unit properties vectors fuzz registry rpc scenarios simulation faults fuzz bench architecture
 PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
 suite = $(if $(wildcard tests/$(1)),$(BIN)/pytest tests/$(1),@echo "tests/$(1): no such suite")
 
-.PHONY: help demo test check postgres15 chains vectors bench flood bench-chains dev fuzz fuzz-full faults chaos takeover promotion ordered abuse fmt lint types contracts \
+.PHONY: help demo test check postgres15 chains vectors bench flood bench-chains dev fuzz fuzz-full faults chaos takeover promotion ordered simulate abuse fmt lint types contracts \
 	protos migrations metrics dashboard-picture docs generate lock clean
 
 help: ## list the targets
@@ -74,6 +74,9 @@ abuse: .venv/.ready ## what abuse of each listener costs others: p99 before and 
 
 ordered: .venv/.ready ## 10,000 packets on an ordered lane, one in twenty failing, under kills
 	$(BIN)/python -m tests.faults.ordered
+
+simulate: .venv/.ready ## the exchange on simulated machines: 1,000 runs, 10,000 walks, every interleaving, planted bugs
+	$(BIN)/python -m tests.simulation --search large --walks 10000 --seeds 1000 --planted
 
 fmt: .venv/.ready ## format code and protos
 	$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format . && $(BIN)/buf format -w protos
