@@ -82,7 +82,7 @@ class Audits:
         """An audit of lanes that begin at the peer."""
         self._board = board
         self._fence = fence
-        self.watch = Watch()
+        self.watch: Watch[LaneDesk] = Watch()
         """Lanes of which more was reported."""
         self._lanes: dict[int, LaneDesk] = {}
         """Those of which something waits, by id."""

@@ -67,7 +67,7 @@ class HoleSweep:
         self._board = board
         self._fence = fence
         self._inbound = inbound
-        self.watch = Watch()
+        self.watch: Watch[LaneDesk] = Watch()
         """Lanes that have changed, or in which something is missing."""
         self._searches: dict[int, _Search] = {}
         """By lane id."""

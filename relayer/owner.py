@@ -89,8 +89,8 @@ class PeerOwner:
         self._inbox: Inbox | None = None
         self._is_beginning = False
         self._maker = self._make
-        self._measured = Watch()
-        self._read = Watch()
+        self._measured: Watch[LaneDesk] = Watch()
+        self._read: Watch[LaneDesk] = Watch()
         """Lanes of which somebody here has read more than its ways out were told."""
         self._timeouts = TimeoutSweep(board, fence, self._inbound)
         self._holes = HoleSweep(board, fence, self._inbound)
@@ -281,7 +281,7 @@ class PeerOwner:
         self._refresh.add(desk)
         return True
 
-    def _watches(self, desk: LaneDesk) -> tuple[Watch, ...]:
+    def _watches(self, desk: LaneDesk) -> tuple[Watch[LaneDesk], ...]:
         """Who looks at the lane when it has changed."""
         if desk.key.destination_peer == self.peer:
             return (self._measured, self._timeouts.watch, self._holes.watch)

@@ -96,8 +96,8 @@ class LaneDesk:
         self._settlement: FlowRunner | None = None
         self._make_delivery: Maker | None = None
         self._make_settlement: Maker | None = None
-        self._watches: tuple[Watch, ...] = ()
-        self._readers: tuple[Watch, ...] = ()
+        self._watches: tuple[Watch[LaneDesk], ...] = ()
+        self._readers: tuple[Watch[LaneDesk], ...] = ()
 
     @property
     def has_routes(self) -> bool:
@@ -160,7 +160,13 @@ class LaneDesk:
         is_destination = self.key.destination_peer == peer
         return self._delivery if is_destination else self._settlement
 
-    def owned(self, peer: PeerId, make: Maker, watches: Sequence[Watch], reader: Watch) -> None:
+    def owned(
+        self,
+        peer: PeerId,
+        make: Maker,
+        watches: Sequence[Watch[LaneDesk]],
+        reader: Watch[LaneDesk],
+    ) -> None:
         """*peer* is attached here: its way out is made by *make*.
 
         *watches* see the lane whenever it changes, *reader* when more of it is read.
@@ -172,7 +178,7 @@ class LaneDesk:
         self.watched(*watches)
         self._readers = (*self._readers, reader)
 
-    def given_up(self, peer: PeerId, make: Maker, watches: Sequence[Watch]) -> None:
+    def given_up(self, peer: PeerId, make: Maker, watches: Sequence[Watch[LaneDesk]]) -> None:
         """What ``owned`` said is over; a later owner's ways out are left alone."""
         if self._make_delivery is make and self.key.destination_peer == peer:
             self._delivery = self._make_delivery = None
@@ -181,7 +187,7 @@ class LaneDesk:
         self._watches = tuple([watch for watch in self._watches if watch not in watches])
         self._readers = tuple([watch for watch in self._readers if watch not in watches])
 
-    def watched(self, *watches: Watch) -> None:
+    def watched(self, *watches: Watch[LaneDesk]) -> None:
         """*watches* see the lane now, and whenever it changes."""
         self._watches = (*self._watches, *watches)
         for watch in watches:

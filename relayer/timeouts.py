@@ -63,7 +63,7 @@ class TimeoutSweep:
         self._inbound = inbound
         self._swept_at = 0
         self._tidied_at = 0
-        self.watch = Watch()
+        self.watch: Watch[LaneDesk] = Watch()
         """Lanes with more open packets than before, or fewer."""
         self._due: list[tuple[int, int]] = []
         """Times (s) and lane ids, the earliest first."""

@@ -53,7 +53,9 @@ async def refusal(
     """What the database is, and what the program needs."""
     with pytest.raises(kind) as caught:
         await PostgresRegistry.connect(url)
-    return caught.value.got, caught.value.expected
+    error = caught.value
+    assert isinstance(error, (SchemaVersionMismatch, DatabaseUnfit))
+    return error.got, error.expected
 
 
 async def test_a_database_without_a_schema_is_refused(databases: Databases) -> None:

@@ -76,7 +76,9 @@ class Embedded:
 
     async def accuse(self, submission: Misbehaviour) -> Verdict:
         """What the relayer makes of two truths of another chain."""
-        return await self.process._client.submit(submission)
+        adapter = self.process._client
+        assert adapter is not None
+        return await adapter.submit(submission)
 
     def balance(self, account: str, denomination: str) -> int:
         """What *account* has."""

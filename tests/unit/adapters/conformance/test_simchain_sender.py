@@ -10,6 +10,7 @@ from adapters.conformance.simchain_sender import SimchainSender
 from adapters.sdk.clock import SystemClock
 from adapters.simchain.messages import CreateClient, RegisterCounterparty, Transaction, UpdateClient
 from adapters.simchain.messages import UpdateStep as Step
+from adapters.simchain.node import Node
 from adapters.simchain.queries import PREFIX, anchor_at
 from hub.core.ids import ClientId
 from hub.core.ranges import RangeSet
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from adapters.simchain.messages import Message
-    from adapters.simchain.node import Node
 
 CLIENT = ClientId("07-tendermint-0")
 
@@ -63,6 +63,7 @@ async def test_users_send_and_tell_what_is_locked_and_received(tmp_path: Path) -
         )
         with pytest.raises(SenderFailed, match="CLIENT_NOT_FOUND"):
             await sender.send(CLIENT, "carol", count=1, amount=3, lives_s=600)
+        assert isinstance(process.node, Node)
         await bind(process.node)
         assert await sender.locked(CLIENT) == 0
         sent = await sender.send(CLIENT, "carol", count=2, amount=3, lives_s=600)

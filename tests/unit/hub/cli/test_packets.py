@@ -44,6 +44,8 @@ class City(service.SimchainServiceServicer):
     GetLedger: Any = None
     GetAnchor: Any = None
     Misbehave: Any = None
+    FollowBlocks: Any = None
+    SubmitTransaction: Any = None
 
 
 @pytest.fixture

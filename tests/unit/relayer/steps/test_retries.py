@@ -4,7 +4,8 @@ from hub.core.errors import Reason
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, PacketException
 from hub.core.time import Timestamp
-from relayer.steps.flow import Attempt, Delayed, Flow
+from relayer.steps.delayed import Delayed
+from relayer.steps.flow import Attempt, Flow
 from relayer.steps.retries import due_retries, excluded, retries, unparked, waiting
 
 
