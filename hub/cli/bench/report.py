@@ -135,8 +135,10 @@ def _memory_lines(run: RunResult) -> list[str]:
 
 
 def _checks(run: RunResult) -> str:
-    broken = sum([count != 0 for count in run.violations.values()])
+    broken = sum([count > 0 for count in run.violations.values()])
+    untold = sum([count < 0 for count in run.violations.values()])
     return (
         f"checks: {run.completed:,} of {run.sent:,} packets complete;"
         f" {len(run.violations)} invariants, {broken} broken"
+        + (f", {untold} not looked at whole" if untold else "")
     )

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 FLUSHED_S: float = 1.2
 """A backend of Postgres publishes its counters at most once a second."""
 COMPLETE_S: Final = 60
+PAST_PER_MINUTE: Final = 2_000_000
+"""Packets of a past that a database takes, roughly."""
 
 
 @dataclass(slots=True)
@@ -86,8 +88,7 @@ class Run:
         self._learn(functions_us=functions, load=load)
         self.say(
             f"starting PostgreSQL, a hub, {self.options.relayers} relayer(s);"
-            f" opening {self.options.lanes:,} lanes"
-            + (f" with {self.options.behind:,} packets behind" if self.options.behind else "")
+            f" opening {self.options.lanes:,} lanes" + _past_line(self.options.behind)
         )
         started = await stack.enter_async_context(
             system(directory, self.options, plan, built["anchors"])
@@ -177,6 +178,12 @@ class _Phases:
     async def _counters(self) -> dict[str, Any]:
         await asyncio.sleep(FLUSHED_S)
         return await self._system.registry.ask({"do": "use"})
+
+
+def _past_line(behind: int) -> str:
+    if not behind:
+        return ""
+    return f" with {behind:,} packets behind, about {behind / PAST_PER_MINUTE:.1f} minutes"
 
 
 def load_line(options: Options, packet_bytes: int) -> str:

@@ -42,6 +42,11 @@ def test_a_run_that_never_began_is_told_too() -> None:
     assert shown.endswith("FAILED: one relayer: unfinished: not begun")
 
 
+def test_invariants_that_nobody_had_time_for_are_told() -> None:
+    run = replace(RUN, options={"behind": 10}, violations={"I1": 0, "I4": -1})
+    assert "2 invariants, 0 broken, 1 not looked at whole" in text(replace(RESULT, runs=(run,)))
+
+
 def test_numbers_have_three_digits_that_tell_something() -> None:
     told = [number(value) for value in (0.0, 0.004, 1.5, 12.34, 1234.5, 100, 30, -20.0)]
     assert told == ["0", "0", "1.5", "12.3", "1,234", "100", "30", "-20"]
