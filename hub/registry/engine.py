@@ -123,8 +123,20 @@ def open_engine(
 class Asked:
     """How far a question has come."""
 
-    is_sent = False
-    """Whether it may be with the server."""
+    def __init__(self) -> None:
+        """Nothing is sent yet."""
+        self.is_sent = False
+        """Whether it may be with the server."""
+        self._cancellations = _cancellations()
+
+    def check_cancelled(self) -> None:
+        """Nobody has asked the task to end meanwhile. Raises ``CancelledError``.
+
+        A roll-back on a connection that was dropped fails, and the library makes of that a failure
+        of its own, or a new connection: the cancellation is not seen any more.
+        """
+        if _cancellations() > self._cancellations:
+            raise asyncio.CancelledError
 
 
 @contextmanager
@@ -136,7 +148,27 @@ def answering() -> Iterator[Asked]:
     """
     asked = Asked()
     try:
-        yield asked
+        with _translated(asked):
+            yield asked
+    except Exception:
+        asked.check_cancelled()
+        raise
+    asked.check_cancelled()
+
+
+def _cancellations() -> int:
+    """How often the task of now was asked to end."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # there is no loop
+        return 0
+    return task.cancelling() if task is not None else 0
+
+
+@contextmanager
+def _translated(asked: Asked) -> Iterator[None]:
+    try:
+        yield
     except DBAPIError as error:
         cause = error.orig.__cause__ if error.orig is not None else None
         if error.connection_invalidated or (cause is not None and _is_away(cause)):
@@ -206,6 +238,7 @@ class Database:
         await self._make_sure()
         with self._noting(), answering() as asked:
             async with self._engine.connect() as connection:
+                asked.check_cancelled()
                 asked.is_sent = True
                 info = connection.info
                 try:
@@ -307,9 +340,14 @@ class Database:
 
         Raises ``RegistryUnreachable``, ``TimelineOutdated``.
         """
-        with answering():
+        with answering() as asked:
             connection = await self._engine.connect()
-            return await connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                asked.check_cancelled()
+                return await connection.execution_options(isolation_level="AUTOCOMMIT")
+            except BaseException:
+                await connection.close()
+                raise
 
 
 async def driver_of(connection: AsyncConnection) -> Any:

@@ -34,6 +34,8 @@ CONNECT_TIMEOUT: Final = 5
 ANSWER_TIMEOUT: Final = 20
 """Seconds. A commit that waits for a standby is under no limit of the server's."""
 
+_FAILURES: Final = (HubError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a server that is away, or is not what it was, is told by."""
 _IDENTITY: Final = """
 SELECT s.system_identifier AS system, pg_is_in_recovery() AS is_standby,
     pg_postmaster_start_time()::text AS started,
@@ -109,14 +111,18 @@ class Servers:
 
         Raises ``RegistryUnreachable``, ``TimelineOutdated``, and what the driver raises.
         """
-        async with self._looking:
-            if self._primary is not None:
-                try:
-                    return await self._admitted(self._primary, is_known=self.count > 1)
-                except (HubError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        while (number := self._primary) is not None:
+            try:
+                return await self._admitted(number, is_known=self.count > 1)
+            except _FAILURES:
+                if self._primary == number:
                     self._primary = None
                     if self.count == 1:
                         raise
+                # Else another was promoted meanwhile.
+        async with self._looking:
+            if self._primary is not None:
+                return await self._admitted(self._primary)
             return await self._find()
 
     async def open(self, number: int) -> Any:
@@ -127,7 +133,7 @@ class Servers:
 
     async def identity(self, connection: Any) -> Identity:
         """What the server of *connection* is. Raises as the driver."""
-        return Identity(**await connection.fetchrow(_IDENTITY))
+        return Identity(**await connection.fetchrow(_IDENTITY, timeout=CONNECT_TIMEOUT))
 
     def admit(self, number: int, found: Identity) -> None:
         """The server of that *number*, found so, is the primary from now on.

@@ -130,6 +130,38 @@ async def test_a_call_that_is_cancelled_hinders_no_other(postgres: PostgresRegis
     await lanes.accept(1)
 
 
+@pytest.mark.parametrize("wait_s", [0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05])
+async def test_whoever_is_cancelled_ends_so_wherever_it_is(
+    postgres: PostgresRegistry,
+    wait_s: float,
+) -> None:
+    """A roll-back that fails after it must not make another error of it, nor hide it."""
+    database = postgres.database
+
+    async def in_transaction() -> None:
+        async with database.transaction() as connection:
+            await connection.execute(text("SELECT pg_sleep(1)"))
+
+    async def on_a_line() -> None:
+        async with database.line() as line, line.transaction():
+            await line.execute("SELECT pg_sleep(1)")
+
+    async def alone() -> None:
+        connection = await database.connect()
+        try:
+            await asyncio.sleep(1)
+        finally:
+            await connection.close()
+
+    tasks = [asyncio.create_task(work()) for work in (in_transaction, on_a_line, alone)]
+    await asyncio.sleep(wait_s)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert [task.cancelled() for task in tasks] == [True] * len(tasks)
+    assert await postgres.leases.all() == []
+
+
 async def test_an_error_of_the_domain_keeps_the_connection(postgres: PostgresRegistry) -> None:
     async with postgres.database.line() as line:
         before = line.get_server_pid()
