@@ -14,6 +14,7 @@ STANDARD: Final = Options()
 ONE, TWO = "one relayer", "two relayers"
 CAPACITY, SOAK = "capacity", "soak"
 ONE_LANE, MANY_LANES, LONG_PAST = "one lane", "many lanes", "long past"
+MANY_PEERS, EVERY_LANE = "many peers", "every lane"
 """Names of runs; targets.py finds them by these."""
 
 _QUICK: Final = replace(
@@ -24,6 +25,11 @@ _GROWTH: Final = (
     (ONE_LANE, replace(_COST, lanes=1, active=1)),
     (MANY_LANES, replace(_COST, lanes=10_000, active=100, window=512)),
     (LONG_PAST, replace(_COST, lanes=1, active=1, behind=10_000_000)),
+)
+_REACH: Final = (
+    (MANY_PEERS, replace(_COST, peers=100, lanes=100, window=512)),
+    # Frames of six packets: what a frame costs, not what a lane does.
+    (EVERY_LANE, replace(_COST, lanes=10_000, rounds=1, window=256)),
 )
 
 PRESETS: Final[dict[str, tuple[str, tuple[tuple[str, Options], ...]]]] = {
@@ -37,7 +43,10 @@ PRESETS: Final[dict[str, tuple[str, tuple[tuple[str, Options], ...]]]] = {
             *_GROWTH,
         ),
     ),
-    "growth": ("10,000 lanes, 10^7 packets behind, against one lane and none", _GROWTH),
+    "growth": (
+        "10,000 lanes, 10^7 packets behind, 100 peers, against one lane and none",
+        (*_GROWTH, *_REACH),
+    ),
     "soak": (
         "--minutes at half of what a short run reaches, or at --rate",
         (

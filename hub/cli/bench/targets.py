@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hub.cli.bench.plan import Kind
-from hub.cli.bench.presets import LONG_PAST, MANY_LANES, ONE_LANE
+from hub.cli.bench.presets import EVERY_LANE, LONG_PAST, MANY_LANES, MANY_PEERS, ONE_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +126,7 @@ def _is_plain(run: RunResult) -> bool:
     """Whether its load is the usual one: few lanes, no past, batches, no order, large trees."""
     options = run.options
     return (
-        run.name not in {ONE_LANE, MANY_LANES, LONG_PAST}
+        run.name not in {ONE_LANE, MANY_LANES, LONG_PAST, MANY_PEERS, EVERY_LANE}
         and options.get("lanes", 0) <= _FEW_LANES
         and options.get("keys", 0) >= _KEYS
         and not options.get("behind")
@@ -192,5 +192,11 @@ TARGETS: Final = (
         committed=1.3,
         stretch=1.1,
         measured=_against_one_lane(LONG_PAST),
+    ),
+    Target(
+        name="CPU a packet, 100 peers attached against two",
+        committed=1.3,
+        stretch=1.1,
+        measured=_against_one_lane(MANY_PEERS),
     ),
 )

@@ -3,7 +3,17 @@ from __future__ import annotations
 import pytest
 
 from hub.cli.bench.options import check
-from hub.cli.bench.presets import CAPACITY, MANY_LANES, ONE_LANE, PRESETS, SOAK, at_half, runs
+from hub.cli.bench.presets import (
+    CAPACITY,
+    EVERY_LANE,
+    MANY_LANES,
+    MANY_PEERS,
+    ONE_LANE,
+    PRESETS,
+    SOAK,
+    at_half,
+    runs,
+)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -22,6 +32,7 @@ def test_growth_is_many_lanes_against_one() -> None:
     found = dict(runs("growth", {}))
     assert (found[ONE_LANE].lanes, found[MANY_LANES].lanes) == (1, 10_000)
     assert found[MANY_LANES].active == 100
+    assert (found[MANY_PEERS].peers, found[EVERY_LANE].carrying) == (100, 10_000)
 
 
 def test_a_soak_looks_for_the_capacity_unless_its_rate_is_given() -> None:

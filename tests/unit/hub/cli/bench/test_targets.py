@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hub.cli.bench.presets import LONG_PAST, MANY_LANES, ONE_LANE
+from hub.cli.bench.presets import LONG_PAST, MANY_LANES, MANY_PEERS, ONE_LANE
 from hub.cli.bench.targets import capacity, rows
 from tests.harness.bench import RESULT, RUN, run_of
 
@@ -27,8 +27,12 @@ def test_each_number_is_the_median_round_or_its_own_phase() -> None:
 
 def test_growth_is_a_ratio_to_one_lane() -> None:
     found = verdicts(
-        run_of(ONE_LANE, 50), run_of(MANY_LANES, 60, lanes=10_000), run_of(LONG_PAST, 70)
+        run_of(ONE_LANE, 50),
+        run_of(MANY_LANES, 60, lanes=10_000),
+        run_of(LONG_PAST, 70),
+        run_of(MANY_PEERS, 52, peers=100),
     )
+    assert found["CPU a packet, 100 peers attached against two"] == (1.04, "reached, stretch too")
     many = found["CPU a packet, 10,000 lanes (100 active) against one"]
     assert many == (1.2, "reached")
     assert found["CPU a packet, 10^7 packets behind against none"] == (1.4, "not reached")
