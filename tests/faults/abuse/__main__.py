@@ -88,13 +88,14 @@ async def _one(
     number = live.network.number(name)
     assert number is not None
     process = psutil.Process(number)
+    over = asyncio.Event()
+    lane = live.lane(HANGZHOU, SUZHOU)
+    ways = [lane] if attack == "stopped" else [lane, lane.reverse]
+    traffic = asyncio.create_task(_traffic(live, ways, over, is_long=promise.is_long))
     async with _victim(live, listener) as call:
         before_rss = process.memory_info().rss
         before = await feel(call, _after(BEFORE_S))
         attacker = await _attacker(live, listener, attack, seconds)
-        lane = live.lane(HANGZHOU, SUZHOU)
-        ways = [lane] if attack == "stopped" else [lane, lane.reverse]
-        traffic = asyncio.create_task(_traffic(live, attacker, ways, is_long=promise.is_long))
         most = [before_rss]
 
         def is_over() -> bool:
@@ -103,7 +104,8 @@ async def _one(
 
         during = await feel(call, is_over)
         seen = json.loads((await attacker.communicate())[0] or "{}")
-        await traffic
+    over.set()
+    await traffic
     rss = (before_rss, most[0], process.memory_info().rss)
     return Outcome(
         listener=listener,
@@ -117,16 +119,13 @@ async def _one(
 
 
 async def _traffic(
-    live: LiveNetwork,
-    attacker: asyncio.subprocess.Process,
-    ways: Sequence[LaneKey],
-    *,
-    is_long: bool,
+    live: LiveNetwork, ways: Sequence[LaneKey], over: asyncio.Event, *, is_long: bool
 ) -> None:
+    """Some packets, or, where *is_long*, more and more of them before the attack and during it."""
     while True:
         for way in ways:
             await live.send(way, PACKETS)
-        if not is_long or attacker.returncode is not None:
+        if not is_long or over.is_set():
             return
         await asyncio.sleep(0.25)
 
