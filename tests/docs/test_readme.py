@@ -85,7 +85,7 @@ def test_every_file_that_the_pages_link_to_exists() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["dev", "peer", "client", "lane", "route", "packet", "cert", "proof", "status"],
+    ["dev", "peer", "client", "lane", "route", "packet", "cert", "proof", "status", "bench"],
 )
 def test_every_group_has_help(command: str, tmp_path: Path) -> None:
     done = run(f"ydhub {command} --help", tmp_path)
