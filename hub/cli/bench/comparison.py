@@ -18,8 +18,8 @@ NOISE_CPU: Final = 1.15
 _WALL: Final = frozenset({"p50_ms", "p99_ms", "p999_ms", "max_ms"})
 _COST: Final = frozenset({"wal_bytes", "transactions", "database_bytes"})
 _NEUTRAL: Final = frozenset({"rate", "packets", "bloat", "resent", "late_ms", "waited_ms"})
-_LEAST_CPU_US: Final = 2.0
-"""A packet: what is less is below the kernel's own step."""
+_LEAST_CPU_US: Final = 30_000
+"""Of a whole phase: what differs by less is the kernel's own step, 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,7 @@ class Line:
 
 def lines(first: Result, second: Result) -> list[Line]:
     """Every number that both have, run by run."""
-    others = {run.name: run for run in second.runs}
-    found: list[Line] = []
-    for at, run in enumerate(first.runs):
-        # Runs of one name are compared; so are the only runs of both.
-        alone = len(first.runs) == len(second.runs) == 1
-        other = second.runs[at] if alone else others.get(run.name)
-        if other is not None:
-            found += _run_lines(run, other)
-    return found
+    return [line for pair in _pairs(first, second) for line in _run_lines(*pair)]
 
 
 def comparison(first: Result, second: Result) -> str:
@@ -85,6 +77,7 @@ def comparison(first: Result, second: Result) -> str:
         f"noise: wall times up to {NOISE_WALL}, CPU up to {NOISE_CPU}",
         f"load average before: {first.busy:.1f} and {second.busy:.1f}",
         f"worse than noise: {', '.join(worse) or 'nothing'}",
+        *[f"not the same: {difference}" for difference in differences(first, second)],
     ]
     if first.machine != second.machine:
         text += [f"A on {first.machine}", f"B on {second.machine}"]
@@ -113,13 +106,11 @@ def _run_lines(first: RunResult, second: RunResult) -> Iterator[Line]:
         other = others.get(phase.name)
         if other is not None:
             yield from _phase_lines(f"{first.name}: {phase.name}", phase, other)
-    yield from _shared(
-        f"{first.name}: CPU us of", first.functions_us, second.functions_us, NOISE_CPU
-    )
+    yield from _shared(f"{first.name}: CPU us of", first.functions_us, second.functions_us)
     ends, others_ends = [
         {name: memory["end"] for name, memory in run.memory_mb.items()} for run in (first, second)
     ]
-    yield from _shared(f"{first.name}: memory MB of", ends, others_ends, NOISE_CPU)
+    yield from _shared(f"{first.name}: memory MB of", ends, others_ends)
 
 
 def _phase_lines(name: str, first: PhaseResult, second: PhaseResult) -> Iterator[Line]:
@@ -132,14 +123,36 @@ def _phase_lines(name: str, first: PhaseResult, second: PhaseResult) -> Iterator
         yield Line(f"{name}: {field}", getattr(first, field), getattr(second, field), NOISE_CPU)
     for field in sorted(_NEUTRAL):
         yield Line(f"{name}: {field}", getattr(first, field), getattr(second, field), 0)
-    yield from _shared(f"{name}: CPU us of", first.cpu_us, second.cpu_us, NOISE_CPU)
-    yield Line(f"{name}: CPU us, relayer + Postgres", first.system_us, second.system_us, NOISE_CPU)
+    packets = max(1, min(first.packets, second.packets))
+    least = _LEAST_CPU_US / packets
+    yield from _shared(f"{name}: CPU us of", first.cpu_us, second.cpu_us, least)
+    sums, others_sums = [{"relayer + Postgres": each.system_us} for each in (first, second)]
+    yield from _shared(f"{name}: CPU us of", sums, others_sums, least)
 
 
 def _shared(
-    name: str, first: Mapping[str, float], second: Mapping[str, float], noise: float
+    name: str, first: Mapping[str, float], second: Mapping[str, float], least: float = 0
 ) -> Iterator[Line]:
+    """What both have, by name; a difference below *least* says nothing."""
     for key, value in first.items():
         if key in second:
-            is_small = max(value, second[key]) < _LEAST_CPU_US
-            yield Line(f"{name} {key}", value, second[key], 0 if is_small else noise)
+            noise = 0 if abs(value - second[key]) < least else NOISE_CPU
+            yield Line(f"{name} {key}", value, second[key], noise)
+
+
+def differences(first: Result, second: Result) -> list[str]:
+    """Options of runs that are compared, where they are not the same."""
+    return [
+        f"{one.name}: {name} is {value} and {other.options[name]}"
+        for one, other in _pairs(first, second)
+        for name, value in one.options.items()
+        if name in other.options and other.options[name] != value
+    ]
+
+
+def _pairs(first: Result, second: Result) -> list[tuple[RunResult, RunResult]]:
+    """Runs of one name; and the only runs of both, whatever their names."""
+    if len(first.runs) == len(second.runs) == 1:
+        return [(first.runs[0], second.runs[0])]
+    others = {run.name: run for run in second.runs}
+    return [(run, others[run.name]) for run in first.runs if run.name in others]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hub.cli.bench.comparison import Line, as_json, comparison, lines
+from hub.cli.bench.comparison import Line, as_json, comparison, differences, lines
 from tests.harness.bench import PHASE, RESULT, RUN
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ def test_only_what_is_more_than_noise_is_marked() -> None:
 
 
 def test_cost_is_held_to_less_noise() -> None:
-    dearer = replace(PHASE, cpu_us={**PHASE.cpu_us, "relayer-1": 125.0}, wal_bytes=900.0)
+    dearer = replace(PHASE, cpu_us={**PHASE.cpu_us, "relayer-1": 135.0}, wal_bytes=900.0)
     assert marks(of(PHASE), of(dearer)) == {
         "one relayer: round 1: CPU us of relayer-1": "worse",
-        "one relayer: round 1: CPU us, relayer + Postgres": "worse",
+        "one relayer: round 1: CPU us of relayer + Postgres": "worse",
         "one relayer: round 1: wal_bytes": "worse",
     }
 
@@ -47,6 +47,17 @@ def test_what_is_tiny_or_neither_good_nor_bad_is_not_marked() -> None:
     assert marks(of(PHASE), of(other)) == {}
     offered = replace(PHASE, rate=1000, per_second=900.0)
     assert marks(of(offered), of(replace(offered, per_second=100.0))) == {}
+
+
+def test_what_was_asked_for_otherwise_is_told() -> None:
+    other = replace(RUN, options={**RUN.options, "batch": 16, "keys": 5})
+    assert differences(RESULT, RESULT) == []
+    assert differences(RESULT, replace(RESULT, runs=(other,))) == [
+        "one relayer: batch is 256 and 16",
+        "one relayer: keys is 1000000 and 5",
+    ]
+    shown = comparison(RESULT, replace(RESULT, runs=(other,)))
+    assert "not the same: one relayer: batch is 256 and 16" in shown
 
 
 def test_only_what_both_have_is_compared() -> None:
