@@ -87,7 +87,7 @@ class LineProcess:
 
 def failure(name: str, said: str) -> AnswerOverdue:
     """That *name* has failed, with the last lines of what it said."""
-    error = AnswerOverdue(what=f"{name} has failed: it", waited_ms=0)
+    error = AnswerOverdue(what=f"{name} has failed and is", waited_ms=0)
     for line in said.strip().splitlines()[-LAST_LINES:]:
         error.add_note(line)
     return error
