@@ -60,7 +60,7 @@ class Carrier(Protocol):
 
     @property
     def linger(self) -> Duration:
-        """How long (ns) what is to be recorded waits for what may be recorded with it."""
+        """How long (ns) reports wait for others that may be recorded with them."""
         ...
 
     async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
@@ -260,7 +260,7 @@ class FlowRunner:
         """Effects are recorded in order; reports that came meanwhile, all at once."""
         try:
             while self._records:
-                if self._carrier.linger:
+                if self._carrier.linger and all(isinstance(e, Done) for e in self._records):
                     await self._clock.sleep(self._carrier.linger)
                 effects = joined(self._records)
                 self._records.clear()

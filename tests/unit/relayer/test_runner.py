@@ -162,6 +162,18 @@ class TestRecords:
         assert carrier.recorded == [Done(span(1, 4))]
         await runner.stop()
 
+    async def test_a_refusal_is_recorded_at_once_and_the_reports_with_it(
+        self, carrier: PaperCarrier, clock: ManualClock, turns: Turns
+    ) -> None:
+        carrier.linger = Duration(20 * MILLISECOND)
+        carrier.waits = True
+        runner = FlowRunner(Flow(), carrier, turns, Alarms(clock), FixedChance(), name="a lane")
+        runner.feed(Added(span(1, 2)))
+        await carrier.results.put(Reported(1, ONE, (Refused(2, NEVER),)))
+        await settle()
+        assert carrier.recorded == [Done(ONE), Park(2, NEVER)]
+        await runner.stop()
+
     async def test_reports_that_come_while_one_is_recorded_are_recorded_at_once(
         self, runner: FlowRunner, carrier: PaperCarrier
     ) -> None:
