@@ -389,7 +389,7 @@ class Caught:
     tries: int
 
 
-MOST_TRIES = 40
+MOST_TRIES = 100
 
 
 def find(plant: Plant, first: int = 0) -> Caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -148,9 +149,10 @@ class World:
         hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
         for process in list(self.loop._processes):
             self.loop.kill(process)
-        for task in self.loop.tasks:
-            if not task.done():
-                with suppress(BaseException):  # it died
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # some had not begun
+            for task in self.loop.tasks:
+                with suppress(BaseException):  # they died
                     task.get_coro().close()
         self.loop.tasks.clear()
         self.loop.close()
