@@ -356,6 +356,7 @@ async def test_a_new_session_does_not_hide_a_lie(world: Relayed) -> None:
     await world.seconds(2)
     world.left.attach()
     await world.until(lambda: world.desk.view.source.reopened_count == 1)
+    await world.reaches(S.COMPLETED)
     await world.left.detach()
     await world.seconds(2)
     world.left.attach()
