@@ -32,7 +32,7 @@ _ALIKE: Final[Options] = (
     # TCP, TLS and the first HTTP/2 settings together. 2,000 connections that say nothing: closed
     # after 5 s; without, after 120 s.
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
-    # 2,000 connections without a call: closed within 50 s; without, never.
+    # 2,000 connections without a call: closed after 27 s; without, never.
     ("grpc.max_connection_idle_ms", IDLE_MS),
     # Whoever reads nothing from its socket is found within 40 s.
     ("grpc.keepalive_time_ms", 30_000),
@@ -64,7 +64,7 @@ def options(*, receive: int, send: int, streams: int, connections: int) -> Optio
         # calls at once 14 were refused by 16. Not to be traded for grpc.http.overload_protection=0,
         # which makes such calls wait, and takes away what refuses the resets.
         ("grpc.max_concurrent_streams", streams),
-        # 2,000 connections with TLS and no call: 75 KiB each. This many are the most there are.
+        # 2,000 connections with TLS and no call: up to 90 KiB each. This many are the most there are.
         ("grpc.max_allowed_incoming_connections", connections),
     )
 
@@ -82,10 +82,13 @@ CONTROL: Final[Options] = (
 """The hub's control plane."""
 
 ENROLMENT: Final[Options] = (
-    *options(receive=64 * KIB, send=MIB, streams=4, connections=256),
+    *options(receive=64 * KIB, send=MIB, streams=8, connections=4096),
     *AGES,
 )
-"""Where cities enrol: nobody shows a certificate, so there is the least of everything."""
+"""Where cities enrol: nobody shows a certificate, so a connection may have the least.
+
+Of connections there may be as many as elsewhere: whoever fills them up keeps the others out.
+"""
 
 SESSIONS: Final[Options] = options(receive=2 * MIB, send=4 * MIB, streams=16, connections=4096)
 """A relayer's gateway: frames of adapters; the updates of a client, and packets with their proof.

@@ -36,7 +36,8 @@ FRAMES: Final = 5_000
 CONNECTIONS: Final = 2_000
 HELD: Final = 8
 """Connections that begin calls and send nothing."""
-AT_ONCE: Final = 50
+FAST, SLOW = 50, 10
+"""Connections that are opened each 50 ms; a storm of handshakes is another attack than silence."""
 BOMB: Final = 256 * 1024 * 1024
 OVERSIZED: Final = 3 * 1024 * 1024
 KEYS: Final = 1_000
@@ -162,21 +163,21 @@ async def drips(target: Target, seconds: float) -> Seen:
 async def silent_tcp(target: Target, seconds: float) -> Seen:
     """Connections that say nothing at all."""
     del seconds
-    return await _idle(lambda: Connection.open(target.port, None, greets=False))
+    return await _idle(lambda: Connection.open(target.port, None, greets=False), FAST)
 
 
 async def silent_tls(target: Target, seconds: float) -> Seen:
     """Connections that say nothing after their handshake."""
     del seconds
     tls = target.tls
-    return await _idle(lambda: Connection.open(target.port, tls, greets=False))
+    return await _idle(lambda: Connection.open(target.port, tls, greets=False), FAST)
 
 
 async def silent_http2(target: Target, seconds: float) -> Seen:
     """Connections without a call."""
     del seconds
     tls = target.tls
-    return await _idle(lambda: Connection.open(target.port, tls))
+    return await _idle(lambda: Connection.open(target.port, tls), SLOW)
 
 
 async def stalled(target: Target, seconds: float) -> Seen:
@@ -248,7 +249,7 @@ async def _calls(target: Target, seconds: float, content: bytes, **how: Any) -> 
     return {"did": sum(ended.values()), "ended": ended}
 
 
-async def _idle(opened: Callable[[], Awaitable[Connection]]) -> Seen:
+async def _idle(opened: Callable[[], Awaitable[Connection]], pace: int) -> Seen:
     """How long the longest of 2,000 connections lasted that do nothing."""
     made: list[Connection] = []
     longest = 0.0
@@ -268,7 +269,7 @@ async def _idle(opened: Callable[[], Awaitable[Connection]]) -> Seen:
     tasks = []
     for at in range(CONNECTIONS):
         tasks.append(asyncio.create_task(one()))
-        if at % AT_ONCE == 0:
+        if at % pace == 0:
             await asyncio.sleep(TICK_S * 10)
     await asyncio.gather(*tasks)
     left = sum(not one.is_closed for one in made)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EVERY_S: Final = 0.01
 PATIENCE_S: Final = 5
-AT_ONCE: Final = 8
+AT_ONCE: Final = 4
 """Calls under way; who waits for a turn waits in its own time."""
 
 
