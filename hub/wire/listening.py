@@ -64,7 +64,7 @@ def options(*, receive: int, send: int, streams: int, connections: int) -> Optio
         # calls at once 14 were refused by 16. Not to be traded for grpc.http.overload_protection=0,
         # which makes such calls wait, and takes away what refuses the resets.
         ("grpc.max_concurrent_streams", streams),
-        # 2,000 connections with TLS and no call: up to 90 KiB each. This many are the most there are.
+        # 2,000 connections with TLS and no call took up to 90 KiB each; there are no more than so.
         ("grpc.max_allowed_incoming_connections", connections),
     )
 
