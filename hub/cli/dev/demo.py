@@ -247,7 +247,7 @@ class Demo:
         findings = judge(await self._books())
         self._note_findings(findings)
         request = status_service_pb2.GetDatabaseRequest(ask_invariants=True)
-        database = await hub.call(hub.status.GetDatabase, request)
+        database = await hub.call(hub.status.GetDatabase, request, timeout_s=PATIENCE / SECOND)
         found = database.invariants
         broken = [one.name for one in found if one.violation_count or one.unfinished]
         self._report.note(
