@@ -50,6 +50,7 @@ def test_the_flood_is_of_as_many_frames_each_so_many_times_as_large() -> None:
     assert false.forged == 300
 
 
+@pytest.mark.timeout(240)
 async def test_everything_completes_and_false_proofs_are_slowed_by_typed_refusals() -> None:
     said: list[str] = []
     figures = await run(SMALL, said.append)
