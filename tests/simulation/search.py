@@ -233,6 +233,7 @@ LARGE = (
         crash=1,
         order=Order.BEST_EFFORT,
     ),
+    Scope(name="two packets, a crash, a timeout", timeouts=(LONG, SHORT), crash=1, late=1),
     Scope(name="one packet, all of it", timeouts=(SHORT,), crash=1, late=1, orphan=1, early=1),
 )
 """What ``make simulate`` searches."""
