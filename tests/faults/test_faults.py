@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.faults.trial import Strike
     from tests.harness.network import LiveNetwork
 
+pytestmark = pytest.mark.timeout(300)
+
 STRIKES: dict[str, Strike] = {
     "two failpoints of one process": pairs.same,
     "a backend of the database": databases.backend,

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tests.harness.network import LiveNetwork
 
 
+pytestmark = pytest.mark.timeout(300)
+
+
 def test_no_failpoint_is_left_out() -> None:
     assert {kill.failpoint for kill in every_kill()} == {*Hub, *City, *Server} == set(PASSES)
 
