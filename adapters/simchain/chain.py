@@ -12,6 +12,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from ydhub.errors.v1 import reason_pb2
+
 from adapters.sdk.failpoints import Failpoint, hit
 from adapters.simchain.block_log import BlockRecord, decode_record, encode_record
 from adapters.simchain.blocks import Contents, make_block
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
 
     Arrange = Callable[[Sequence[tuple[bytes, Transaction]]], list[tuple[bytes, Transaction]]]
 
-_CODES: Final = {reason: code for code, reason in enumerate(Reason, 1)}
+_CODES: Final = {reason: reason_pb2.Reason.Value(f"REASON_{reason}") for reason in Reason}
+"""A result's code is in the next header: the contract's numbers, which never change."""
 
 
 class Chain:
