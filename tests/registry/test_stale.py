@@ -79,6 +79,9 @@ KINDS: dict[str, Write] = {
         hangzhou, [acceptance(lanes.lane, [100 + at])]
     ),
     "move_timeouts": _timeouts,
+    "drop_ended_timeouts": lambda lanes, _, suzhou, __: lanes.registry.packets.drop_ended_timeouts(
+        suzhou, [lanes.lane]
+    ),
     "record": lambda lanes, _, suzhou, at: lanes.registry.outcomes.record(
         suzhou, [settlement(lanes.lane, [2 + at % 2])]
     ),
