@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hub.cli.clock import wall_clock
 from hub.cli.dev.layout import CHAINS, HUB, RELAYER
-from hub.cli.dev.network import STOP_WITHIN
 from hub.core.errors import Reason
 from hub.core.time import SECOND, Duration
 from tests.faults.disks import log_lines, said
@@ -153,8 +152,7 @@ def faults() -> dict[str, Strike]:
 async def _stepping(live: LiveNetwork, process: str) -> AsyncIterator[Clock]:
     """*process* runs anew, by a clock that can be moved."""
     clock = Clock(live.network.layout.directory / f"{process}.clock")
-    processes = live.network.processes
-    await processes.stop(process, STOP_WITHIN)
+    await live.kill(process)
     live.network.launch(process, clock.environment)
     try:
         await live.until(lambda: live.network.answers(process), process)
@@ -162,7 +160,7 @@ async def _stepping(live: LiveNetwork, process: str) -> AsyncIterator[Clock]:
         await a_packet_passes(live)
         yield clock
     finally:
-        await processes.stop(process, STOP_WITHIN)
+        await live.kill(process)
         await live.network.start(process)
         await live.attached(*map(str, CHAINS))
 
