@@ -45,6 +45,9 @@ from hub.core.time import Duration
 
 MAX_SAMPLES: Final = 5
 """Rows of one invariant that are told of."""
+LOOKS_AGAIN_WITHIN: Final = 60
+"""Seconds of the destination's time within which a packet that is past its timeout, received, and
+not acknowledged yet, is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hub.core.invariants import MAX_SAMPLES
+from hub.core.invariants import LOOKS_AGAIN_WITHIN, MAX_SAMPLES
 from hub.registry.gates import STOPPED
 from hub.registry.scopes import WHOLE, WINDOW
 
@@ -225,6 +225,10 @@ _TEMPLATES: Final[dict[str, str]] = {
     "no_overdue_without_exception": """
         {truth}
         SELECT {place} FROM {packets} p JOIN settled s USING (lane_id)
+        LEFT JOIN LATERAL (
+            SELECT time / 1000000000 AS at FROM headers h
+            WHERE h.peer = s.peer ORDER BY height DESC LIMIT 1
+        ) newest ON true
         WHERE NOT s.done @> p.sequence
             AND NOT EXISTS (
                 SELECT FROM exceptions e WHERE e.lane_id = p.lane_id AND e.sequence = p.sequence
@@ -232,7 +236,7 @@ _TEMPLATES: Final[dict[str, str]] = {
             AND NOT EXISTS (
                 SELECT FROM timeout_batches t
                 WHERE t.lane_id = p.lane_id AND p.sequence BETWEEN t.first AND t.last
-                    AND t.earliest <= p.timeout_timestamp
+                    AND t.earliest <= greatest(p.timeout_timestamp, newest.at + {again})
             )
     """,
     # I17
@@ -274,7 +278,8 @@ _TEMPLATES: Final[dict[str, str]] = {
 
 
 def _queries(scope: Mapping[str, str]) -> dict[str, str]:
-    places = {"truth": _TRUTH, "place": _PLACE, "stopped": STOPPED}
+    again = str(LOOKS_AGAIN_WITHIN)
+    places = {"truth": _TRUTH, "place": _PLACE, "stopped": STOPPED, "again": again}
     queries = {}
     for name, template in _TEMPLATES.items():
         query = template

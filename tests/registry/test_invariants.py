@@ -354,6 +354,18 @@ async def test_a_packet_with_an_exception_is_not_forgotten(registry: Registry) -
     assert await broken(registry) == {}
 
 
+async def test_what_is_received_and_not_acknowledged_yet_is_looked_at_again(
+    registry: Registry,
+) -> None:
+    lanes = await world(registry)
+    await registry.clients.add_headers(lanes.destination, [header(9, time=TIMEOUT + 100)])
+    due = await registry.packets.due_timeouts(lanes.lane, 2**62, 9)
+    for later, is_forgotten in ((TIMEOUT + 105, False), (TIMEOUT + 161, True)):
+        moves = [(batch, later) for batch in due]
+        await registry.packets.move_timeouts(lanes.destination, moves)
+        assert ("no_overdue_without_exception" in await broken(registry)) is is_forgotten
+
+
 async def test_a_freeze_in_the_middle_of_traffic_breaks_nothing(registry: Registry) -> None:
     await world(registry)
     await registry.clients.freeze(HANGZHOU, "two truths", None, ADMIN)

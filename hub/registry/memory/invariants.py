@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from hub.core.invariants import LOOKS_AGAIN_WITHIN
 from hub.core.lane import LaneState, Order, Side
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, OutcomeKind
@@ -165,11 +166,14 @@ def _legal_moves(state: State) -> Iterator[str]:
 def _no_overdue_without_exception(state: State) -> Iterator[str]:
     for row in state.lanes.values():
         settled = row.sides[Side.DESTINATION].done.truth
+        headers = state.headers.get(row.sides[Side.DESTINATION].peer, {})
+        newest = whole_seconds(headers[max(headers)].state.time) if headers else 0
         for sequence, packet in row.packets.items():
             if sequence in settled or sequence in row.exceptions:
                 continue
+            latest = max(packet.timeout_timestamp, newest + LOOKS_AGAIN_WITHIN)
             if not any(
-                batch.first <= sequence <= batch.last and batch.earliest <= packet.timeout_timestamp
+                batch.first <= sequence <= batch.last and batch.earliest <= latest
                 for batch in row.timeouts.values()
             ):
                 yield f"lane {row.lane.lane_id} sequence {sequence}"
