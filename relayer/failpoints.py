@@ -1,18 +1,14 @@
-"""Places where a process can be made to die, to prove that nothing is lost there.
-
-``YDHUB_FAILPOINT=name:nth`` ends the process with status 137, as kill -9 would, the *nth* time it
-comes to *name*. Unset, a failpoint costs one comparison.
+"""Places where a relayer can be made to die; how one is armed is in ``hub/wire/failpoints.py``.
 
 Source: reliability notes section 6, crash points C1 to C18.
 """
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from typing import Final
 
-from hub.core.errors import FieldInvalid
+from hub.wire.failpoints import of_environment
 
 
 class Failpoint(StrEnum):
@@ -44,28 +40,4 @@ class Failpoint(StrEnum):
     OPENING_STEPPED = "opening_stepped"
 
 
-KILLED: Final = 137
-
-_counts: dict[str, int] = {}
-
-
-def _armed() -> tuple[str, int]:
-    text = os.environ.get("YDHUB_FAILPOINT", "")
-    if not text:
-        return "", 0
-    name, _, nth = text.partition(":")
-    if name not in set(Failpoint) or not (nth or "1").isdecimal() or nth == "0":
-        raise FieldInvalid(field="YDHUB_FAILPOINT", problem=f"{text!r} is not name:nth")
-    return name, int(nth or "1")
-
-
-_NAME, _NTH = _armed()
-
-
-def hit(point: Failpoint) -> None:
-    """The process has come to *point*; it dies here if this is what was asked for."""
-    if point != _NAME:
-        return
-    _counts[point] = _counts.get(point, 0) + 1
-    if _counts[point] == _NTH:
-        os._exit(KILLED)
+hit: Final = of_environment(Failpoint).hit

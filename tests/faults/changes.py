@@ -21,7 +21,7 @@ from hub.cli.clock import wall_clock
 from hub.cli.dev.layout import HUB
 from hub.core.time import Duration
 from hub.registry.embedded import DATABASE, EmbeddedPostgres
-from hub.server.failpoints import KILLED
+from hub.wire.failpoints import KILLED
 from hub.wire.status import RemoteError
 from tests.harness.network import FAILPOINT, HANGZHOU, SUZHOU
 

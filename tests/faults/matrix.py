@@ -14,13 +14,13 @@ from itertools import product
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
-from adapters.sdk.failpoints import KILLED
 from adapters.sdk.failpoints import Failpoint as City
 from hub.cli.clock import wall_clock
 from hub.cli.dev.layout import HUB, RELAYER
 from hub.core.lane import Order
 from hub.core.time import Duration
 from hub.server.failpoints import Failpoint as Server
+from hub.wire.failpoints import KILLED
 from relayer.failpoints import Failpoint as Hub
 from tests.faults import changes
 from tests.faults.trial import NotFired

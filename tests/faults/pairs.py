@@ -12,11 +12,11 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from adapters.sdk.failpoints import KILLED
 from adapters.sdk.failpoints import Failpoint as City
 from hub.cli.clock import wall_clock
 from hub.cli.dev.layout import HUB, POSTGRES, RELAYER
 from hub.core.time import Duration
+from hub.wire.failpoints import KILLED
 from relayer.failpoints import Failpoint as Hub
 from tests.faults import matrix
 from tests.faults.trial import NotFired
