@@ -17,7 +17,7 @@ import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.commitment import commit_packet
-from hub.core.errors import HubError, Reason, RecordCorrupt
+from hub.core.errors import HubError, Reason
 from hub.core.lane import Order
 from hub.core.paths import commitment_key
 from hub.core.ranges import EMPTY, RangeSet
@@ -30,20 +30,22 @@ from relayer.failpoints import Failpoint, hit
 from relayer.merging import merged, within
 from relayer.parts import Part, carry_parts, planned
 from relayer.passing import MOST, find_gone, next_to_receive
+from relayer.proofs import stored_proof
 from relayer.reports import read_report
 from relayer.reproof import fresh_batch
 from relayer.steps.backoff import CHANCES
-from relayer.steps.flow import Done, Park, Refused, Reported, Send, Wait
+from relayer.steps.events import Done, Park, Refused, Reported, Send, Wait
+from relayer.tails import left_over
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 
     from hub.core.height import Height
-    from hub.core.record import FrameProof, StoredPacket, StoredProof
+    from hub.core.record import FrameProof, StoredPacket
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
-    from hub.ports.registry import Registry
     from relayer.passing import Gone
+    from relayer.runner import UnderWay
     from relayer.switchboard import LaneDesk, Switchboard
 
 _log = structlog.get_logger()
@@ -70,16 +72,17 @@ class Delivery:
         """As the protocol says."""
         self._afresh |= items
 
-    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
+    async def carry(self, send: Send, way: UnderWay) -> Reported:
         """What the destination's chain made of the packets. Raises ``HubError``."""
         items, gone = await self._lapsed(send)
         packets = await self._board.registry.packets.read(self._lane_id, items)
+        packets = await self._without_tail(send, packets, way)
         hit(Failpoint.DELIVERY_PLANNED)
         session = self._board.session(self._desk.key.destination_peer)
         again = send.possible_duplicate
         parts = await self._together(packets, again=again)
         plans = map(planned, parts) if parts else self._plans(packets, gone, again=again)
-        executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT, goes_on)
+        executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT, way.goes_on)
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
         next_item = await self._next_item(send, refused)
@@ -119,6 +122,18 @@ class Delivery:
         items = send.items & RangeSet.span(0, rest.first) if rest else send.items
         found = await find_gone(self._board, self._desk.key, asked)
         return items - found.sequences, found if found.sequences else None
+
+    async def _without_tail(
+        self, send: Send, packets: Sequence[StoredPacket], way: UnderWay
+    ) -> Sequence[StoredPacket]:
+        """Those of *packets* that go now; *way* hears of what is left for the next attempt."""
+        if self._desk.view.lane.order is not Order.UNORDERED:
+            return packets
+        left = await left_over(self._board.registry, send, packets, attrgetter("sequence"))
+        if not left:
+            return packets
+        way.leaves(left)
+        return [packet for packet in packets if packet.sequence not in left]
 
     async def _next_item(self, send: Send, refused: Sequence[Refused]) -> int:
         """What the gateway receives next, where it would not have the first item; else 0."""
@@ -259,14 +274,6 @@ def _by_proof(packets: Iterable[StoredPacket]) -> list[list[StoredPacket]]:
 
 def _size(packet: StoredPacket) -> int:
     return len(packet.content)
-
-
-async def stored_proof(registry: Registry, proof_id: int) -> StoredProof:
-    """The proof of a frame. Raises ``RecordCorrupt`` where its packets are kept without it."""
-    found = (await registry.packets.proofs([proof_id])).get(proof_id)
-    if found is None:
-        raise RecordCorrupt(what=f"proof {proof_id}", stored="nothing", computed="a proof")
-    return found
 
 
 def exceptions(

@@ -45,7 +45,7 @@ from hub.wire.frames import (
 from hub.wire.tracing import Stage
 from relayer.failpoints import Failpoint, hit
 from relayer.penalties import PACE
-from relayer.steps.flow import Added, Ended, Lapsed
+from relayer.steps.events import Added, Ended, Lapsed
 from relayer.verdicts import broken, verdict
 from relayer.verification import Root, prove_absence, prove_acknowledgements, prove_packets
 

@@ -35,7 +35,8 @@ from relayer.refresh import ClientRefresh
 from relayer.runner import FlowRunner
 from relayer.session import ITEM_CREDITS
 from relayer.settlement import Settlement
-from relayer.steps.flow import Added, Ended, Flow, Gate, backlog
+from relayer.steps.events import Added, Ended, Gate
+from relayer.steps.flow import Flow, backlog
 from relayer.steps.retries import due_retries, excluded, retries, unparked, waiting
 from relayer.telemetry import DELIVERY, SETTLEMENT
 from relayer.timeouts import TimeoutSweep

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ydhub.relay.v1 import relay_pb2 as pb
 
     from relayer.session import Session
-    from relayer.steps.flow import Refused
+    from relayer.steps.events import Refused
 
 _log = structlog.get_logger()
 

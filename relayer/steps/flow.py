@@ -26,6 +26,27 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import SECOND, Duration, Timestamp
 from relayer.steps.backoff import delay
 from relayer.steps.delayed import Delayed, without
+from relayer.steps.events import (
+    Added,
+    Again,
+    Begun,
+    Done,
+    Effect,
+    Ended,
+    Event,
+    Failed,
+    Gate,
+    Happened,
+    Lapsed,
+    Left,
+    Park,
+    Reopened,
+    Reported,
+    Send,
+    Tick,
+    Wait,
+    Withdrawn,
+)
 from relayer.steps.order import dealt_with, in_turn, lapsing, rewinding
 
 if TYPE_CHECKING:
@@ -87,143 +108,6 @@ class Flow:
     """Ended without a receipt, and the gateway, which enforces order, has not passed over them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
-    """Items are to be handed to the chain."""
-
-    items: RangeSet
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Items are to be tried now, also those that are parked or wait for a later time."""
-
-    items: RangeSet
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The outcome of items is proven, or their completion recorded: they need nothing more."""
-
-    items: RangeSet
-
-
-@dataclass(frozen=True, slots=True)
-class Reopened:
-    """Items were reported executed, and are proven not to be: they are due once more.
-
-    With a refusal they are parked, for no try can help.
-    """
-
-    items: RangeSet
-    refusal: Refusal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lapsed:
-    """Items have ended, and the destination has not received them: it is proven."""
-
-    items: RangeSet
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The chain refused an item."""
-
-    item: int
-    refusal: Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """An attempt has its turn at the chain, or goes on there: it has its whole time again."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """An attempt did not begin: its items are as they were."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """What became of an attempt."""
-
-    number: int
-    executed: RangeSet
-    """Executed by it or before."""
-    refused: tuple[Refused, ...] = ()
-    chance: int = 0
-    next_item: int = 0
-    """That the gateway is proven to receive next; 0 where it was not asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """An attempt did not reach the chain, or nobody knows."""
-
-    number: int
-    chance: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """The lane was stopped or goes on."""
-
-    is_stopped: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed, or there is room again."""
-
-
-_Happened = Added | Again | Ended | Reopened | Lapsed | Begun | Withdrawn | Reported | Failed | Gate
-Event = _Happened | Tick
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Hand these items to the chain, as one attempt."""
-
-    number: int
-    items: RangeSet
-    possible_duplicate: bool
-    lapsed: RangeSet = EMPTY
-    """Those of the items that are to be passed over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The chain's adapter reports these items executed: record it."""
-
-    items: RangeSet
-
-
-@dataclass(frozen=True, slots=True)
-class Park:
-    """The item needs an operator: record why."""
-
-    item: int
-    refusal: Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """These items are tried again later: record it where it lasts."""
-
-    items: RangeSet
-    refusal: Refusal | None
-    due: Timestamp
-    tries: int
-
-
-Effect = Send | Done | Park | Wait
-
-
 def step(flow: Flow, event: Event, now: Timestamp) -> tuple[Flow, list[Effect]]:
     """The flow after *event* at *now* (monotonic ns), and what is to be done."""
     effects: list[Effect] = []
@@ -256,7 +140,7 @@ def known(flow: Flow) -> RangeSet:
     return found
 
 
-def _after(flow: Flow, event: _Happened, now: Timestamp, effects: list[Effect]) -> Flow:
+def _after(flow: Flow, event: Happened, now: Timestamp, effects: list[Effect]) -> Flow:
     match event:
         case Added(items):
             flow = _added(flow, _new(flow, items), items)
@@ -268,11 +152,8 @@ def _after(flow: Flow, event: _Happened, now: Timestamp, effects: list[Effect]) 
             flow = _reopened(flow, items, refusal, effects)
         case Lapsed(items):
             flow = _ended(_told(flow, lapsing(flow, items)), items)
-        case Begun(number):
-            flow = _begun(flow, number, now)
-        case Withdrawn(number):
-            flow, items = _take_attempt(flow, number)
-            flow = _added(flow, items, items)
+        case Begun() | Withdrawn() | Left():
+            flow = _changed(flow, event, now)
         case Reported() | Failed():
             flow = _over(flow, event, now, effects)
         case Gate(is_stopped):
@@ -294,7 +175,7 @@ def _new(flow: Flow, items: RangeSet) -> RangeSet:
 
 def _added(flow: Flow, new: RangeSet, together: RangeSet) -> Flow:
     """The flow with *new* items, which one proof shows *together* with others."""
-    return replace(flow, pending=flow.pending | new, cuts=_with_cuts(flow.cuts, [together]))
+    return replace(flow, pending=flow.pending | new, cuts=_with_cuts(flow.cuts, _ends(together)))
 
 
 def _again(flow: Flow, items: RangeSet) -> Flow:
@@ -303,7 +184,7 @@ def _again(flow: Flow, items: RangeSet) -> Flow:
     return replace(
         rested,
         pending=rested.pending | due,
-        cuts=_with_cuts(rested.cuts, [due]),
+        cuts=_with_cuts(rested.cuts, _ends(due)),
         tried=rested.tried | (due & known(flow)),
     )
 
@@ -364,6 +245,30 @@ def _take_attempt(flow: Flow, number: int) -> tuple[Flow, RangeSet]:
             rest = tuple([other for other in flow.in_flight if other is not attempt])
             return replace(flow, in_flight=rest), attempt.items
     return flow, EMPTY
+
+
+def _changed(flow: Flow, event: Begun | Withdrawn | Left, now: Timestamp) -> Flow:
+    match event:
+        case Begun(number):
+            return _begun(flow, number, now)
+        case Withdrawn(number):
+            flow, items = _take_attempt(flow, number)
+            return _added(flow, items, items)
+        case Left(number, items):
+            return _left(flow, number, items)
+
+
+def _left(flow: Flow, number: int, items: RangeSet) -> Flow:
+    """*items* of the attempt are pending again, with a cut where they begin."""
+    attempts = list(flow.in_flight)
+    for at, attempt in enumerate(attempts):
+        left = attempt.items & items
+        if attempt.number == number and left:
+            attempts[at] = replace(attempt, items=attempt.items - left)
+            cuts = _with_cuts(flow.cuts, [left.first])
+            pending = flow.pending | left
+            return replace(flow, in_flight=tuple(attempts), pending=pending, cuts=cuts)
+    return flow
 
 
 def _begun(flow: Flow, number: int, now: Timestamp) -> Flow:
@@ -446,7 +351,7 @@ def _overdue(flow: Flow, now: Timestamp) -> Flow:
     return replace(
         flow,
         pending=pending,
-        cuts=_with_cuts(flow.cuts, again),
+        cuts=_with_cuts(flow.cuts, _ends(*again)),
         tried=flow.tried | maybe,
         in_flight=tuple([attempt for attempt in flow.in_flight if attempt not in late]),
         awaiting=tuple([entry for entry in flow.awaiting if entry.due > now]),
@@ -491,7 +396,10 @@ def _batch(flow: Flow) -> RangeSet:
     return items
 
 
-def _with_cuts(cuts: tuple[int, ...], frames: list[RangeSet]) -> tuple[int, ...]:
-    """*cuts* with both ends of each of *frames*."""
-    ends = [end for items in frames if items for end in (items.first, items.end)]
-    return tuple(sorted({*cuts, *ends}))[:MAX_CUTS]
+def _ends(*frames: RangeSet) -> list[int]:
+    return [end for items in frames if items for end in (items.first, items.end)]
+
+
+def _with_cuts(cuts: tuple[int, ...], more: list[int]) -> tuple[int, ...]:
+    """*cuts* and *more* of them, rising."""
+    return tuple(sorted({*cuts, *more}))[:MAX_CUTS]

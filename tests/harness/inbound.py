@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ydhub.relay.v1 import relay_pb2 as pb
 
     from hub.core.packet import Packet
-    from relayer.steps.flow import Event
+    from relayer.steps.events import Event
     from tests.harness.station import Station
 
 

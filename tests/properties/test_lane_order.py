@@ -18,22 +18,20 @@ from hub.core.lane import Order
 from hub.core.ranges import RangeSet
 from hub.core.record import Refusal
 from hub.core.time import SECOND, Timestamp
-from relayer.steps.flow import (
+from relayer.steps.events import (
     Added,
     Begun,
     Ended,
     Event,
     Failed,
-    Flow,
     Lapsed,
     Park,
     Refused,
     Reported,
     Send,
     Tick,
-    step,
-    wakes_at,
 )
+from relayer.steps.flow import Flow, step, wakes_at
 
 COUNT = 8
 FIRST = 3

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from adapters.sdk.submission import Verdict
     from hub.core.lane import LaneView
     from hub.ports.leases import Fence
-    from relayer.steps.flow import Flow, Refused
+    from relayer.steps.events import Refused
+    from relayer.steps.flow import Flow
 
 
 @dataclass(frozen=True, slots=True)

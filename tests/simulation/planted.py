@@ -18,6 +18,7 @@ import relayer.cursors
 import relayer.delivery
 import relayer.inbound
 import relayer.owner
+import relayer.proofs
 import relayer.settlement
 import relayer.steps.flow
 import relayer.steps.order
@@ -34,7 +35,7 @@ from hub.registry.memory.outcomes import MemoryOutcomes
 from hub.registry.memory.state import State
 from hub.wire.frames import AbsenceFrame, absence_to_proto
 from relayer.reproof import ask
-from relayer.steps.flow import Reported, Tick
+from relayer.steps.events import Reported, Tick
 from relayer.verification import Root
 from tests.simulation.run import DRAWN, Profile, run
 from tests.simulation.search import walk
@@ -228,7 +229,7 @@ def _resend_forgotten() -> Iterator[None]:
 
 
 def _held_not_afresh() -> AbstractContextManager[object]:
-    true = relayer.delivery.stored_proof
+    true = relayer.proofs.stored_proof
 
     class Every(int):
         def __eq__(self, other: object) -> bool:

@@ -20,20 +20,8 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind, Refusal
 from hub.core.time import SECOND, Duration, Timestamp
 from hub.exchange import outcomes, packets
-from relayer.steps.flow import (
-    Added,
-    Begun,
-    Done,
-    Ended,
-    Flow,
-    Lapsed,
-    Refused,
-    Reported,
-    Send,
-    Tick,
-    step,
-    wakes_at,
-)
+from relayer.steps.events import Added, Begun, Done, Ended, Lapsed, Refused, Reported, Send, Tick
+from relayer.steps.flow import Flow, step, wakes_at
 from relayer.switchboard import LaneDesk
 from tests.simulation.books import DESTINATION, KEY, LANE, ROUTES, SOURCE, Books
 from tests.simulation.database import done

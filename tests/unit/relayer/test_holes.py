@@ -13,7 +13,7 @@ from hub.core.record import OutcomeKind
 from hub.core.time import Duration
 from hub.exchange import story
 from relayer.holes import EVERY, HoleSweep
-from relayer.steps.flow import Added
+from relayer.steps.events import Added
 from relayer.switchboard import MAX_UNKNOWN, LaneDesk
 from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU

@@ -22,7 +22,7 @@ from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
 from hub.wire.packet import encode_acknowledgement, encode_packet
 from relayer import inbound
 from relayer.penalties import PACE
-from relayer.steps.flow import Added
+from relayer.steps.events import Added
 from relayer.steps.strikes import FIRST, FREE
 from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, HANGZHOU

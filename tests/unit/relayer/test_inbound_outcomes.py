@@ -15,7 +15,7 @@ from hub.core.paths import receipt_key
 from hub.core.ranges import RangeSet
 from hub.core.record import NewOutcome, OutcomeKind
 from hub.exchange.outcomes import ProvenOutcomes
-from relayer.steps.flow import Added, Ended
+from relayer.steps.events import Added, Ended
 from tests.harness.exchange import ADMIN, SUZHOU
 from tests.harness.station import proto_height
 

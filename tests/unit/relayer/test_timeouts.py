@@ -10,7 +10,7 @@ from hub.core.errors import ClientFrozen, LeaseLost, RegistryUnreachable, TrustE
 from hub.core.ranges import RangeSet
 from hub.core.record import OutcomeKind
 from hub.core.time import SECOND, Duration, Timestamp
-from relayer.steps.flow import Added, Lapsed
+from relayer.steps.events import Added, Lapsed
 from relayer.switchboard import LaneDesk
 from relayer.timeouts import ASK_AGAIN, PACKETS, TIDY_EVERY, TimeoutSweep
 from tests.harness.clock import until

@@ -7,23 +7,21 @@ from hub.core.lane import Order
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import Refusal
 from hub.core.time import SECOND, Timestamp
-from relayer.steps.flow import (
-    PROOF_WITHIN,
+from relayer.steps.events import (
     Added,
     Done,
     Effect,
     Ended,
     Event,
     Failed,
-    Flow,
     Lapsed,
     Park,
     Refused,
     Reported,
     Send,
     Tick,
-    step,
 )
+from relayer.steps.flow import PROOF_WITHIN, Flow, step
 from relayer.steps.order import dealt_with, head, in_turn
 
 T0 = Timestamp(1_000 * SECOND)
