@@ -11,6 +11,7 @@ import sys
 import structlog
 
 from hub.core.errors import HubError
+from hub.wire import lifeline
 from hub.wire.log_stream import unfailing
 from relayer.app import run
 from relayer.config import load
@@ -20,11 +21,14 @@ def main() -> None:
     """Runs the relayer; exits with 0 after a drain, 3 where it cannot start."""
     parser = argparse.ArgumentParser(prog="ydhub-relayer", description=__doc__)
     parser.add_argument("--config", required=True, help="TOML file; see relayer/config.py")
+    parser.add_argument(lifeline.OPTION, action="store_true", help=lifeline.HELP)
     arguments = parser.parse_args()
     try:
         config = load(arguments.config)
         set_up_logs(config.log_format)
         spare_collector()
+        if arguments.ends_with_input:
+            lifeline.hold()
         asyncio.run(run(config))
     except HubError as error:
         sys.stderr.write(f"ydhub-relayer: {error.reason}: {error}\n")

@@ -14,6 +14,7 @@ from hub.core.errors import HubError
 from hub.server import app
 from hub.server.config import load
 from hub.server.logs import set_up_logs
+from hub.wire import lifeline
 
 CANNOT_START = 3
 BROKEN = 1
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="serve the control plane until SIGTERM")
     serve.add_argument("--config", required=True, help="TOML file; see hub/server/config.py")
+    serve.add_argument(lifeline.OPTION, action="store_true", help=lifeline.HELP)
     for name, text in (
         ("migrate", "bring the registry's schema to the newest revision"),
         ("check", "check the registry's schema and its invariants"),
@@ -49,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     rehearse = commands.add_parser("rehearse", help="for `ydhub bench`: a registry of its own")
     rehearse.add_argument("--database-url", default="", help="instead of YDHUB_DATABASE_URL")
     postgres = commands.add_parser("postgres", help="an embedded PostgreSQL, for development")
-    postgres.add_argument("action", choices=["start", "stop"])
+    postgres.add_argument("action", choices=["start", "stop", "run"])
     postgres.add_argument("--dir", type=Path, required=True, help="where all of it is kept")
     return parser
 
@@ -59,6 +61,8 @@ def _run(arguments: argparse.Namespace) -> int:
         case "serve":
             config = load(arguments.config)
             set_up_logs(config.log_format)
+            if arguments.ends_with_input:
+                lifeline.hold()
             asyncio.run(app.serve(config))
         case "migrate":
             url = app.database_url(arguments.database_url)
@@ -75,11 +79,19 @@ def _run(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(f"{day} dropped\n")
         case "rehearse":
             asyncio.run(app.rehearse(app.database_url(arguments.database_url)))
-        case "postgres" if arguments.action == "start":
-            sys.stdout.write(app.start_postgres(arguments.dir) + "\n")
         case _:
-            app.stop_postgres(arguments.dir)
+            _postgres(arguments.action, arguments.dir)
     return 0
+
+
+def _postgres(action: str, directory: Path) -> None:
+    match action:
+        case "start":
+            sys.stdout.write(app.start_postgres(directory) + "\n")
+        case "run":
+            app.run_postgres(directory)
+        case _:
+            app.stop_postgres(directory)
 
 
 def _check(url: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -230,6 +231,20 @@ def start_postgres(directory: Path) -> str:
     Raises ``RegistryUnreachable``.
     """
     return EmbeddedPostgres(directory).start()
+
+
+def run_postgres(directory: Path) -> None:
+    """An embedded PostgreSQL of *directory* runs until the input ends; its address is said as JSON.
+
+    Raises ``RegistryUnreachable``.
+    """
+    server = EmbeddedPostgres(directory)
+    try:
+        sys.stdout.write(json.dumps({"url": server.start()}) + "\n")
+        sys.stdout.flush()
+        sys.stdin.buffer.read()
+    finally:
+        server.stop()
 
 
 def stop_postgres(directory: Path) -> None:

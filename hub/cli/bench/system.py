@@ -1,6 +1,7 @@
 """The system under test: a PostgreSQL, a hub, relayers, certificates; all of it real and new.
 
-Everything stands in one directory, listens on the loopback, and is gone afterwards.
+Everything stands in one directory, listens on the loopback, and is gone afterwards. Each process
+has a pipe from this one as its input and ends with it, so none is left where this one is killed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hub.cli.clock import wall_clock
 from hub.cli.dev.ca import Authority, issue, open_authority
 from hub.cli.dev.configs import write
 from hub.core.errors import AnswerOverdue, FieldInvalid, RegistryUnreachable
+from hub.wire import lifeline
 from hub.wire.identity.spiffe import SpiffeId
 
 if TYPE_CHECKING:
@@ -136,9 +138,12 @@ async def run_server(*arguments: str) -> str:
 
 
 async def _start_database(directory: Path, stack: AsyncExitStack) -> str:
-    where = ("--dir", str(directory / "pg"))
+    where, log = ("--dir", str(directory / "pg")), directory / "postgres.log"
     stack.push_async_callback(run_server, "postgres", "stop", *where)
-    return await run_server("postgres", "start", *where)
+    words = ("postgres", "run", *where)
+    server = await LineProcess.start("the database", "hub.server", *words, log=log)
+    stack.push_async_callback(server.close)
+    return str((await server.hear())["url"])
 
 
 def _set_up(plan: Plan, anchors: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,8 +178,8 @@ async def _start(found: System, name: str, module: str, stack: AsyncExitStack) -
     with log.open("ab") as stream:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", module, *words, "--config", str(config)),
-            stdin=asyncio.subprocess.DEVNULL,
+            *("-m", module, *words, "--config", str(config), lifeline.OPTION),
+            stdin=asyncio.subprocess.PIPE,
             stdout=stream,
             stderr=stream,
             start_new_session=True,
