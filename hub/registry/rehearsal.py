@@ -24,11 +24,13 @@ _USE: Final = """
 SELECT pg_current_wal_lsn() - '0/0'::pg_lsn AS wal,
     d.xact_commit + d.xact_rollback AS transactions,
     pg_database_size(d.datname) AS size,
-    t.table_bytes, t.dead_bytes, t.updates, t.hot_updates
+    t.table_bytes, t.dead_bytes, t.changing_bytes, t.updates, t.hot_updates
 FROM pg_stat_database d, (
     SELECT coalesce(sum(pg_relation_size(relid)), 0) AS table_bytes,
         coalesce(sum(pg_relation_size(relid) * n_dead_tup
             / greatest(n_live_tup + n_dead_tup, 1)), 0) AS dead_bytes,
+        coalesce(sum(pg_total_relation_size(relid)) FILTER (WHERE n_tup_upd + n_tup_del > 0), 0)
+            AS changing_bytes,
         coalesce(sum(n_tup_upd), 0) AS updates, coalesce(sum(n_tup_hot_upd), 0) AS hot_updates
     FROM pg_stat_user_tables
 ) t
@@ -84,7 +86,8 @@ class Rehearsal:
 
         ``wal`` is the bytes of its log, all that it must write to answer; ``size`` the database's;
         ``table_bytes`` those of all tables, ``dead_bytes`` those in them of rows that nobody sees
-        any more, as the statistics estimate it; ``hot_updates`` changed no index.
+        any more, as the statistics estimate it; ``changing_bytes`` those of tables of which rows
+        were changed or deleted, with their indexes; ``hot_updates`` changed no index.
         """
         async with self._database.line() as line:
             row = await line.fetchrow(_USE)

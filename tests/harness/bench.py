@@ -65,8 +65,15 @@ def run_of(name: str, cost: float, **options: Any) -> RunResult:
     return replace(RUN, name=name, phases=phases, options=known, functions_us={}, memory_mb={})
 
 
-def soak_of(memory: list[float], p50: list[float], bloat: float = 0.01) -> RunResult:
-    """A soak whose slices had those figures."""
+def soak_of(
+    memory: list[float],
+    p50: list[float],
+    *,
+    bloat: float = 0.01,
+    changing: list[float] | None = None,
+) -> RunResult:
+    """A soak whose slices had those figures; *changing* are MB, the same in all unless given."""
+    sizes = changing or [1.0] * len(memory)
     phases = tuple(
         [
             replace(
@@ -77,8 +84,9 @@ def soak_of(memory: list[float], p50: list[float], bloat: float = 0.01) -> RunRe
                 p50_ms=median,
                 memory_mb={"relayer-1": held},
                 bloat=bloat,
+                changing_mb=size,
             )
-            for at, (held, median) in enumerate(zip(memory, p50, strict=True), 1)
+            for at, (held, median, size) in enumerate(zip(memory, p50, sizes, strict=True), 1)
         ]
     )
     return replace(RUN, name="soak", phases=phases)

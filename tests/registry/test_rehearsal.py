@@ -43,7 +43,8 @@ async def test_counters_rise_and_the_server_is_named(postgres: PostgresRegistry)
     assert after["wal"] - before["wal"] > 1000 * 500
     assert after["size"] > before["size"]
     assert set(after) == {
-        "wal", "transactions", "size", "table_bytes", "dead_bytes", "updates", "hot_updates",
+        "wal", "transactions", "size", "table_bytes", "dead_bytes", "changing_bytes", "updates",
+        "hot_updates",
     }  # fmt: skip
     version, backend = await rehearsal.server()
     assert version.split(".")[0].isdigit()

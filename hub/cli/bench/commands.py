@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from hub.cli.bench import machine
+from hub.cli.bench import machine, soak
 from hub.cli.bench.comparison import as_json, comparison
 from hub.cli.bench.folder import make_folder, save
 from hub.cli.bench.options import FAMILIES, Options, Proofs, check
@@ -74,7 +74,8 @@ change the preset's runs. Presets:
 {_presets()}
 
 Exits with 0 when every packet sent is complete and no invariant of the registry is broken, 11 when
-not; timing never decides.
+not; timing never decides. A soak exits with 11 too where it is not flat: memory, tables or the
+median latency grow beyond their limits by more than chance explains, and it says which.
 """,
 )
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="standard", show_default=True)
@@ -161,12 +162,20 @@ def measure(*, preset: str, name: str, results: Path, output: str, **given: Any)
         raise KeyboardInterrupt from None
     finally:
         _say(f"kept in {folder}: result.json, table.txt, plot.svg")
+    not_flat = [problem for run in result.runs for problem in soak.problems(run)]
     if output == Output.JSON:
         verdicts = {row.target.name: row.verdict for row in rows(result)}
-        print_json({**result.as_json(), "folder": str(folder), "verdicts": verdicts})
+        print_json(
+            {
+                **result.as_json(),
+                "folder": str(folder),
+                "verdicts": verdicts,
+                "not_flat": not_flat,
+            }
+        )
     else:
         click.echo(text(result))
-    return ExitCode.CORRUPT if result.problems else ExitCode.OK
+    return ExitCode.CORRUPT if result.problems or not_flat else ExitCode.OK
 
 
 def changes(given: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,9 @@ NOISE_WALL: Final = 1.3
 NOISE_CPU: Final = 1.15
 _WALL: Final = frozenset({"p50_ms", "p99_ms", "p999_ms", "max_ms"})
 _COST: Final = frozenset({"wal_bytes", "transactions", "database_bytes"})
-_NEUTRAL: Final = frozenset({"rate", "packets", "bloat", "resent", "late_ms", "waited_ms"})
+_NEUTRAL: Final = frozenset(
+    {"rate", "packets", "bloat", "changing_mb", "resent", "late_ms", "waited_ms"}
+)
 _LEAST_CPU_US: Final = 30_000
 """Of a whole phase: what differs by less is the kernel's own step, 10 ms."""
 

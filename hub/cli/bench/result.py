@@ -61,6 +61,8 @@ class PhaseResult:
     """Growth of the database, a packet."""
     bloat: float = 0
     """Share of dead rows in all tables' bytes at the end of the phase, 0 to 1."""
+    changing_mb: float = 0
+    """The tables of which rows were changed or deleted, with their indexes, at the end of it."""
     resent: int = 0
     """Packets that were handed over more than once."""
 
@@ -217,6 +219,7 @@ def phase_result(
         transactions=grown("transactions", 4),
         database_bytes=grown("size"),
         bloat=round(after["dead_bytes"] / max(after["table_bytes"], 1), 4),
+        changing_mb=round(after["changing_bytes"] / MEGABYTE, 2),
         resent=ran["resent"],
     )
 

@@ -16,7 +16,7 @@ from hub.cli.bench.run import Run
 from hub.cli.main import INTERRUPTED
 from hub.core.errors import AnswerOverdue
 from hub.core.lane import Order
-from tests.harness.bench import PHASE, RESULT, RUN
+from tests.harness.bench import PHASE, RESULT, RUN, soak_of
 from tests.harness.command_line import run_command
 
 if TYPE_CHECKING:
@@ -60,6 +60,30 @@ def test_a_soak_runs_at_half_of_what_was_reached(tmp_path: Path, carried: list[R
     assert ran.code == 0
     assert [run.options.minutes for run in carried] == [0, 3]
     assert carried[1].options.rates == (2000,)
+
+
+@pytest.mark.parametrize(
+    ("memory", "code", "told"),
+    [
+        ([80.0] * 10, 0, []),
+        ([80.0 + at for at in range(10)], 11, ["memory grows by 60.0 MB an hour, 1 at most"]),
+    ],
+)
+def test_a_soak_that_is_not_flat_ends_the_call_as_a_broken_check_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: list[float], code: int, told: list[str]
+) -> None:
+    async def carry_out(run: Run) -> None:
+        run.found = soak_of(memory, [10.0] * 10)
+
+    monkeypatch.setattr(Run, "carry_out", carry_out)
+    words = ["bench", "--preset", "soak", "--rate", 5000, "--results", tmp_path]
+    ran = run_command(*words)
+    assert ran.code == code
+    assert [line for line in ran.out.splitlines() if "NOT FLAT" in line] == [
+        f"  NOT FLAT: {problem}" for problem in told
+    ]
+    ran = run_command(*words, "--name", "json", "-o", "json")
+    assert (ran.code, ran.json["not_flat"]) == (code, told)
 
 
 def test_a_lost_packet_ends_the_call_with_its_own_code(

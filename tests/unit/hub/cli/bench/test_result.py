@@ -21,8 +21,22 @@ from tests.harness.bench import PHASE, RESULT, RUN
 if TYPE_CHECKING:
     from pathlib import Path
 
-BEFORE = {"wal": 0, "transactions": 5, "size": 1000, "table_bytes": 10, "dead_bytes": 0}
-AFTER = {"wal": 7000, "transactions": 15, "size": 2000, "table_bytes": 400, "dead_bytes": 100}
+BEFORE = {
+    "wal": 0,
+    "transactions": 5,
+    "size": 1000,
+    "table_bytes": 10,
+    "dead_bytes": 0,
+    "changing_bytes": 0,
+}
+AFTER = {
+    "wal": 7000,
+    "transactions": 15,
+    "size": 2000,
+    "table_bytes": 400,
+    "dead_bytes": 100,
+    "changing_bytes": 3 << 19,
+}
 
 
 def test_a_phase_is_told_a_packet() -> None:
@@ -44,7 +58,7 @@ def test_a_phase_is_told_a_packet() -> None:
     assert found.memory_mb == {"relayer-1": 3.0}
     assert (found.wal_bytes, found.transactions, found.database_bytes) == (700.0, 1.0, 100.0)
     assert (found.bloat, found.resent, found.late_ms) == (0.25, 2, 0.12)
-    assert found.waited_ms == 4
+    assert (found.waited_ms, found.changing_mb) == (4, 1.5)
 
 
 def test_the_system_is_all_relayers_and_postgres() -> None:

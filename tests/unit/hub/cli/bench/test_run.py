@@ -17,7 +17,14 @@ from hub.core.errors import AnswerOverdue, FieldInvalid
 from hub.core.lane import Order
 
 SMALL = Options(rates=(100,), seconds=1, packets=100, rounds=1, idle=2, batch=10, keys=10)
-COUNTERS = {"wal": 1, "transactions": 1, "size": 1, "table_bytes": 1, "dead_bytes": 0}
+COUNTERS = {
+    "wal": 1,
+    "transactions": 1,
+    "size": 1,
+    "table_bytes": 1,
+    "dead_bytes": 0,
+    "changing_bytes": 0,
+}
 
 
 class Answers:
