@@ -35,17 +35,15 @@ from relayer.reports import read_report
 from relayer.reproof import fresh_batch
 from relayer.steps.backoff import CHANCES
 from relayer.steps.events import Done, Park, Refused, Reported, Send, Wait
-from relayer.tails import left_over
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from hub.core.height import Height
     from hub.core.record import FrameProof, StoredPacket
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
     from relayer.passing import Gone
-    from relayer.runner import UnderWay
     from relayer.switchboard import LaneDesk, Switchboard
 
 _log = structlog.get_logger()
@@ -72,17 +70,16 @@ class Delivery:
         """As the protocol says."""
         self._afresh |= items
 
-    async def carry(self, send: Send, way: UnderWay) -> Reported:
+    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What the destination's chain made of the packets. Raises ``HubError``."""
         items, gone = await self._lapsed(send)
         packets = await self._board.registry.packets.read(self._lane_id, items)
-        packets = await self._without_tail(send, packets, way)
         hit(Failpoint.DELIVERY_PLANNED)
         session = self._board.session(self._desk.key.destination_peer)
         again = send.possible_duplicate
         parts = await self._together(packets, again=again)
         plans = map(planned, parts) if parts else self._plans(packets, gone, again=again)
-        executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT, way.goes_on)
+        executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT, goes_on)
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
         next_item = await self._next_item(send, refused)
@@ -122,18 +119,6 @@ class Delivery:
         items = send.items & RangeSet.span(0, rest.first) if rest else send.items
         found = await find_gone(self._board, self._desk.key, asked)
         return items - found.sequences, found if found.sequences else None
-
-    async def _without_tail(
-        self, send: Send, packets: Sequence[StoredPacket], way: UnderWay
-    ) -> Sequence[StoredPacket]:
-        """Those of *packets* that go now; *way* hears of what is left for the next attempt."""
-        if self._desk.view.lane.order is not Order.UNORDERED:
-            return packets
-        left = await left_over(self._board.registry, send, packets, attrgetter("sequence"))
-        if not left:
-            return packets
-        way.leaves(left)
-        return [packet for packet in packets if packet.sequence not in left]
 
     async def _next_item(self, send: Send, refused: Sequence[Refused]) -> int:
         """What the gateway receives next, where it would not have the first item; else 0."""

@@ -35,6 +35,7 @@ from relayer.refresh import ClientRefresh
 from relayer.runner import FlowRunner
 from relayer.session import ITEM_CREDITS
 from relayer.settlement import Settlement
+from relayer.starts import frame_starts
 from relayer.steps.events import Added, Ended, Gate
 from relayer.steps.flow import Flow, backlog
 from relayer.steps.retries import due_retries, excluded, retries, unparked, waiting
@@ -196,10 +197,11 @@ class PeerOwner:
             found = known.get(lane_id) if known is not None else None
             if found is None:
                 found = await self._board.registry.exceptions.of_lane(lane_id)
+            starts = await frame_starts(self._board.registry.packets, lane_id, open_ones, runner)
             # Outcomes may have come meanwhile.
             open_ones -= desk.view.destination.done
             runner.again(unparked(retries(found) & open_ones, runner.flow))
-            runner.feed(Added(open_ones - excluded(found)))
+            runner.feed(Added(open_ones - excluded(found), starts))
 
     async def _sync_settlement(self, desk: LaneDesk) -> None:
         view = desk.view
@@ -208,7 +210,10 @@ class PeerOwner:
         if runner is None:
             return
         runner.feed(Gate(is_stopped=bool(view.destination_stopped)))
-        runner.feed(Added(owed))
+        outcomes = self._board.registry.outcomes
+        starts = await frame_starts(outcomes, view.lane.lane_id, owed, runner)
+        # Some may be complete meanwhile.
+        runner.feed(Added(owed - desk.view.source.progress, starts))
         if runner.flow.parked:
             await self._retry_outcomes(desk, runner)
 

@@ -23,7 +23,6 @@ from relayer.steps.events import (
     Ended,
     Event,
     Failed,
-    Left,
     Park,
     Reopened,
     Reported,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from hub.core.ranges import RangeSet
     from hub.core.record import Refusal
     from hub.core.time import Timestamp
-    from hub.ports.clock import Clock, Randomness
+    from hub.ports.clock import Randomness
     from relayer.alarms import Alarms
     from relayer.steps.shares import Path
     from relayer.turns import Turns
@@ -54,18 +53,6 @@ GIVEN_UP: Final = "GIVEN_UP"
 """The flow waited no longer, or the session has ended."""
 
 
-class UnderWay(Protocol):
-    """Who hears of an attempt that is carried."""
-
-    def goes_on(self) -> None:
-        """A part of it is done."""
-        ...
-
-    def leaves(self, items: RangeSet) -> None:
-        """*items*, its last ones, go with another attempt."""
-        ...
-
-
 class Carrier(Protocol):
     """What a flow's effects do in the world."""
 
@@ -74,10 +61,10 @@ class Carrier(Protocol):
         """How long (ns) reports wait for others that may be recorded with them."""
         ...
 
-    async def carry(self, send: Send, way: UnderWay) -> Reported:
+    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What became of the attempt. A ``HubError`` means that nobody knows, or not yet.
 
-        Tells *way* whenever a part of it is done, and what it does not hand over at all.
+        Tells *goes_on* whenever a part of it is done.
         """
         ...
 
@@ -230,7 +217,7 @@ class FlowRunner:
         began = self._clock.monotonic()
         reason, executed = GIVEN_UP, 0
         try:
-            event = await self._carrier.carry(send, _Way(self.feed, send.number, self._clock))
+            event = await self._carrier.carry(send, self._going_on(send.number))
             reason, executed = OK, len(event.executed)
             return event  # noqa: TRY300 - what follows is of failures
         except HubError as error:
@@ -249,6 +236,19 @@ class FlowRunner:
             took = Duration(self._clock.monotonic() - began)
             self.on_attempt(reason, executed, took)
         return Failed(send.number, self._randomness.below(CHANCES))
+
+    def _going_on(self, number: int) -> Callable[[], None]:
+        """Tells the flow that the attempt goes on, once in a while."""
+        told = self._clock.monotonic()
+
+        def tell() -> None:
+            nonlocal told
+            now = self._clock.monotonic()
+            if now - told >= GOES_ON_EVERY:
+                told = now
+                self.feed(Begun(number))
+
+        return tell
 
     def _end(self, event: Failed | Reported | Withdrawn) -> None:
         self._attempts.pop(event.number, None)
@@ -289,24 +289,3 @@ class FlowRunner:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self.on_fault(error)
-
-
-class _Way:
-    """Tells a flow of its attempt."""
-
-    def __init__(self, feed: Callable[[Event], None], number: int, clock: Clock) -> None:
-        self._feed = feed
-        self._number = number
-        self._clock = clock
-        self._told = clock.monotonic()
-
-    def goes_on(self) -> None:
-        """The attempt has its whole time again; not told for every part that is done."""
-        now = self._clock.monotonic()
-        if now - self._told >= GOES_ON_EVERY:
-            self._told = now
-            self._feed(Begun(self._number))
-
-    def leaves(self, items: RangeSet) -> None:
-        """*items* are pending again."""
-        self._feed(Left(self._number, items))

@@ -35,16 +35,14 @@ from relayer.reproof import ask, fresh_batch
 from relayer.steps.audits import is_chosen
 from relayer.steps.backoff import CHANCES
 from relayer.steps.events import Done, Park, Refused, Reported, Send, Wait
-from relayer.tails import left_over
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from hub.core.height import Height
     from hub.core.record import StoredOutcome, StoredPacket, StoredProof
     from hub.core.time import Timestamp
     from hub.ports.leases import Fence
-    from relayer.runner import UnderWay
     from relayer.switchboard import LaneDesk, Switchboard
 
 _log = structlog.get_logger()
@@ -77,25 +75,18 @@ class Settlement:
         # Whoever asks for it has left exceptions.
         self._knows_earlier = False
 
-    async def carry(self, send: Send, way: UnderWay) -> Reported:
+    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What the source's chain made of the outcomes. Raises ``HubError``."""
         outcomes = await self._board.registry.outcomes.read(self._lane_id, send.items)
         elsewhere = [o for o in outcomes if o.kind is OutcomeKind.SETTLED_ELSEWHERE]
         owed = [o for o in outcomes if o.kind is not OutcomeKind.SETTLED_ELSEWHERE]
         executed = RangeSet.of([outcome.outcome_index for outcome in elsewhere])
         refused: list[Refused] = []
-        index = attrgetter("outcome_index")
-        left = await left_over(self._board.registry, send, owed, index)
-        if left:
-            way.leaves(left)
-            owed = [outcome for outcome in owed if outcome.outcome_index not in left]
         if owed:
             self._choose(owed, again=send.possible_duplicate)
             session = self._board.session(self._desk.key.source_peer)
             plans = await self._plans(owed, again=send.possible_duplicate)
-            done, refused = await carry_parts(
-                session, plans, Failpoint.SETTLEMENT_SENT, way.goes_on
-            )
+            done, refused = await carry_parts(session, plans, Failpoint.SETTLEMENT_SENT, goes_on)
             executed |= done
         hit(Failpoint.SETTLEMENT_REPORTED)
         chance = self._board.randomness.below(CHANCES)

@@ -49,6 +49,10 @@ class Packets(Protocol):
         """
         ...
 
+    async def frame_starts(self, lane_id: int, sequences: RangeSet) -> Sequence[int]:
+        """The first of *sequences* under each of their proofs, rising; of recent days alone."""
+        ...
+
     async def page(self, lane_id: int, after: int, limit: int) -> Sequence[StoredPacket]:
         """At most *limit* accepted packets whose sequence is above *after*, in order."""
         ...
@@ -126,6 +130,10 @@ class Outcomes(Protocol):
 
     async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
         """The outcomes among *indexes*, in order. Raises ``SequenceRetired``."""
+        ...
+
+    async def frame_starts(self, lane_id: int, indexes: RangeSet) -> Sequence[int]:
+        """The first of *indexes* under each of their proofs, rising; of recent days alone."""
         ...
 
     async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:

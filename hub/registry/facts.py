@@ -66,6 +66,28 @@ class FactQuery:
         return [*older, *found]
 
 
+class StartsQuery:
+    """Where the frames of recent days begin: the first number under each proof."""
+
+    def __init__(self, table: str, column: str) -> None:
+        """Of the facts in *table*, numbered by *column*."""
+        self._query = FactQuery(
+            f"""
+            SELECT min(f.number) AS start FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
+            CROSS JOIN LATERAL (
+                SELECT {column} AS number, proof_id FROM {table}
+                WHERE lane_id = $1 AND {column} >= r.low AND {column} < r.high AND day {{days}}
+                OFFSET 0
+            ) f GROUP BY f.proof_id ORDER BY start
+            """  # noqa: S608 - our names
+        )
+
+    async def starts(self, line: Any, today: date, lane_id: int, numbers: RangeSet) -> list[int]:
+        """The first of *numbers* in each frame, rising."""
+        rows = await line.fetch(self._query.recent(today), lane_id, *bounds(numbers))
+        return [row["start"] for row in rows]
+
+
 def _days(today: date) -> str:
     day = timedelta(days=1)
     return f"BETWEEN '{today - day}' AND '{today + day}'"

@@ -11,7 +11,7 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind, StoredOutcome
 from hub.ports.registry import Change, Topic
 from hub.registry import reopenings
-from hub.registry.facts import FactQuery, check_kept
+from hub.registry.facts import FactQuery, StartsQuery, check_kept
 from hub.registry.moments import timestamp
 from hub.registry.multirange import to_text
 from hub.registry.narrow import MAX_END
@@ -38,6 +38,7 @@ CROSS JOIN LATERAL (
 """
 _READ: Final = FactQuery(_BY.replace("{column}", "outcome_index"))
 _FIND: Final = FactQuery(_BY.replace("{column}", "sequence"))
+_STARTS: Final = StartsQuery("outcomes", "outcome_index")
 
 
 class PostgresOutcomes:
@@ -100,6 +101,11 @@ class PostgresOutcomes:
         if recent is not None:
             return recent
         return await self._among(_READ, lane_id, indexes, "outcome_index", "indexes")
+
+    async def frame_starts(self, lane_id: int, indexes: RangeSet) -> Sequence[int]:
+        """As the port says."""
+        async with self._database.line() as line:
+            return await _STARTS.starts(line, self._database.today, lane_id, indexes)
 
     async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:
         """As the port says."""

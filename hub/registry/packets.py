@@ -15,7 +15,7 @@ from hub.core.lane import Side
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import FrameProof, StoredPacket, StoredProof, TimeoutBatch
 from hub.ports.registry import Change, Topic
-from hub.registry.facts import FactQuery, check_kept
+from hub.registry.facts import FactQuery, StartsQuery, check_kept
 from hub.registry.moments import timestamp
 from hub.registry.narrow import MAX_END, MAX_HOLES, NarrowSet
 from hub.registry.narrow_rows import lock_side, read_closed, write_set
@@ -51,6 +51,7 @@ _READ: Final = FactQuery(
     ) p ORDER BY sequence
     """  # noqa: S608 - our columns
 )
+_STARTS: Final = StartsQuery("packets", "sequence")
 _PAGE: Final = f"""
 SELECT {_COLUMNS} FROM packets WHERE lane_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
 """  # noqa: S608 - our columns
@@ -107,6 +108,11 @@ class PostgresPackets:
                 missing = sequences - RangeSet.of([row["sequence"] for row in rows])
                 await check_kept(line, lane_id, missing, "sequences")
         return [_packet(row) for row in rows]
+
+    async def frame_starts(self, lane_id: int, sequences: RangeSet) -> Sequence[int]:
+        """As the port says."""
+        async with self._database.line() as line:
+            return await _STARTS.starts(line, self._database.today, lane_id, sequences)
 
     async def page(self, lane_id: int, after: int, limit: int) -> Sequence[StoredPacket]:
         """As the port says."""

@@ -17,6 +17,8 @@ class Added:
     """Items are to be handed to the chain."""
 
     items: RangeSet
+    starts: tuple[int, ...] = ()
+    """Items among them that are the first ones under a proof; none where one proof shows all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,6 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """An attempt leaves its last items for another one: one proof shows them and those behind."""
-
-    number: int
-    items: RangeSet
-
-
-@dataclass(frozen=True, slots=True)
 class Reported:
     """What became of an attempt."""
 
@@ -114,9 +108,7 @@ class Tick:
     """Time has passed, or there is room again."""
 
 
-Happened = (
-    Added | Again | Ended | Reopened | Lapsed | Begun | Withdrawn | Left | Reported | Failed | Gate
-)
+Happened = Added | Again | Ended | Reopened | Lapsed | Begun | Withdrawn | Reported | Failed | Gate
 Event = Happened | Tick
 
 

@@ -38,7 +38,6 @@ from relayer.steps.events import (
     Gate,
     Happened,
     Lapsed,
-    Left,
     Park,
     Reopened,
     Reported,
@@ -142,8 +141,8 @@ def known(flow: Flow) -> RangeSet:
 
 def _after(flow: Flow, event: Happened, now: Timestamp, effects: list[Effect]) -> Flow:
     match event:
-        case Added(items):
-            flow = _added(flow, _new(flow, items), items)
+        case Added(items, starts):
+            flow = _added(flow, _new(flow, items), items, starts)
         case Again(items):
             flow = _again(flow, items)
         case Ended(items):
@@ -152,8 +151,11 @@ def _after(flow: Flow, event: Happened, now: Timestamp, effects: list[Effect]) -
             flow = _reopened(flow, items, refusal, effects)
         case Lapsed(items):
             flow = _ended(_told(flow, lapsing(flow, items)), items)
-        case Begun() | Withdrawn() | Left():
-            flow = _changed(flow, event, now)
+        case Begun(number):
+            flow = _begun(flow, number, now)
+        case Withdrawn(number):
+            flow, items = _take_attempt(flow, number)
+            flow = _added(flow, items, items)
         case Reported() | Failed():
             flow = _over(flow, event, now, effects)
         case Gate(is_stopped):
@@ -173,9 +175,10 @@ def _new(flow: Flow, items: RangeSet) -> RangeSet:
     return items
 
 
-def _added(flow: Flow, new: RangeSet, together: RangeSet) -> Flow:
-    """The flow with *new* items, which one proof shows *together* with others."""
-    return replace(flow, pending=flow.pending | new, cuts=_with_cuts(flow.cuts, _ends(together)))
+def _added(flow: Flow, new: RangeSet, together: RangeSet, starts: tuple[int, ...] = ()) -> Flow:
+    """The flow with *new* items, which proofs from *starts* on show *together* with others."""
+    cuts = _with_cuts(flow.cuts, [*_ends(together), *starts])
+    return replace(flow, pending=flow.pending | new, cuts=cuts)
 
 
 def _again(flow: Flow, items: RangeSet) -> Flow:
@@ -245,30 +248,6 @@ def _take_attempt(flow: Flow, number: int) -> tuple[Flow, RangeSet]:
             rest = tuple([other for other in flow.in_flight if other is not attempt])
             return replace(flow, in_flight=rest), attempt.items
     return flow, EMPTY
-
-
-def _changed(flow: Flow, event: Begun | Withdrawn | Left, now: Timestamp) -> Flow:
-    match event:
-        case Begun(number):
-            return _begun(flow, number, now)
-        case Withdrawn(number):
-            flow, items = _take_attempt(flow, number)
-            return _added(flow, items, items)
-        case Left(number, items):
-            return _left(flow, number, items)
-
-
-def _left(flow: Flow, number: int, items: RangeSet) -> Flow:
-    """*items* of the attempt are pending again, with a cut where they begin."""
-    attempts = list(flow.in_flight)
-    for at, attempt in enumerate(attempts):
-        left = attempt.items & items
-        if attempt.number == number and left:
-            attempts[at] = replace(attempt, items=attempt.items - left)
-            cuts = _with_cuts(flow.cuts, [left.first])
-            pending = flow.pending | left
-            return replace(flow, in_flight=tuple(attempts), pending=pending, cuts=cuts)
-    return flow
 
 
 def _begun(flow: Flow, number: int, now: Timestamp) -> Flow:

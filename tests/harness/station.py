@@ -32,7 +32,6 @@ from adapters.simchain.queries import anchor_at, client_view, height_at, prove, 
 from hub.core.errors import HubError
 from hub.core.ids import ClientId
 from hub.core.paths import acknowledgement_key, commitment_key
-from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import SECOND, Timestamp
 from hub.registry.memory import MemoryRegistry
 from hub.wire.frames import headers_to_proto
@@ -379,15 +378,5 @@ def proto_height(number: int, revision: int = 1) -> client_pb2.Height:
     return client_pb2.Height(revision=revision, number=number)
 
 
-class Heard:
-    """Whoever carries something tells that a part of it is done, and what it leaves."""
-
-    def __init__(self) -> None:
-        self.left = EMPTY
-
-    def goes_on(self) -> None:
-        """A part is done."""
-
-    def leaves(self, items: RangeSet) -> None:
-        """*items* go with another attempt."""
-        self.left |= items
+def goes_on() -> None:
+    """Whoever carries something tells that a part of it is done."""

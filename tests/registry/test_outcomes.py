@@ -51,6 +51,18 @@ async def test_outcomes_have_one_dense_index_in_the_order_of_their_recording(
     assert await broken(registry) == {}
 
 
+async def test_frames_begin_with_their_first_outcome(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(1, 2, 3, 4, 5)
+    for sequences in ((4, 5), (2,), (1, 3)):
+        await lanes.settle(*sequences)
+    starts = registry.outcomes.frame_starts
+    assert list(await starts(lanes.lane, RangeSet.span(0, 99))) == [0, 2, 3]
+    assert list(await starts(lanes.lane, RangeSet.of([1, 4]))) == [1, 4]
+    assert list(await starts(lanes.lane, RangeSet())) == []
+    assert list(await starts(99, RangeSet.of([1]))) == []
+
+
 async def test_outcomes_are_found_by_sequence(registry: Registry) -> None:
     lanes = await opened(registry)
     await lanes.accept(1, 2, 3)

@@ -69,6 +69,17 @@ async def test_the_proof_of_a_frame_is_stored_once_with_all_its_leaves(registry:
     assert await registry.packets.proofs([]) == {}
 
 
+async def test_frames_begin_with_their_first_packet(registry: Registry) -> None:
+    lanes = await opened(registry)
+    for sequences in ((4, 6), (1, 2), (3, 5), (7,)):
+        await lanes.accept(*sequences)
+    starts = registry.packets.frame_starts
+    assert list(await starts(lanes.lane, RangeSet.span(1, 99))) == [1, 3, 4, 7]
+    assert list(await starts(lanes.lane, RangeSet.of([2, 5, 6]))) == [2, 5, 6]
+    assert list(await starts(lanes.lane, RangeSet())) == []
+    assert list(await starts(99, RangeSet.of([1]))) == []
+
+
 async def test_frames_of_several_lanes_are_accepted_together(registry: Registry) -> None:
     lanes = await opened(registry)
     number = lanes.lanes[0].lane_id

@@ -224,7 +224,7 @@ async def _quietly(work: Any) -> None:
 
 @contextmanager
 def _resend_forgotten() -> Iterator[None]:
-    with patch.object(relayer.owner, "Added", lambda items: Tick()):
+    with patch.object(relayer.owner, "Added", lambda *_: Tick()):
         yield
 
 
@@ -279,8 +279,8 @@ def _failed_is_executed() -> AbstractContextManager[object]:
 def _first_skipped() -> AbstractContextManager[object]:
     true = relayer.steps.flow._added
 
-    def added(flow: Any, new: RangeSet, together: RangeSet) -> Any:
-        return true(flow, new - RangeSet.of([1]), together)
+    def added(flow: Any, new: RangeSet, *rest: Any) -> Any:
+        return true(flow, new - RangeSet.of([1]), *rest)
 
     return patch.object(relayer.steps.flow, "_added", added)
 
@@ -289,8 +289,8 @@ def _nothing_added() -> AbstractContextManager[object]:
     """A flow that begins again believes that what others began is over."""
     true = relayer.steps.flow._added
 
-    def added(flow: Any, new: RangeSet, together: RangeSet) -> Any:
-        return true(flow, new if flow.next_number > 1 or len(new) < 2 else EMPTY, together)
+    def added(flow: Any, new: RangeSet, *rest: Any) -> Any:
+        return true(flow, new if flow.next_number > 1 or len(new) < 2 else EMPTY, *rest)
 
     return patch.object(relayer.steps.flow, "_added", added)
 

@@ -18,7 +18,7 @@ from hub.core.record import (
     StoredProof,
 )
 from hub.ports.registry import Topic
-from hub.registry.memory.packets import among
+from hub.registry.memory.packets import among, first_of_proofs
 from hub.registry.memory.state import ProofRow
 from hub.registry.narrow import MAX_END
 from hub.registry.reopenings import disproven
@@ -110,6 +110,11 @@ class MemoryOutcomes:
         outcomes = self._state.known(lane_id).outcomes
         known = indexes & RangeSet.span(0, len(outcomes))
         return [outcomes[index] for index in known]
+
+    async def frame_starts(self, lane_id: int, indexes: RangeSet) -> Sequence[int]:
+        """As the port says."""
+        found = await self.read(lane_id, indexes)
+        return first_of_proofs({o.outcome_index: o.proof_id for o in found})
 
     async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:
         """As the port says."""

@@ -61,6 +61,12 @@ class MemoryPackets:
         packets = self._state.known(lane_id).packets
         return [packets[sequence] for sequence in among(packets, sequences)]
 
+    async def frame_starts(self, lane_id: int, sequences: RangeSet) -> Sequence[int]:
+        """As the port says."""
+        return first_of_proofs(
+            {p.sequence: p.proof_id for p in await self.read(lane_id, sequences)}
+        )
+
     async def page(self, lane_id: int, after: int, limit: int) -> Sequence[StoredPacket]:
         """As the port says."""
         packets = self._state.known(lane_id).packets
@@ -193,3 +199,11 @@ def _denied(denial: Denial, at: Timestamp) -> PacketException:
         next_attempt_at=None,
         since=at,
     )
+
+
+def first_of_proofs(proofs: Mapping[int, int]) -> list[int]:
+    """The lowest number under each proof, rising; *proofs* by number."""
+    firsts: dict[int, int] = {}
+    for number in sorted(proofs):
+        firsts.setdefault(proofs[number], number)
+    return sorted(firsts.values())

@@ -23,7 +23,7 @@ from relayer.switchboard import LaneDesk
 from tests.harness.clock import ManualClock, settle
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.simchain import LIGHT_CLIENT
-from tests.harness.station import Heard, Station, proto_height
+from tests.harness.station import Station, goes_on, proto_height
 
 if TYPE_CHECKING:
     from hub.core.packet import Packet
@@ -58,7 +58,7 @@ class TestCarrying:
     ) -> None:
         packets = await accepted(wired, 3)
         height = wired.left.chain.height
-        reported = await (await delivery(wired)).carry(send(1, 2, 3), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2, 3), goes_on)
         assert reported == Reported(1, RangeSet.of([1, 2, 3]), (), reported.chance)
         [execution] = wired.right.executions
         key = wired.exchange.key
@@ -76,44 +76,17 @@ class TestCarrying:
         leaf = SkippedLeaf(first.sequence, commit_packet(first))
         await wired.exchange.accept(packets, skipped=[leaf])
         await wired.know()
-        reported = await (await delivery(wired)).carry(send(2, 3), Heard())
+        reported = await (await delivery(wired)).carry(send(2, 3), goes_on)
         assert reported.executed == RangeSet.of([2, 3])
         [skipped] = wired.right.executions[0].receive.skipped
         assert (skipped.sequence, skipped.commitment) == (1, commit_packet(first))
         assert wired.left.requests == []
 
-    async def test_the_first_ones_of_a_frame_are_left_for_the_next_attempt(
-        self, wired: Station, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("relayer.tails.BATCH", 4)
-        for count in (2, 1, 3):
-            await accepted(wired, count)
-        await wired.know()
-        heard = Heard()
-        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4), heard)
-        assert (reported.executed, heard.left) == (RangeSet.span(1, 4), RangeSet.of([4]))
-        assert list(map(received, wired.right.executions)) == [[1, 2], [3]]
-        assert wired.left.requests == []
-
-    async def test_nothing_is_left_where_an_attempt_ends_with_a_frame_or_has_only_one(
-        self, wired: Station, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("relayer.tails.BATCH", 3)
-        for count in (2, 1, 4):
-            await accepted(wired, count)
-        await wired.know()
-        heard = Heard()
-        carrier = await delivery(wired)
-        assert (await carrier.carry(send(1, 2, 3), heard)).executed == RangeSet.span(1, 4)
-        assert wired.left.requests == []
-        assert (await carrier.carry(send(4, 5, 6), heard)).executed == RangeSet.span(4, 7)
-        assert heard.left == EMPTY
-
     async def test_a_part_of_a_frame_is_proven_afresh_alone(self, wired: Station) -> None:
         await accepted(wired, 3)
         wired.exchange.grow(2)
         await wired.know()
-        reported = await (await delivery(wired)).carry(send(2), Heard())
+        reported = await (await delivery(wired)).carry(send(2), goes_on)
         assert reported.executed == RangeSet.of([2])
         [execution] = wired.right.executions
         assert received(execution) == [2]
@@ -127,7 +100,7 @@ class TestCarrying:
         wired.exchange.grow(2)
         await wired.know()
         newest = wired.left.chain.height
-        reported = await (await delivery(wired)).carry(send(1, 2), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2), goes_on)
         assert reported.executed == RangeSet.of([1, 2])
         assert wired.right.executions[0].receive.proof_height == proto_height(newest)
 
@@ -144,14 +117,14 @@ class TestCarrying:
         steps = await clients.updates(key.destination_client, source, newest, wired.clock.now())
         wired.right.execute(pb.Execution(client=key.destination_client, updates=steps))
         clients.reported(key.destination_client, [(await source.state(newest)).height])
-        reported = await (await delivery(wired)).carry(send(1, 2), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2), goes_on)
         assert reported.executed == RangeSet.of([1, 2])
         assert wired.right.executions[0].receive.proof_height == proto_height(newest)
 
     async def test_each_frame_is_an_execution_of_its_own_updates_once(self, wired: Station) -> None:
         await accepted(wired, 2)
         await accepted(wired, 2)
-        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4, again=True), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4, again=True), goes_on)
         assert reported.executed == RangeSet.of([1, 2, 3, 4])
         first, second = wired.right.executions
         assert (received(first), received(second)) == ([1, 2], [3, 4])
@@ -163,7 +136,7 @@ class TestCarrying:
         packets = await accepted(wired, 2)
         await wired.exchange.deliver(packets)
         await wired.know()
-        reported = await (await delivery(wired)).carry(send(1, 2, again=True), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2, again=True), goes_on)
         assert reported.executed == RangeSet.of([1, 2])
 
     async def test_what_the_chain_refuses_is_told_one_by_one(self, wired: Station) -> None:
@@ -172,7 +145,7 @@ class TestCarrying:
         wired.right.reports = lambda _: pb.ExecutionReport(
             executed=[pb.SequenceRange(first=1, last=1)], refused=[entry]
         )
-        reported = await (await delivery(wired)).carry(send(1, 2), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2), goes_on)
         assert reported.executed == RangeSet.of([1])
         assert reported.refused == (Refused(2, LATER),)
 
@@ -181,10 +154,10 @@ class TestCarrying:
         await accepted(wired, 2)
         state = wired.registry.state
         del state.proofs[min(state.proofs)]
-        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4), goes_on)
         assert reported.executed == RangeSet.of([3, 4])
         with pytest.raises(RecordCorrupt):
-            await (await delivery(wired)).carry(send(1, 2), Heard())
+            await (await delivery(wired)).carry(send(1, 2), goes_on)
 
     async def test_a_packet_whose_commitment_is_gone_holds_up_no_other(
         self, wired: Station
@@ -200,7 +173,7 @@ class TestCarrying:
         await wired.registry.lanes.pause(wired.exchange.key, "inspection", ADMIN)
         await wired.registry.lanes.resume(wired.exchange.key, ADMIN)
         await wired.know()
-        reported = await (await delivery(wired)).carry(send(1, 2, 3), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2, 3), goes_on)
         assert reported.executed == RangeSet.of([2, 3])
         assert reported.refused == ()
 
@@ -210,7 +183,7 @@ class TestCarrying:
         await board.wire(HANGZHOU)
         await accepted(board, 1)
         with pytest.raises(AdapterOffline):
-            await (await delivery(board)).carry(send(1), Heard())
+            await (await delivery(board)).carry(send(1), goes_on)
 
     async def test_without_the_sources_adapter_only_what_is_proven_already_is_carried(
         self, board: Station
@@ -218,14 +191,14 @@ class TestCarrying:
         await board.wire(SUZHOU)
         await accepted(board, 2)
         with pytest.raises(AdapterOffline):
-            await (await delivery(board)).carry(send(1), Heard())
-        reported = await (await delivery(board)).carry(send(1, 2), Heard())
+            await (await delivery(board)).carry(send(1), goes_on)
+        reported = await (await delivery(board)).carry(send(1, 2), goes_on)
         assert reported.executed == RangeSet.of([1, 2])
 
     async def test_a_session_that_ends_meanwhile_is_no_bug(self, wired: Station) -> None:
         await accepted(wired, 1)
         wired.right.reports_nothing = True
-        carrying = asyncio.ensure_future((await delivery(wired)).carry(send(1), Heard()))
+        carrying = asyncio.ensure_future((await delivery(wired)).carry(send(1), goes_on))
         await settle()
         wired.right.session.end(ChainUnreachable(chain="x", problem="y"))
         del wired.board.sessions[SUZHOU], wired.board.chain_clients[SUZHOU]
@@ -241,9 +214,9 @@ class TestCarrying:
         carrier.prove_afresh(RangeSet.of([2]))
         wired.exchange.grow(2)
         await wired.know()
-        await carrier.carry(send(1, 2, 3), Heard())
+        await carrier.carry(send(1, 2, 3), goes_on)
         await carrier.record(Done(RangeSet.of([2])))
-        await carrier.carry(send(1, 2, 3), Heard())
+        await carrier.carry(send(1, 2, 3), goes_on)
         heights = [one.receive.proof_height.number for one in wired.right.executions]
         assert heights[0] > height == heights[1]
 
@@ -301,7 +274,7 @@ async def test_a_proof_that_is_not_kept_is_damage(wired: Station) -> None:
 async def test_what_goes_out_is_what_was_verified(wired: Station) -> None:
     """The batch that is forwarded shows every packet under the header that goes with it."""
     packets = await accepted(wired, 3)
-    await (await delivery(wired)).carry(send(1, 2, 3), Heard())
+    await (await delivery(wired)).carry(send(1, 2, 3), goes_on)
     [execution] = wired.right.executions
     state = LIGHT_CLIENT.read_header(
         wired.left.chain.light_block(execution.receive.proof_height.number).header
@@ -324,7 +297,7 @@ class TestManyFrames:
     async def test_they_are_proven_afresh_together(self, wired: Station) -> None:
         for count in (2, 1, 2):
             await accepted(wired, count)
-        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4, 5, again=True), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4, 5, again=True), goes_on)
         assert reported.executed == RangeSet.span(1, 6)
         [execution] = wired.right.executions
         assert received(execution) == [1, 2, 3, 4, 5]
@@ -334,7 +307,7 @@ class TestManyFrames:
     async def test_few_go_on_as_they_came(self, wired: Station) -> None:
         for count in (2, 1):
             await accepted(wired, count)
-        reported = await (await delivery(wired)).carry(send(1, 2, 3), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2, 3), goes_on)
         assert reported.executed == RangeSet.span(1, 4)
         assert [received(one) for one in wired.right.executions] == [[1, 2], [3]]
         assert wired.left.requests == []
@@ -345,7 +318,7 @@ class TestManyFrames:
         for count in (1, 1, 2):
             await accepted(wired, count)
         wired.left.answers = lambda _: pb.Answer(refusal=pb.Refusal(reason="HEADER_NOT_FOUND"))
-        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4), Heard())
+        reported = await (await delivery(wired)).carry(send(1, 2, 3, 4), goes_on)
         assert reported.executed == RangeSet.span(1, 5)
         assert [received(one) for one in wired.right.executions] == [[1], [2], [3, 4]]
 
@@ -365,7 +338,7 @@ class TestInOrder:
         await accepted(wired, 2)
         await accepted(wired, 1)
         await accepted(wired, 2)
-        reported = await carrier.carry(send(1, 2, 3, 4, 5), Heard())
+        reported = await carrier.carry(send(1, 2, 3, 4, 5), goes_on)
         assert reported.executed == RangeSet.span(1, 6)
         [execution] = wired.right.executions
         assert received(execution) == [1, 2, 3, 4, 5]
@@ -374,7 +347,7 @@ class TestInOrder:
 
     async def test_one_frame_goes_on_as_it_came(self, wired: Station, carrier: Delivery) -> None:
         await accepted(wired, 3)
-        assert (await carrier.carry(send(1, 2, 3), Heard())).executed == RangeSet.span(1, 4)
+        assert (await carrier.carry(send(1, 2, 3), goes_on)).executed == RangeSet.span(1, 4)
         assert wired.left.requests == []
 
     async def test_a_part_of_one_frame_with_one_of_another_is_not_taken_for_a_whole_one(
@@ -382,7 +355,7 @@ class TestInOrder:
     ) -> None:
         await accepted(wired, 2)
         await accepted(wired, 1)
-        assert (await carrier.carry(send(2, 3), Heard())).executed == RangeSet.of([2, 3])
+        assert (await carrier.carry(send(2, 3), goes_on)).executed == RangeSet.of([2, 3])
         assert received(wired.right.executions[0]) == [2, 3]
 
     async def test_where_they_cannot_be_proven_afresh_the_first_frame_goes_alone(
@@ -391,7 +364,7 @@ class TestInOrder:
         await accepted(wired, 2)
         await accepted(wired, 1)
         wired.left.answers = lambda _: pb.Answer(refusal=pb.Refusal(reason="HEADER_NOT_FOUND"))
-        reported = await carrier.carry(send(1, 2, 3), Heard())
+        reported = await carrier.carry(send(1, 2, 3), goes_on)
         assert (reported.executed, reported.refused) == (RangeSet.of([1, 2]), ())
         assert [received(one) for one in wired.right.executions] == [[1, 2]]
 
@@ -401,17 +374,17 @@ class TestInOrder:
         packets = [*await accepted(wired, 1), *await accepted(wired, 2)]
         size = sum(len(encode_packet(packet)) for packet in packets[:2])
         monkeypatch.setattr("relayer.delivery.MAX_FRAME_BYTES", size)
-        assert (await carrier.carry(send(1, 2, 3), Heard())).executed == RangeSet.of([1, 2])
+        assert (await carrier.carry(send(1, 2, 3), goes_on)).executed == RangeSet.of([1, 2])
         monkeypatch.setattr("relayer.delivery.MAX_FRAME_BYTES", 1)
-        assert (await carrier.carry(send(1, 2, 3), Heard())).executed == RangeSet.of([1])
+        assert (await carrier.carry(send(1, 2, 3), goes_on)).executed == RangeSet.of([1])
 
     async def test_nothing_at_all_is_no_execution(self, wired: Station, carrier: Delivery) -> None:
-        assert (await carrier.carry(send(7), Heard())).executed == EMPTY
+        assert (await carrier.carry(send(7), goes_on)).executed == EMPTY
         assert wired.right.executions == []
 
     async def test_what_needs_no_order_says_so(self, wired: Station) -> None:
         await accepted(wired, 1)
-        await (await delivery(wired)).carry(send(1), Heard())
+        await (await delivery(wired)).carry(send(1), goes_on)
         assert not wired.right.executions[0].in_order
 
 

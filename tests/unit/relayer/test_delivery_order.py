@@ -19,12 +19,10 @@ from relayer.delivery import Delivery
 from relayer.steps.events import Send
 from relayer.switchboard import LaneDesk
 from tests.harness.exchange import SUZHOU
-from tests.harness.station import Heard
+from tests.harness.station import Station, goes_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.harness.station import Station
 
 NOT_NEXT = Reason.SEQUENCE_OUT_OF_ORDER.value
 
@@ -86,7 +84,7 @@ async def test_what_is_gone_is_shown_before_the_packets_that_stand(
 ) -> None:
     await accepted(wired, 4, timeout=20)
     await refund(wired, 1, 3)
-    reported = await carrier.carry(send(1, 2, 3, 4, lapsed=(1, 2, 3)), Heard())
+    reported = await carrier.carry(send(1, 2, 3, 4, lapsed=(1, 2, 3)), goes_on)
     assert reported.executed == RangeSet.span(1, 5)
     assert [brought(one) for one in wired.right.executions] == [
         ("gone", [1, 3]),
@@ -99,7 +97,7 @@ async def test_what_is_gone_is_shown_before_the_packets_that_stand(
 async def test_what_is_gone_may_be_all(wired: Station, carrier: Delivery) -> None:
     await accepted(wired, 2, timeout=20)
     await refund(wired, 1, 2)
-    assert (await carrier.carry(send(1, 2, lapsed=(1, 2)), Heard())).executed == RangeSet.span(1, 3)
+    assert (await carrier.carry(send(1, 2, lapsed=(1, 2)), goes_on)).executed == RangeSet.span(1, 3)
     assert [brought(one) for one in wired.right.executions] == [("gone", [1, 2])]
 
 
@@ -109,7 +107,7 @@ async def test_what_nobody_has_shown_and_is_gone_is_passed_over_too(
     wired.exchange.send(1, timeout=20)
     await accepted(wired, 1, timeout=90)
     await refund(wired, 1)
-    assert (await carrier.carry(send(1, 2, lapsed=(1,)), Heard())).executed == RangeSet.span(1, 3)
+    assert (await carrier.carry(send(1, 2, lapsed=(1,)), goes_on)).executed == RangeSet.span(1, 3)
     assert [brought(one) for one in wired.right.executions] == [("gone", [1]), ("packets", [2])]
 
 
@@ -119,7 +117,7 @@ async def test_no_more_is_asked_for_than_one_question_holds(
     await accepted(wired, 3, timeout=20)
     await refund(wired, 1, 2)
     monkeypatch.setattr("relayer.delivery.MOST", 1)
-    assert (await carrier.carry(send(1, 2, 3, lapsed=(1, 2)), Heard())).executed == RangeSet.of([1])
+    assert (await carrier.carry(send(1, 2, 3, lapsed=(1, 2)), goes_on)).executed == RangeSet.of([1])
     assert [brought(one) for one in wired.right.executions] == [("gone", [1])]
 
 
@@ -127,7 +125,7 @@ async def test_frames_go_on_as_they_came_in_their_order(wired: Station, carrier:
     for _ in range(3):
         await accepted(wired, 2)
     await wired.know()
-    await carrier.carry(send(1, 2, 3, 4, 5, 6), Heard())
+    await carrier.carry(send(1, 2, 3, 4, 5, 6), goes_on)
     assert [brought(one)[1] for one in wired.right.executions] == [[1, 2], [3, 4], [5, 6]]
     assert wired.left.requests == []
 
@@ -139,7 +137,7 @@ async def test_many_small_frames_are_proven_afresh_as_one(
     for _ in range(3):
         await accepted(wired, 1)
     await wired.know()
-    await carrier.carry(send(1, 2, 3), Heard())
+    await carrier.carry(send(1, 2, 3), goes_on)
     assert [brought(one)[1] for one in wired.right.executions] == [[1, 2, 3]]
 
 
@@ -156,7 +154,7 @@ class TestWhereItStands:
         await accepted(wired, 2)
         await self.stands(wired, 7)
         wired.right.reports = refusing(_1=NOT_NEXT, _2=NOT_NEXT)
-        reported = await carrier.carry(send(1, 2), Heard())
+        reported = await carrier.carry(send(1, 2), goes_on)
         assert (reported.executed, reported.next_item) == (EMPTY, 7)
 
     @pytest.mark.parametrize(
@@ -168,7 +166,7 @@ class TestWhereItStands:
         await accepted(wired, 2)
         await self.stands(wired, 7)
         wired.right.reports = refusing(**reasons)
-        assert (await carrier.carry(send(1, 2), Heard())).next_item == 0
+        assert (await carrier.carry(send(1, 2), goes_on)).next_item == 0
 
     async def test_one_that_does_not_answer_is_not_known(
         self, wired: Station, carrier: Delivery
@@ -181,4 +179,4 @@ class TestWhereItStands:
             if request.HasField("proofs")
             else None
         )
-        assert (await carrier.carry(send(1), Heard())).next_item == 0
+        assert (await carrier.carry(send(1), goes_on)).next_item == 0

@@ -13,14 +13,12 @@ from relayer.failpoints import Failpoint
 from relayer.parts import Found, Part, carry_parts
 from relayer.steps.events import Refused
 from tests.harness.clock import settle
-from tests.harness.station import Heard
+from tests.harness.station import goes_on
 from tests.unit.relayer.test_session import session
 
 if TYPE_CHECKING:
     from relayer.session import Session
 
-SENT = Failpoint.DELIVERY_SENT
-goes_on = Heard().goes_on
 LATER = Refusal(Reason.BACKLOG_FULL, "later", is_final=False)
 
 
@@ -45,7 +43,7 @@ def report(one: Session, number: int) -> None:
 async def test_parts_are_executed_together_and_their_reports_joined() -> None:
     one = session(execution_credits=4)
     plans = [part(RangeSet.of([1, 2])), part(RangeSet.of([5]), 6)]
-    carried = asyncio.ensure_future(carry_parts(one, plans, SENT, goes_on))
+    carried = asyncio.ensure_future(carry_parts(one, plans, Failpoint.DELIVERY_SENT, goes_on))
     await settle()
     assert one._outbound.qsize() == 2
     report(one, 1)
@@ -72,7 +70,7 @@ async def test_it_tells_of_every_part_that_is_planned_or_done_or_failed() -> Non
 async def test_what_fails_in_one_part_stays_there() -> None:
     one = session(execution_credits=4)
     plans = [broken(), part(RangeSet.of([1]), reads=False), part(RangeSet.of([5]))]
-    carried = asyncio.ensure_future(carry_parts(one, plans, SENT, goes_on))
+    carried = asyncio.ensure_future(carry_parts(one, plans, Failpoint.DELIVERY_SENT, goes_on))
     await settle()
     report(one, 1)
     report(one, 2)
@@ -81,9 +79,11 @@ async def test_what_fails_in_one_part_stays_there() -> None:
 
 async def test_where_every_part_failed_the_first_failure_is_told() -> None:
     with pytest.raises(RecordCorrupt):
-        await carry_parts(session(), [broken(), broken()], SENT, goes_on)
+        await carry_parts(session(), [broken(), broken()], Failpoint.DELIVERY_SENT, goes_on)
     one = session()
-    carried = asyncio.ensure_future(carry_parts(one, [part(EMPTY), broken()], SENT, goes_on))
+    carried = asyncio.ensure_future(
+        carry_parts(one, [part(EMPTY), broken()], Failpoint.DELIVERY_SENT, goes_on)
+    )
     await settle()
     one.end(AdapterOffline(peer="hangzhou"))
     with pytest.raises(RecordCorrupt):
@@ -93,7 +93,7 @@ async def test_where_every_part_failed_the_first_failure_is_told() -> None:
 async def test_cancelling_it_ends_its_executions() -> None:
     one = session(execution_credits=1)
     plans = [part(EMPTY), part(EMPTY)]
-    carried = asyncio.ensure_future(carry_parts(one, plans, SENT, goes_on))
+    carried = asyncio.ensure_future(carry_parts(one, plans, Failpoint.DELIVERY_SENT, goes_on))
     await settle()
     carried.cancel()
     await settle()

@@ -10,14 +10,14 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import Refusal
 from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
 from relayer.alarms import Alarms
-from relayer.runner import FlowRunner, UnderWay, joined
+from relayer.runner import FlowRunner, joined
 from relayer.steps.events import Added, Done, Ended, Gate, Park, Refused, Reported, Send, Wait
 from relayer.steps.flow import PROOF_WITHIN, REPORT_WITHIN, Flow
 from relayer.turns import Turns
 from tests.harness.clock import FixedChance, ManualClock, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 NEVER = Refusal(Reason.PACKET_INVALID, "no such application", is_final=True)
 
@@ -28,7 +28,7 @@ class PaperCarrier:
     def __init__(self) -> None:
         self.ends = True
         self.linger = Duration(0)
-        self.way: UnderWay | None = None
+        self.goes_on: Callable[[], None] = lambda: None
         """Of the newest attempt."""
         self.waits = False
         """Attempts wait for a result of the test's."""
@@ -46,9 +46,9 @@ class PaperCarrier:
     def prove_afresh(self, items: RangeSet) -> None:
         self.afresh |= items
 
-    async def carry(self, send: Send, way: UnderWay) -> Reported:
+    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         self.sends.append(send)
-        self.way = way
+        self.goes_on = goes_on
         if not self.waits:
             return Reported(send.number, send.items)
         try:
@@ -338,8 +338,7 @@ class TestTurns:
         await settle()
         for _ in range(5):
             await clock.advance(Duration(REPORT_WITHIN - 1))
-            assert carrier.way is not None
-            carrier.way.goes_on()
+            carrier.goes_on()
         assert carrier.cancelled == []
         await clock.advance(REPORT_WITHIN)
         assert carrier.cancelled == [1]

@@ -14,7 +14,7 @@ from relayer.settlement import Settlement
 from relayer.steps.events import Done, Park, Refused, Send, Wait
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.registry import disproof
-from tests.harness.station import Heard, Station, proto_height
+from tests.harness.station import Station, goes_on, proto_height
 
 if TYPE_CHECKING:
     from hub.core.packet import Packet
@@ -65,7 +65,7 @@ class TestAcknowledgements:
     ) -> None:
         packets = await acknowledged(wired, 3)
         height = wired.right.chain.height
-        reported = await (await settlement(wired)).carry(send(0, 1, 2), Heard())
+        reported = await (await settlement(wired)).carry(send(0, 1, 2), goes_on)
         assert (reported.executed, reported.refused) == (RangeSet.of([0, 1, 2]), ())
         [execution] = wired.left.executions
         assert execution.client == wired.exchange.key.source_client
@@ -85,7 +85,7 @@ class TestAcknowledgements:
         await exchange.acknowledge(packets[1:])
         await exchange.acknowledge(packets[:1])
         await wired.know()
-        reported = await (await settlement(wired)).carry(send(0), Heard())
+        reported = await (await settlement(wired)).carry(send(0), goes_on)
         assert reported.executed == RangeSet.of([0])
         assert [decode_packet(one).sequence for one in sent(wired)[0].acknowledge.packets] == [2]
 
@@ -93,7 +93,7 @@ class TestAcknowledgements:
         await acknowledged(wired, 3)
         wired.exchange.grow(2)
         await wired.know()
-        reported = await (await settlement(wired)).carry(send(1, again=True), Heard())
+        reported = await (await settlement(wired)).carry(send(1, again=True), goes_on)
         assert reported.executed == RangeSet.of([1])
         [execution] = sent(wired)
         assert execution.acknowledge.proof_height == proto_height(wired.right.chain.height - 1)
@@ -105,15 +105,15 @@ class TestAcknowledgements:
         lanes, key = wired.registry.lanes, wired.exchange.key
         await lanes.pause(key, "inspection", ADMIN)
         await lanes.resume(key, ADMIN)
-        reported = await (await settlement(wired)).carry(send(0, 1), Heard())
+        reported = await (await settlement(wired)).carry(send(0, 1), goes_on)
         assert reported.executed == RangeSet.of([0, 1])
         assert [one.proofs.batch for one in wired.right.requests] == [True]
 
     async def test_what_was_executed_before_is_complete(self, wired: Station) -> None:
         await acknowledged(wired, 2)
         carrier = await settlement(wired)
-        await carrier.carry(send(0, 1), Heard())
-        reported = await carrier.carry(send(0, 1, again=True), Heard())
+        await carrier.carry(send(0, 1), goes_on)
+        reported = await carrier.carry(send(0, 1, again=True), goes_on)
         assert reported.executed == RangeSet.of([0, 1])
         assert effects(wired, 1).acknowledged == 1
 
@@ -124,20 +124,9 @@ class TestAcknowledgements:
         wired.left.reports = lambda _: pb.ExecutionReport(
             executed=[pb.SequenceRange(first=1, last=1)], refused=[entry, foreign]
         )
-        reported = await (await settlement(wired)).carry(send(0, 1), Heard())
+        reported = await (await settlement(wired)).carry(send(0, 1), goes_on)
         assert reported.executed == RangeSet.of([0])
         assert reported.refused == (Refused(1, LATER),)
-
-    async def test_the_first_ones_of_a_frame_are_left_for_the_next_attempt(
-        self, wired: Station, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("relayer.tails.BATCH", 3)
-        for count in (2, 2):
-            await acknowledged(wired, count)
-        heard = Heard()
-        reported = await (await settlement(wired)).carry(send(0, 1, 2), heard)
-        assert (reported.executed, heard.left) == (RangeSet.of([0, 1]), RangeSet.of([2]))
-        assert wired.right.requests == []
 
 
 class TestManyFrames:
@@ -153,7 +142,7 @@ class TestManyFrames:
         for count in (2, 1, 2):
             await acknowledged(wired, count)
         await expired(wired)
-        reported = await (await settlement(wired)).carry(send(*range(6)), Heard())
+        reported = await (await settlement(wired)).carry(send(*range(6)), goes_on)
         assert reported.executed == RangeSet.span(0, 6)
         answers, refund = sent(wired)
         assert [decode_packet(one).sequence for one in answers.acknowledge.packets] == [
@@ -174,7 +163,7 @@ class TestManyFrames:
             await acknowledged(wired, count)
         refused = pb.Answer(refusal=pb.Refusal(reason="HEADER_NOT_FOUND"))
         wired.right.answers = lambda request: refused if request.proofs.batch else None
-        reported = await (await settlement(wired)).carry(send(0, 1, 2, 3), Heard())
+        reported = await (await settlement(wired)).carry(send(0, 1, 2, 3), goes_on)
         assert reported.executed == RangeSet.span(0, 4)
         assert [len(one.acknowledge.packets) for one in sent(wired)] == [1, 2, 1]
 
@@ -182,7 +171,7 @@ class TestManyFrames:
 class TestTimeouts:
     async def test_each_absence_is_an_execution_of_its_own(self, wired: Station) -> None:
         packets = await expired(wired, 2)
-        reported = await (await settlement(wired)).carry(send(0, 1), Heard())
+        reported = await (await settlement(wired)).carry(send(0, 1), goes_on)
         assert reported.executed == RangeSet.of([0, 1])
         assert [one.time_out.packet for one in sent(wired)] == list(map(encode_packet, packets))
         assert wired.right.requests == []
@@ -198,7 +187,7 @@ class TestTimeouts:
         wired.exchange.grow(1)
         await wired.know()
         newest = wired.right.chain.height
-        reported = await (await settlement(wired)).carry(send(0), Heard())
+        reported = await (await settlement(wired)).carry(send(0), goes_on)
         assert reported.executed == RangeSet.of([0])
         assert sent(wired)[0].time_out.proof_height == proto_height(newest)
 
@@ -223,7 +212,7 @@ class TestTimeouts:
             return found
 
         wired.right.answers = answer
-        reported = await (await settlement(wired)).carry(send(0, 1), Heard())
+        reported = await (await settlement(wired)).carry(send(0, 1), goes_on)
         assert reported.executed == RangeSet.of([1])
         assert effects(wired, 1).refunded == 0
         assert effects(wired, 2).acknowledged == 1
@@ -232,25 +221,25 @@ class TestTimeouts:
 class TestOthers:
     async def test_what_is_settled_elsewhere_is_owed_to_nobody(self, board: Station) -> None:
         await board.exchange.settle_elsewhere(5)
-        reported = await (await settlement(board)).carry(send(0), Heard())
+        reported = await (await settlement(board)).carry(send(0), goes_on)
         assert reported.executed == RangeSet.of([0])
 
     async def test_without_the_sources_adapter_nothing_is_carried(self, board: Station) -> None:
         await acknowledged(board, 1)
         with pytest.raises(AdapterOffline):
-            await (await settlement(board)).carry(send(0), Heard())
+            await (await settlement(board)).carry(send(0), goes_on)
 
     async def test_an_outcome_without_its_packet_is_damage(self, wired: Station) -> None:
         await acknowledged(wired, 1)
         wired.registry.state.lanes[1].packets.clear()
         with pytest.raises(RecordCorrupt):
-            await (await settlement(wired)).carry(send(0), Heard())
+            await (await settlement(wired)).carry(send(0), goes_on)
 
     async def test_an_outcome_without_its_proof_is_damage(self, wired: Station) -> None:
         await acknowledged(wired, 1)
         wired.registry.state.proofs.clear()
         with pytest.raises(RecordCorrupt):
-            await (await settlement(wired)).carry(send(0), Heard())
+            await (await settlement(wired)).carry(send(0), goes_on)
 
 
 class TestRecording:
@@ -349,7 +338,7 @@ class TestAudits:
     async def recorded(self, wired: Station, *sends: Send) -> RangeSet:
         carrier, desk = await settlement(wired), await wired.desk()
         for one in sends:
-            await carrier.carry(one, Heard())
+            await carrier.carry(one, goes_on)
             await carrier.record(Done(one.items))
         return RangeSet.of([item for entry in desk.to_audit.entries for item in entry.items])
 
@@ -387,11 +376,11 @@ class TestAudits:
     async def test_the_exception_of_what_was_open_again_ends_with_it(self, wired: Station) -> None:
         await acknowledged(wired, 2)
         carrier, fence = await settlement(wired), wired.exchange.fences[HANGZHOU]
-        await carrier.carry(send(0, 1), Heard())
+        await carrier.carry(send(0, 1), goes_on)
         await carrier.record(Done(RangeSet.span(0, 2)))
         await wired.registry.outcomes.reopen(fence, 1, 1, [disproof(1, 2)])
         carrier.prove_afresh(RangeSet.of([1]))
-        await carrier.carry(send(1, again=True), Heard())
+        await carrier.carry(send(1, again=True), goes_on)
         await carrier.record(Done(RangeSet.of([1])))
         assert await wired.registry.exceptions.of_lane(1) == []
 
@@ -403,7 +392,7 @@ class TestAudits:
         latest = (await wired.board.keeper(HANGZHOU)).latest
         assert latest is not None
         monkeypatch.setattr(wired.clock, "now", lambda: Timestamp(latest.time - 60 * SECOND))
-        await carrier.carry(send(0, again=True), Heard())
+        await carrier.carry(send(0, again=True), goes_on)
         await carrier.record(Done(RangeSet.of([0])))
         assert [entry.since for entry in desk.to_audit.entries] == [latest.time]
 
@@ -412,7 +401,7 @@ class TestAudits:
     ) -> None:
         await acknowledged(wired, 1)
         carrier = await settlement(wired)
-        await carrier.carry(send(0, again=True), Heard())
+        await carrier.carry(send(0, again=True), goes_on)
         await wired.lease(HANGZHOU)
         with pytest.raises(LeaseLost):
             await carrier.record(Done(RangeSet.of([0])))

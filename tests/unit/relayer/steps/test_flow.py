@@ -24,7 +24,6 @@ from relayer.steps.events import (
     Failed,
     Gate,
     Lapsed,
-    Left,
     Park,
     Refused,
     Reopened,
@@ -160,36 +159,20 @@ def test_what_is_withdrawn_is_as_it_was() -> None:
     assert sends(effects) == [Send(2, span(1, 5), possible_duplicate=False)]
 
 
+def test_frames_that_are_added_together_go_whole_if_their_starts_are_known() -> None:
+    _, effects = after(Flow(window=9), Added(span(1, 700), (1, 101, 351, 601)))
+    assert [send.items for send in sends(effects)] == [
+        span(1, 100),
+        span(101, 350),
+        span(351, 600),
+        span(601, 700),
+    ]
+
+
 def test_a_withdrawn_frame_is_as_whole_as_it_was() -> None:
     flow, _ = after(Flow(window=1), *[Added(span(s, s + 99)) for s in (1, 101, 201)])
     flow, effects = after(flow, Withdrawn(1))
     assert [send.items for send in sends(effects)] == [span(1, 200)]
-
-
-def test_what_an_attempt_leaves_goes_at_once_and_the_next_one_begins_with_it() -> None:
-    flow, effects = after(Flow(window=1), Added(span(1, 600)))
-    assert sends(effects)[0].items == span(1, BATCH)
-    flow, effects = after(flow, Left(1, span(201, BATCH)))
-    assert (sends(effects), flow.in_flight[0].items) == ([], span(1, 200))
-    flow, effects = after(flow, Reported(1, span(1, 200)))
-    [send] = sends(effects)
-    assert send == Send(2, span(201, 200 + BATCH), possible_duplicate=False)
-    _, effects = after(flow, Left(2, span(401, 456)), Reported(2, span(201, 400)))
-    assert [send.items for send in sends(effects)] == [span(401, 600)]
-
-
-def test_what_an_attempt_leaves_goes_meanwhile_where_there_is_room() -> None:
-    flow, _ = after(Flow(window=2), Added(span(1, BATCH)), Added(span(BATCH + 1, BATCH + 1)))
-    flow, _ = after(flow, Reported(2, span(BATCH + 1, BATCH + 1)))
-    _, effects = after(flow, Left(1, span(101, BATCH)))
-    assert [send.items for send in sends(effects)] == [span(101, BATCH)]
-
-
-def test_what_has_ended_is_not_left() -> None:
-    flow, _ = after(Flow(), Added(span(1, 5)), Ended(span(4, 5)))
-    flow, effects = after(flow, Left(1, span(3, 5)))
-    assert [send.items for send in sends(effects)] == [span(3, 3)]
-    assert flow.in_flight[0].items == span(1, 2)
 
 
 def test_an_attempt_without_a_report_is_made_again_as_a_possible_duplicate() -> None:
@@ -311,7 +294,6 @@ def test_a_flow_with_nothing_to_wait_for_does_not_wake() -> None:
         Reported(7, EMPTY),
         Begun(7),
         Withdrawn(7),
-        Left(7, span(1, 9)),
     ],
 )
 def test_events_about_nothing_known_change_nothing(event: Event) -> None:
@@ -371,12 +353,6 @@ class FlowMachine(RuleBasedStateMachine):
     def begin_or_withdraw(self, pick: int, *, withdraws: bool) -> None:
         number = self.pick(pick)
         self.feed(Withdrawn(number) if withdraws else Begun(number))
-
-    @rule(pick=st.integers(0, 9), share=st.integers(0, 3))
-    def leave(self, pick: int, share: int) -> None:
-        number = self.pick(pick)
-        items = self.sent.get(number, EMPTY)
-        self.feed(Left(number, items - items.take(len(items) * share // 3)))
 
     @rule(is_stopped=st.booleans())
     def gate(self, *, is_stopped: bool) -> None:
