@@ -81,6 +81,8 @@ def soak_of(
                 name=f"slice {at}",
                 kind=Kind.SLICE,
                 rate=5000,
+                packets=300_000,
+                per_second=5000.0,
                 p50_ms=median,
                 memory_mb={"relayer-1": held},
                 bloat=bloat,

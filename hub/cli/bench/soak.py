@@ -17,7 +17,7 @@ from hub.cli.bench.plan import Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.cli.bench.result import RunResult
+    from hub.cli.bench.result import PhaseResult, RunResult
 
 MAX_BLOAT: Final = 0.2
 MAX_DRIFT: Final = 0.1
@@ -107,7 +107,7 @@ def soak(run: RunResult) -> Soak | None:
     kept = slices[max(len(slices) // _SETTLING, -(-SETTLING_S // length)) :]
     if len(kept) < FEWEST:
         return None
-    ends = list(accumulate([length + phase.waited_ms / 1000 for phase in kept]))
+    ends = list(accumulate([_took(phase) for phase in kept]))
     slopes = [
         slope([(end, phase.memory_mb[name]) for end, phase in zip(ends, kept, strict=True)])
         for name in kept[0].memory_mb
@@ -205,6 +205,11 @@ def _verdict(found: Soak | None) -> list[str]:
 def _length(run: RunResult) -> int:
     """Of a slice, in seconds."""
     return int(run.options.get("slice_seconds", 60))
+
+
+def _took(phase: PhaseResult) -> float:
+    """Seconds that the slice took, what came before it and what was late in it included."""
+    return phase.waited_ms / 1000 + phase.packets / max(phase.per_second, 1)
 
 
 def _third(values: Sequence[float]) -> int:
