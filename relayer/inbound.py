@@ -68,10 +68,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F", PacketsFrame, AcknowledgementsFrame)
 
-BRIEF_BYTES: Final = 8 * 1024
-"""Of a proof batch: at most some 250 nodes and 65 leaves, half a millisecond of hashing under the
-interpreter's lock. Handing that to a thread and back takes 85 us of CPU besides, and, where the
-interpreter is busy, up to two switch intervals (10 ms)."""
+BRIEF_BYTES: Final = 64 * 1024
+"""Of a proof batch: what 256 leaves of a tree of 10^6 keys need, and some more; at most two
+milliseconds of hashing under the interpreter's lock. Handing that to a thread and back takes 85 us
+of CPU besides, and, where the interpreter is busy, up to two switch intervals (10 ms)."""
 
 _log = structlog.get_logger()
 

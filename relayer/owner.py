@@ -170,6 +170,8 @@ class PeerOwner:
         Its exceptions are among the *known* ones, if they were read.
         """
         before, read = desk.view, view
+        if known is None and not read.has_exceptions:
+            known = {read.lane.lane_id: ()}
         desk.refreshed(view)
         self._read.drop(desk)
         view = desk.view

@@ -204,6 +204,8 @@ class LaneView:
     """Why nothing that the destination's chain proves counts; empty if it counts."""
     suspended: tuple[PeerId, ...] = ()
     """Those of its two ends that take no part now."""
+    has_exceptions: bool = True
+    """Whether any of its packets may be an exception."""
 
     @property
     def accepts(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hub.core.errors import PacketInvalid, PayloadTooLarge
@@ -74,7 +75,7 @@ def check_packet(packet: Packet) -> None:
         raise PacketInvalid(field="timeout_timestamp", problem=problem)
     if not 1 <= len(packet.payloads) <= MAX_PAYLOADS:
         raise PacketInvalid(field="payloads", problem=f"has {len(packet.payloads)} entries")
-    size = sum(len(payload.value) for payload in packet.payloads)
+    size = sum([len(payload.value) for payload in packet.payloads])
     if size > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
     for payload in packet.payloads:
@@ -99,6 +100,7 @@ def check_acknowledgement(acknowledgement: Acknowledgement) -> None:
         raise PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
 
 
+@lru_cache(maxsize=1024)  # few texts stand in many packets
 def _check_text(field: str, text: str) -> None:
     if not text.strip():
         raise PacketInvalid(field=field, problem="is blank")

@@ -53,7 +53,8 @@ SELECT l.*,
     d.outcome_count AS destination_outcome_count, d.done AS destination_done,
     d.progress AS destination_progress, dp.cause AS destination_stopped,
     s.reopened_count AS source_reopened_count, d.reopened_count AS destination_reopened_count,
-    sp.is_away AS source_away, dp.is_away AS destination_away
+    sp.is_away AS source_away, dp.is_away AS destination_away,
+    EXISTS (SELECT FROM exceptions e WHERE e.lane_id = l.lane_id) AS has_exceptions
 FROM lanes l
 JOIN LATERAL ({_SIDE} 'SOURCE') s ON true
 JOIN LATERAL ({_SIDE} 'DESTINATION') d ON true
@@ -235,4 +236,5 @@ def _view(row: Mapping[str, Any]) -> LaneView:
         source_stopped=row["source_stopped"],
         destination_stopped=row["destination_stopped"],
         suspended=tuple([peer for peer, is_away in away if is_away]),
+        has_exceptions=row["has_exceptions"],
     )

@@ -8,13 +8,16 @@ from typing import Final
 from hub.core.time import Timestamp
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _NS: Final = 1000
+_DAY: Final = 86_400
+_SECOND: Final = 1_000_000
 
 
 def timestamp(at: datetime) -> Timestamp:
     """*at* in nanoseconds, exactly."""
-    return Timestamp((at - _EPOCH) // _MICROSECOND * _NS)
+    past = at - _EPOCH
+    seconds = past.days * _DAY + past.seconds
+    return Timestamp((seconds * _SECOND + past.microseconds) * _NS)
 
 
 def lasting(duration: int) -> timedelta:

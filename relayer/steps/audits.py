@@ -10,6 +10,7 @@ Source: design section 3, "The audit of ``completed`` is sampled (1 in 1,000, an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -47,8 +48,15 @@ class AuditQueue:
 
 def is_chosen(key: bytes, lane: str, sequence: int) -> bool:
     """Whether the packet is one in a thousand; the same for one *key*, and unknown without it."""
-    digest = blake2b(f"{lane}/{sequence}".encode(), key=key, digest_size=_DIGEST).digest()
-    return int.from_bytes(digest, "big") % ONE_IN == 0
+    keyed = _keyed(key, lane).copy()
+    keyed.update(b"/%d" % sequence)
+    return int.from_bytes(keyed.digest(), "big") % ONE_IN == 0
+
+
+@lru_cache(maxsize=1024)
+def _keyed(key: bytes, lane: str) -> blake2b:
+    """What every packet of the lane is hashed after."""
+    return blake2b(lane.encode(), key=key, digest_size=_DIGEST)
 
 
 def added(

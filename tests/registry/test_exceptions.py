@@ -49,6 +49,18 @@ async def test_the_last_of_several_for_one_packet_stands(registry: Registry) -> 
     assert await registry.exceptions.of_lane(lanes.lane) == [retry(1, 2)]
 
 
+async def test_a_view_of_a_lane_says_whether_it_has_any(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(1, 2)
+    assert not (await lanes.view()).has_exceptions
+    await registry.exceptions.put(lanes.destination, lanes.lane, [retry(1)])
+    assert (await lanes.view()).has_exceptions
+    await registry.exceptions.remove(lanes.destination, lanes.lane, RangeSet.of([1]))
+    assert not (await lanes.view()).has_exceptions
+    await lanes.accept(3, denied=[3])
+    assert (await lanes.view()).has_exceptions
+
+
 async def test_removed_exceptions_are_gone_but_a_denial_stays(registry: Registry) -> None:
     lanes = await opened(registry)
     await lanes.accept(1, 2, 3, 4, denied=[2])

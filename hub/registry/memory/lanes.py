@@ -136,6 +136,7 @@ class MemoryLanes:
             source_stopped=self._state.stopped_cause(row.lane.key.source_peer),
             destination_stopped=self._state.stopped_cause(row.lane.key.destination_peer),
             suspended=tuple([p for p in row.lane.key.peers if self._state.is_away(p)]),
+            has_exceptions=bool(row.exceptions),
         )
 
     async def views(

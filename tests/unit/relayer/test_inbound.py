@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 
@@ -278,7 +279,7 @@ class TestPackets:
         await show_packets(at_work, [first])
         row = board.registry.state.lanes[1]
         other = forge_packet(first)  # what the chain proved then
-        row.packets[1] = replace(row.packets[1], content=encode_packet(other))
+        row.packets[1] = msgspec.structs.replace(row.packets[1], content=encode_packet(other))
         at_work.delivery.events.clear()
         verdict = await show_packets(at_work, [first, second, third])
         assert reasons(verdict) == [
@@ -305,7 +306,7 @@ class TestPackets:
         await show_packets(at_work, packets)
         row = board.registry.state.lanes[1]
         for number, stored in row.packets.items():
-            row.packets[number] = replace(stored, content=stored.content + b" ")
+            row.packets[number] = msgspec.structs.replace(stored, content=stored.content + b" ")
         verdict = await show_packets(at_work, packets)
         assert len(verdict.refused) == 20
         assert len(await board.registry.clients.evidence(HANGZHOU)) == 1

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.simchain.queries import prove
@@ -102,7 +103,7 @@ class TestAcknowledgements:
         packets = await delivered(at_work, 2)
         await self.show(at_work, packets[:1])
         row = board.registry.state.lanes[1]
-        row.outcomes[0] = replace(row.outcomes[0], content=b"another")
+        row.outcomes[0] = msgspec.structs.replace(row.outcomes[0], content=b"another")
         at_work.settlement.events.clear()
         verdict = await self.show(at_work, packets)
         assert reasons(verdict) == [(1, "OUTCOME_DIFFERS"), (2, "CLIENT_FROZEN")]
@@ -176,7 +177,7 @@ class TestAbsences:
         absence = self.absence(at_work, packet)
         await at_work.board.right.verdict(absence=absence)
         row = at_work.board.registry.state.lanes[1]
-        row.outcomes[0] = replace(
+        row.outcomes[0] = msgspec.structs.replace(
             row.outcomes[0], kind=OutcomeKind.ACKNOWLEDGEMENT, content=b"answer"
         )
         verdict = await at_work.board.right.verdict(absence=absence)

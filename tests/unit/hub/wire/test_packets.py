@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from ydhub.packet.v1 import packet_pb2 as pb
 from ydhub.packet.v1 import packet_service_pb2 as service
@@ -90,7 +91,7 @@ def test_an_outcome_is_shown_with_its_answers() -> None:
     answers = tuple(message.acknowledgement.app_acknowledgements)
     assert answers == ACKNOWLEDGEMENT.app_acknowledgements
     assert (message.outcome_height, message.outcome_time.seconds) == (60, AT // SECOND)
-    absence = replace(OUTCOME, kind=OutcomeKind.ABSENCE, content=b"")
+    absence = msgspec.structs.replace(OUTCOME, kind=OutcomeKind.ABSENCE, content=b"")
     message = packets.record_to_proto(replace(STANDING, outcome=absence))
     assert not message.HasField("acknowledgement")
     assert message.HasField("outcome_time")
