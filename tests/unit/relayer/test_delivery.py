@@ -17,7 +17,6 @@ from hub.core.record import ExceptionKind, Refusal, SkippedLeaf
 from hub.core.time import Timestamp
 from hub.wire.packet import decode_packet, encode_packet
 from relayer.delivery import Delivery, exceptions
-from relayer.proofs import stored_proof
 from relayer.steps.events import Done, Park, Refused, Reported, Send, Wait
 from relayer.switchboard import LaneDesk
 from tests.harness.clock import ManualClock, settle
@@ -264,11 +263,6 @@ def test_exceptions_name_sequences_where_the_items_are_others() -> None:
     assert exceptions(Wait(RangeSet.of([0]), None, due, 2), clock, {0: 17}) == []
     [parked] = exceptions(Park(0, NEVER), clock, {0: 17})
     assert parked.next_attempt_at is None
-
-
-async def test_a_proof_that_is_not_kept_is_damage(wired: Station) -> None:
-    with pytest.raises(RecordCorrupt):
-        await stored_proof(wired.registry, 99)
 
 
 async def test_what_goes_out_is_what_was_verified(wired: Station) -> None:
