@@ -37,7 +37,6 @@ _log = structlog.get_logger()
 AGAIN_AFTER: Final = Duration(5 * SECOND)
 LOOK_EVERY: Final = Duration(60 * SECOND)
 """The slow poll behind the hints."""
-PEERS_AT_ONCE: Final = 500
 
 
 class Accusations:
@@ -121,15 +120,8 @@ class Accusations:
             await self._board.clock.sleep(LOOK_EVERY)
 
     async def _find(self) -> None:
-        after = ""
-        while True:
-            found = await self._board.registry.clients.hub_clients(after, PEERS_AT_ONCE)
-            for client in found:
-                if client.is_frozen:
-                    self.accuse(client.peer)
-            if len(found) < PEERS_AT_ONCE:
-                return
-            after = found[-1].peer
+        for peer in await self._board.registry.clients.frozen():
+            self.accuse(peer)
 
     def _is_told(self, kept: Sequence[Evidence], mirror: ChainClient) -> bool:
         return any((mirror.peer, mirror.client) in one.carried_to for one in kept)

@@ -180,6 +180,8 @@ class RelayerApp:
                 self._others_changed(change)
             case Topic.PROMOTED:
                 self._forget()
+            case Topic.HEADERS:
+                await self.board.headers_stored(parse_peer_id(change.key))
             case Topic.PEERS:
                 # A freeze also tells of each lane that it stops.
                 await self._peer_changed(parse_peer_id(change.key))

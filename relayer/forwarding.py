@@ -16,7 +16,6 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.errors import FrameInvalid, HubError, Reason
 from hub.core.ids import parse_client_id
-from hub.core.time import SECOND, Duration
 from hub.ports.forwarding import ForwardedAnswer, ForwardKind
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ _log = structlog.get_logger()
 
 AT_ONCE: Final = 8
 """Requests that are under way together."""
-POLL_EVERY: Final = Duration(2 * SECOND)
-"""The slow poll behind the hints."""
 MAX_DETAIL: Final = 512
 """Characters of a refusal's text."""
 
@@ -75,15 +72,25 @@ class ForwardedWork:
             return []
 
     async def _wait(self) -> None:
-        """Returns when a hint came, room was made, or the poll is due."""
-        hint = asyncio.ensure_future(self._told.wait())
-        poll = asyncio.ensure_future(self._board.clock.sleep(POLL_EVERY))
-        try:
-            await asyncio.wait((hint, poll), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            hint.cancel()
-            poll.cancel()
+        """Returns when a hint came, room was made, or something waits that no hint told of."""
+        is_due = False
+        while not is_due:
+            hint = asyncio.ensure_future(self._told.wait())
+            poll = asyncio.ensure_future(self._board.asked.next_round())
+            try:
+                await asyncio.wait((hint, poll), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                hint.cancel()
+                poll.cancel()
+            is_due = self._told.is_set() or await self._is_asked()
         self._told.clear()
+
+    async def _is_asked(self) -> bool:
+        try:
+            return await self._board.asked.of(self._fence.peer)
+        except HubError as error:
+            _log.info("forwarded_unknown", peer=self._fence.peer, reason=error.reason)
+            return False
 
     async def _do(self, request: ForwardedRequest) -> None:
         peer = self._fence.peer

@@ -10,8 +10,9 @@ Source: design section 4, and section 5 "Headers and client updates"; ICS-07.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ydhub.relay.v1 import relay_pb2 as pb
 
@@ -27,7 +28,7 @@ from hub.core.errors import (
     Reason,
     TrustExpired,
 )
-from hub.light_clients.bisection import HeaderNeeded, bisect
+from hub.light_clients.bisection import Step, bisect
 from hub.light_clients.router import light_client
 from hub.wire.frames import headers_from_proto
 from hub.wire.headers import header_to_proto
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from hub.core.client import ConsensusState, Header, HubClient
     from hub.core.height import Height
     from hub.core.ids import PeerId
+    from hub.light_clients.bisection import Steps
     from hub.ports.caller import Caller
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
@@ -49,6 +51,9 @@ if TYPE_CHECKING:
     from relayer.session import Session
 
 T = TypeVar("T")
+
+STEPS_OF_A_TURN: Final = 2
+"""Headers of one peer that are verified before others have their turn."""
 
 
 class HeaderKeeper:
@@ -330,16 +335,9 @@ class HeaderKeeper:
         anchor, now = self.hub_client.anchor, self._clock.now()
         validators = await self._recent.validators(trusted.next_validators_hash)
         steps = bisect(self.light_client, anchor, trusted, validators, height, now=now)
-        event = await self._run(next, steps, None)
-        while event is not None:
-            if isinstance(event, HeaderNeeded):
-                found = header
-                if event.height != height:
-                    found = await self._fetch(event.height)
-                event = await self._run(steps.send, found)
-            else:
-                verified.append(VerifiedHeader(header=event.header, state=event.state))
-                event = await self._run(next, steps, None)
+        work = _Bisection(steps, height, header, verified)
+        while (needed := await self._run(work.proceed)) is not None:
+            work.sent = await self._fetch(needed) if needed else None
 
     async def _begin(self) -> ConsensusState:
         """The anchor's state; its header is asked of the adapter."""
@@ -391,6 +389,36 @@ class HeaderKeeper:
     async def _run(self, function: Callable[..., T], *args: object) -> T:
         """*function* in the verification pool: the signature libraries release the interpreter."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+
+
+@dataclass(slots=True)
+class _Bisection:
+    """A bisection up to *height*, whose *header* is at hand: few turns in the pool, short ones."""
+
+    steps: Steps
+    height: int
+    header: Header
+    verified: list[VerifiedHeader]
+    sent: Header | None = None
+    """What was asked for last."""
+
+    def proceed(self) -> int | None:
+        """The height of the header that it needs; 0 to go on, None at its end. Raises as a step."""
+        sent, self.sent = self.sent, None
+        before = len(self.verified)
+        while len(self.verified) - before < STEPS_OF_A_TURN:
+            try:
+                event = self.steps.send(sent)
+            except StopIteration:
+                return None
+            sent = None
+            if isinstance(event, Step):
+                self.verified.append(VerifiedHeader(header=event.header, state=event.state))
+            elif event.height == self.height:
+                sent = self.header
+            else:
+                return event.height
+        return 0
 
 
 def _check_height(got: list[int], expected: int) -> None:

@@ -17,6 +17,7 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import SECOND, Duration
 from hub.ports.caller import Caller
 from hub.wire.tracing import OFF
+from relayer.asked import Asked
 from relayer.chain_clients import ChainClients
 from relayer.headers import HeaderKeeper
 from relayer.limiter import Limiter
@@ -305,6 +306,7 @@ class Switchboard:
         self.sessions: dict[PeerId, Session] = {}
         self.chain_clients: dict[PeerId, ChainClients] = {}
         self.forwarder = Forwarder(registry, clock, name)
+        self.asked = Asked(registry, clock, self.sessions)
         self.news = News(registry, clock)
         self.renewals = Renewals(registry.leases, LEASE, clock)
         self._keepers: dict[PeerId, HeaderKeeper] = {}
@@ -361,6 +363,15 @@ class Switchboard:
         for peer, keeper in list(self._keepers.items()):
             if peer not in self.sessions:
                 await keeper.refresh()
+
+    async def headers_stored(self, peer: PeerId) -> None:
+        """What others store of *peer*'s chain counts here too; who is attached here has told it.
+
+        Raises ``HubError``.
+        """
+        keeper = self._keepers.get(peer)
+        if keeper is not None and peer not in self.sessions:
+            await keeper.refresh()
 
     async def refresh(self, peer: PeerId) -> bool:
         """What is known here of *peer*'s client is as the registry holds it; whether it is frozen.

@@ -41,6 +41,10 @@ class Clients(Protocol):
         """At most *limit* hub clients of peers whose id is above *after*, by id."""
         ...
 
+    async def frozen(self) -> Sequence[PeerId]:
+        """The peers whose hub client is frozen, by id."""
+        ...
+
     async def header(self, peer: PeerId, height: int) -> VerifiedHeader | None:
         """The verified header of that number; None if none is stored."""
         ...

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from hub.core.time import SECOND, Duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from hub.core.ids import PeerId
     from hub.ports.leases import Fence
@@ -75,6 +75,10 @@ class Forwarding(Protocol):
 
         What an earlier owner took and did not answer is taken again. Raises ``LeaseLost``.
         """
+        ...
+
+    async def asked(self, peers: Collection[PeerId]) -> Sequence[PeerId]:
+        """Those of *peers* of whom something is asked that has no answer yet, by id."""
         ...
 
     async def answer(self, fence: Fence, number: int, answer: ForwardedAnswer) -> None:

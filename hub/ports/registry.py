@@ -28,6 +28,8 @@ class Topic(StrEnum):
 
     PEERS = "peers"
     """A peer or its client; key is the peer id."""
+    HEADERS = "headers"
+    """Headers of a peer's chain were stored, and nothing else changed; key is the peer id."""
     LANES = "lanes"
     """A lane, a route or an opening; key is the lane id, or empty."""
     ACCEPTED = "accepted"

@@ -10,13 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.core.errors import ClientFrozen, ClientNotFound, LeaseLost
 from hub.ports.registry import Change, Topic
 from hub.registry.freezes import Freezes, read_client
-from hub.registry.headers import HEADERS, STATE, latest_state, store_headers
+from hub.registry.header_writes import HeaderWrites
+from hub.registry.headers import CLIENTS, HEADERS, STATE, client_of, store_headers
 from hub.registry.leases import check_lease
 from hub.registry.records import (
     chain_client_of,
     chain_client_values,
     header_of,
-    hub_client_of,
     state_of,
 )
 from hub.registry.tables.clients import (
@@ -34,28 +34,36 @@ if TYPE_CHECKING:
     from hub.core.client import ChainClient, ConsensusState, HubClient, VerifiedHeader
     from hub.core.ids import ClientId, PeerId
     from hub.ports.leases import Fence
+    from hub.ports.registry import Changes
+    from hub.registry.engine import Database
 
 
 class PostgresClients(Freezes):
     """``hub.ports.clients.Clients`` in Postgres."""
 
+    def __init__(self, database: Database, changes: Changes) -> None:
+        """The clients of *database*."""
+        super().__init__(database, changes)
+        self._writes = HeaderWrites(database)
+        self._types: dict[PeerId, str] = {}
+        """Each client's family as it was read last; the statement that trusts it checks it."""
+
     async def hub_client(self, peer: PeerId) -> HubClient:
         """As the port says."""
         async with self._database.transaction() as connection:
-            row = await read_client(connection, select(hub_clients), peer)
-            return hub_client_of(row, await latest_state(connection, peer))
+            return client_of(await read_client(connection, CLIENTS, peer))
 
     async def hub_clients(self, after: str, limit: int) -> Sequence[HubClient]:
         """As the port says."""
-        query = (
-            select(hub_clients)
-            .where(hub_clients.c.peer > after)
-            .order_by(hub_clients.c.peer)
-            .limit(limit)
-        )
+        query = CLIENTS.where(hub_clients.c.peer > after).order_by(hub_clients.c.peer).limit(limit)
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(query)).all()
-            return [hub_client_of(row, await latest_state(connection, row.peer)) for row in rows]
+            return [client_of(row) for row in await connection.execute(query)]
+
+    async def frozen(self) -> Sequence[PeerId]:
+        """As the port says."""
+        query = select(hub_clients.c.peer).where(hub_clients.c.frozen_at.is_not(None))
+        async with self._database.transaction() as connection:
+            return list((await connection.execute(query.order_by(hub_clients.c.peer))).scalars())
 
     async def header(self, peer: PeerId, height: int) -> VerifiedHeader | None:
         """As the port says."""
@@ -98,15 +106,10 @@ class PostgresClients(Freezes):
         """As the port says."""
         if not headers:
             return
-        async with self._database.transaction() as connection:
-            await check_lease(connection, fence)
-            query = select(hub_clients).with_for_update(read=True)
-            client = await read_client(connection, query, fence.peer)
-            if client.frozen_at is not None:
-                name = f"peers/{fence.peer}/client"
-                raise ClientFrozen(client=name, cause=client.frozen_cause)
-            await store_headers(connection, fence.peer, client.client_type, headers)
-        self._changes.announce(Change(Topic.PEERS, fence.peer))
+        client_type = self._types.get(fence.peer)
+        if client_type is None or not await self._writes.store(fence, client_type, headers):
+            self._types[fence.peer] = await self._judge_headers(fence, headers)
+        self._changes.announce(Change(Topic.HEADERS, fence.peer))
 
     async def put_chain_client(self, fence: Fence, client: ChainClient) -> None:
         """As the port says."""
@@ -142,6 +145,18 @@ class PostgresClients(Freezes):
         )
         async with self._database.transaction() as connection:
             return [chain_client_of(row) for row in await connection.execute(query)]
+
+    async def _judge_headers(self, fence: Fence, headers: Sequence[VerifiedHeader]) -> str:
+        """*headers* are stored, step by step; the client's family. Raises as ``add_headers``."""
+        async with self._database.transaction() as connection:
+            await check_lease(connection, fence)
+            query = select(hub_clients).with_for_update(read=True)
+            client = await read_client(connection, query, fence.peer)
+            if client.frozen_at is not None:
+                name = f"peers/{fence.peer}/client"
+                raise ClientFrozen(client=name, cause=client.frozen_cause)
+            await store_headers(connection, fence.peer, client.client_type, headers)
+            return str(client.client_type)
 
     async def _header(self, query: Select[Any]) -> VerifiedHeader | None:
         async with self._database.transaction() as connection:

@@ -27,7 +27,7 @@ from hub.registry.memory.forwarding import bounded
 from hub.registry.moments import lasting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from hub.ports.leases import Fence
     from hub.registry.changes import PostgresChanges
@@ -66,6 +66,11 @@ _TAKE: Final = text(
     SELECT request_id, kind, content FROM taken ORDER BY request_id
     """
 )
+_ASKED: Final = """
+SELECT DISTINCT peer FROM forwarded_requests
+WHERE peer = ANY($1::text[]) AND answered_at IS NULL AND expires_at > clock_timestamp()
+ORDER BY peer
+"""
 _ANSWER: Final = text(
     """
     UPDATE forwarded_requests SET
@@ -138,6 +143,11 @@ class PostgresForwarding:
             )
             for row in rows
         ]
+
+    async def asked(self, peers: Collection[PeerId]) -> Sequence[PeerId]:
+        """As the port says."""
+        async with self._database.line() as line:
+            return [PeerId(row["peer"]) for row in await line.fetch(_ASKED, list(peers))]
 
     async def answer(self, fence: Fence, number: int, answer: ForwardedAnswer) -> None:
         """As the port says."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.dialects.postgresql import insert
 
+from hub.core.client import ConsensusState
 from hub.core.errors import ConsensusStateDiffers
-from hub.registry.records import state_of
-from hub.registry.tables.clients import headers, validator_sets
+from hub.core.height import Height
+from hub.registry.records import hub_client_of, state_of
+from hub.registry.tables.clients import headers, hub_clients, validator_sets
 from hub.registry.validator_sets import set_digest, sets_of
 
 if TYPE_CHECKING:
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from hub.core.client import ConsensusState, VerifiedHeader
+    from hub.core.client import HubClient, VerifiedHeader
     from hub.core.ids import PeerId
+    from hub.registry.records import Row
 
 STATE = (
     headers.c.height,
@@ -31,6 +34,32 @@ STATE = (
 HEADERS = select(
     *STATE, headers.c.content, validator_sets.c.content.label("validators")
 ).select_from(headers.join(validator_sets, headers.c.validators_hash == validator_sets.c.digest))
+
+_NEWEST = (
+    select(*STATE)
+    .where(headers.c.peer == hub_clients.c.peer)
+    .order_by(headers.c.height.desc())
+    .limit(1)
+    .lateral("newest")
+)
+CLIENTS = select(
+    hub_clients, *[column.label(f"newest_{column.name}") for column in _NEWEST.c]
+).select_from(hub_clients.outerjoin(_NEWEST, true()))
+"""Hub clients, each with its newest consensus state."""
+
+
+def client_of(row: Row) -> HubClient:
+    """The hub client in a row of ``CLIENTS``."""
+    if row.newest_height is None:
+        return hub_client_of(row, None)
+    newest = ConsensusState(
+        height=Height(row.newest_revision, row.newest_height),
+        header_hash=row.newest_header_hash,
+        time=row.newest_time,
+        root=row.newest_root,
+        next_validators_hash=row.newest_next_validators_hash,
+    )
+    return hub_client_of(row, newest)
 
 
 async def latest_state(connection: AsyncConnection, peer: PeerId) -> ConsensusState | None:

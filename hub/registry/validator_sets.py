@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub.light_clients.router import light_client
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hub.core.client import VerifiedHeader
+
+_SETS: Final = 512
+"""Whose hashes are remembered; one of 100 validators has about 5 kB."""
 
 
 def set_digest(client_type: str, validators: bytes) -> bytes:
@@ -24,6 +27,6 @@ def sets_of(client_type: str, headers: Iterable[VerifiedHeader]) -> dict[bytes, 
     return {set_digest(client_type, validators): validators for validators in sets}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_SETS)
 def _digest(client_type: str, validators: bytes) -> bytes:
     return light_client(client_type).hash_validators(validators)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from hub.core.errors import (
     RequestIdReused,
 )
 from hub.core.height import Height
-from hub.core.ids import ChainId, ClientId
+from hub.core.ids import ChainId, ClientId, PeerId
 from hub.core.time import SECOND, Duration, Timestamp
 from hub.ports.caller import Caller
 from hub.ports.leases import Fence
@@ -209,6 +210,57 @@ async def test_hub_clients_are_paged_by_peer(registry: Registry) -> None:
     assert [client.peer for client in page] == [SHANGHAI]
     assert page[0].latest == header(5).state
     assert len(await registry.clients.hub_clients("", 10)) == 3
+
+
+async def test_the_frozen_ones_are_named(registry: Registry) -> None:
+    await register(registry, SUZHOU, HANGZHOU, SHANGHAI)
+    assert await registry.clients.frozen() == []
+    for peer in (SUZHOU, HANGZHOU):
+        await registry.clients.freeze(peer, "two truths", None, ADMIN)
+    assert await registry.clients.frozen() == [HANGZHOU, SUZHOU]
+
+
+async def test_headers_of_many_peers_at_once_are_each_judged_for_themselves(
+    registry: Registry,
+) -> None:
+    peers = [PeerId(f"city-{number}") for number in range(40)]
+    await register(registry, *peers)
+    fences = {peer: await acquire(registry, peer) for peer in peers}
+    add = registry.clients.add_headers
+    await asyncio.gather(*[add(fence, [header(5)]) for fence in fences.values()])
+    lost, frozen, twofold, late = peers[3], peers[5], peers[7], peers[9]
+    await acquire(registry, lost)
+    await registry.clients.freeze(frozen, "two truths", None, ADMIN)
+    await registry.clients.add_headers(fences[twofold], [header(6)])
+    await registry.clients.add_headers(fences[late], [header(7)])
+    new = {peer: [header(6), header(7)] for peer in peers}
+    new[twofold] = [header(7), header(6, "forged")]
+    calls = [add(fence, new[peer]) for peer, fence in fences.items()]
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    errors = {peer: type(one) for peer, one in zip(peers, found, strict=True) if one is not None}
+    assert errors == {lost: LeaseLost, frozen: ClientFrozen, twofold: ConsensusStateDiffers}
+    stored = {peer: await registry.clients.heights(peer, 0, 100) for peer in peers}
+    assert [stored.pop(peer) for peer in (lost, frozen, twofold)] == [[5], [5], [5, 6]]
+    assert all(heights == [5, 6, 7] for heights in stored.values())
+    assert await broken(registry) == {}
+
+
+async def test_one_who_has_added_headers_before_adds_none_once_fenced_or_frozen(
+    registry: Registry,
+) -> None:
+    await register(registry, SUZHOU, HANGZHOU)
+    old, frozen = await acquire(registry, SUZHOU), await acquire(registry, HANGZHOU)
+    for fence in (old, frozen):
+        await registry.clients.add_headers(fence, [header(5)])
+        await registry.clients.add_headers(fence, [header(6)])
+    await acquire(registry, SUZHOU)
+    await registry.clients.freeze(HANGZHOU, "two truths", None, ADMIN)
+    with pytest.raises(LeaseLost):
+        await registry.clients.add_headers(old, [header(7)])
+    with pytest.raises(ClientFrozen):
+        await registry.clients.add_headers(frozen, [header(7)])
+    for peer in (SUZHOU, HANGZHOU):
+        assert await registry.clients.heights(peer, 0, 100) == [5, 6]
 
 
 async def test_a_mirror_is_as_it_was_put_last(registry: Registry) -> None:

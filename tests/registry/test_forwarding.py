@@ -47,6 +47,21 @@ async def test_a_request_is_taken_once_answered_and_read_once(registry: Registry
         await registry.forwarding.read(number)
 
 
+async def test_whoever_is_asked_something_that_has_no_answer_is_named(registry: Registry) -> None:
+    fence = await owned(registry)
+    both = [HANGZHOU, SUZHOU]
+    assert await registry.forwarding.asked(both) == []
+    number = await ask(registry)
+    await ask(registry)
+    assert await registry.forwarding.asked(both) == [HANGZHOU]
+    assert await registry.forwarding.asked([SUZHOU]) == []
+    await registry.forwarding.take(fence, 1)
+    await registry.forwarding.answer(fence, number, ANSWER)
+    assert await registry.forwarding.asked(both) == [HANGZHOU]
+    await registry.forwarding.withdraw(number + 1)
+    assert await registry.forwarding.asked(both) == []
+
+
 async def test_the_oldest_are_taken_first_and_no_more_than_asked_for(registry: Registry) -> None:
     fence = await owned(registry)
     numbers = [await ask(registry) for _ in range(3)]

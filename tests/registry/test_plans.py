@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hub.registry import outcomes, packets, statements
+from hub.registry import header_writes, outcomes, packets, statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +37,9 @@ KEPT = [
     (statements.DROP_ENDED_TIMEOUTS, "timeout_batches", ["lane_id ="]),
     (packets._EARLIEST, "timeout_batches", ["lane_id ="]),
     (statements.RECORD, "exceptions", ["lane_id =", "sequence >=", "sequence <"]),
+    (header_writes._ALONE, "leases", ["peer ="]),
+    (header_writes._ALONE, "headers", ["peer =", "height ="]),
+    (header_writes._SEVERAL, "headers", ["peer =", "height ="]),
 ]
 
 

@@ -57,6 +57,11 @@ class MemoryClients:
         names = sorted(name for name in self._state.clients if name > after)
         return [await self.hub_client(name) for name in names[:limit]]
 
+    async def frozen(self) -> Sequence[PeerId]:
+        """As the port says."""
+        rows = self._state.clients.items()
+        return sorted([peer for peer, row in rows if row.frozen_at is not None])
+
     async def header(self, peer: PeerId, height: int) -> VerifiedHeader | None:
         """As the port says."""
         return self._state.headers[peer].get(height)
@@ -112,7 +117,7 @@ class MemoryClients:
             state.header_times[peer, number] = state.now()
         state.headers[peer] = new
         state.validator_sets.update(sets)
-        state.announce(Topic.PEERS, peer)
+        state.announce(Topic.HEADERS, peer)
 
     async def freeze(
         self, peer: PeerId, cause: str, evidence: tuple[Reason, bytes, bytes] | None, by: Caller

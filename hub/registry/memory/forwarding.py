@@ -24,7 +24,7 @@ from hub.ports.registry import Topic
 from hub.registry.memory.state import ForwardedRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from hub.core.ids import PeerId
     from hub.ports.forwarding import ForwardKind
@@ -72,6 +72,12 @@ class MemoryForwarding:
                     )
                 )
         return found
+
+    async def asked(self, peers: Collection[PeerId]) -> Sequence[PeerId]:
+        """As the port says."""
+        self._expire()
+        rows = self._state.forwarded.values()
+        return sorted({row.peer for row in rows if row.answer is None and row.peer in peers})
 
     async def answer(self, fence: Fence, number: int, answer: ForwardedAnswer) -> None:
         """As the port says."""

@@ -148,17 +148,17 @@ async def test_it_finds_what_was_frozen_before_and_goes_on_until_it_is_done(
 async def test_a_hint_that_was_lost_and_a_registry_that_was_away_are_made_up_for(
     told: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    genuine = told.registry.clients.hub_clients
+    genuine = told.registry.clients.frozen
 
-    async def away(after: str, limit: int) -> object:
+    async def away() -> object:
         raise RegistryUnreachable(problem="away")
 
-    monkeypatch.setattr(told.registry.clients, "hub_clients", away)
+    monkeypatch.setattr(told.registry.clients, "frozen", away)
     found = Accusations(told.board, told.exchange.fences[SUZHOU])
     running = asyncio.ensure_future(found.run())
     await settle()
     assert told.right.executions == []
-    monkeypatch.setattr(told.registry.clients, "hub_clients", genuine)
+    monkeypatch.setattr(told.registry.clients, "frozen", genuine)
     await told.clock.advance(LOOK_EVERY)
     await until(lambda: told.right.executions)
     running.cancel()

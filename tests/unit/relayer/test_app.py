@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from hub.core.ids import PeerId
     from tests.harness.station import Station
 
 
@@ -99,6 +100,32 @@ class TestHints:
         await owned.registry.clients.freeze(HANGZHOU, "inspection", None, ADMIN)
         await until(lambda: keeper.hub_client.is_frozen)
         await until(lambda: desk.delivery and desk.delivery.flow.is_stopped)
+
+    async def test_headers_of_a_peer_that_is_attached_elsewhere_count_at_once(
+        self, hinted: RelayerApp, owned: Station
+    ) -> None:
+        keeper = await owned.keeper(HANGZHOU)
+        latest = keeper.latest_verified()
+        del owned.board.sessions[HANGZHOU]
+        owned.exchange.send(1)
+        await owned.exchange.show_all()
+        await until(lambda: keeper.latest_verified().height > latest.height)
+
+    async def test_headers_make_nobody_read_who_is_attached_here_or_who_never_asked(
+        self, hinted: RelayerApp, owned: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read: list[PeerId] = []
+
+        async def hub_client(peer: PeerId) -> None:
+            read.append(peer)
+
+        monkeypatch.setattr(owned.registry.clients, "hub_client", hub_client)
+        monkeypatch.setattr(owned.registry.peers, "get", hub_client)
+        owned.exchange.send(1)
+        await owned.exchange.show_all()
+        owned.registry.changes.announce(Change(Topic.HEADERS, "wuxi"))
+        await settle()
+        assert read == []
 
     async def test_a_promoted_database_ends_every_session_and_all_is_read_anew(
         self, hinted: RelayerApp, owned: Station, monkeypatch: pytest.MonkeyPatch

@@ -29,7 +29,9 @@ from hub.core.height import Height
 from hub.core.ids import PeerId
 from hub.core.lane import Side
 from hub.core.time import SECOND, Duration
+from hub.light_clients.bisection import HeaderNeeded, Step
 from hub.wire.frames import headers_to_proto
+from relayer.headers import STEPS_OF_A_TURN, _Bisection
 from tests.harness.clock import settle
 from tests.harness.exchange import ADMIN, ANCHOR_HEIGHT, HANGZHOU, SUZHOU
 from tests.harness.simchain import LIGHT_CLIENT, TRUST
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.core.client import Header, HubClient
+    from hub.light_clients.bisection import Steps
 
 
 def header(board: Station, height: int) -> Header:
@@ -428,3 +431,25 @@ async def test_an_older_reading_does_not_thaw_the_client(
     goes_on.set()
     await asyncio.gather(older, newer)
     assert keeper.hub_client.is_frozen
+
+
+class TestTurns:
+    def test_no_turn_in_the_pool_verifies_more_than_a_few_headers(self, wired: Station) -> None:
+        mine, below = header(wired, 9), header(wired, 8)
+        sent: list[Header | None] = []
+
+        def steps() -> Steps:
+            sent.append((yield HeaderNeeded(9)))
+            sent.append((yield HeaderNeeded(8)))
+            for height in (6, 7, 8, 9):
+                found = header(wired, height)
+                yield Step(found, LIGHT_CLIENT.read_header(found))
+
+        work = _Bisection(steps(), 9, mine, [])
+        assert work.proceed() == 8
+        work.sent = below
+        assert (work.proceed(), len(work.verified)) == (0, STEPS_OF_A_TURN)
+        assert (work.proceed(), len(work.verified)) == (0, 2 * STEPS_OF_A_TURN)
+        assert work.proceed() is None
+        assert sent == [mine, below]
+        assert [one.state.height.number for one in work.verified] == [6, 7, 8, 9]
