@@ -10,9 +10,8 @@ Source: design section 4, and section 5 "Headers and client updates"; ICS-07.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ydhub.relay.v1 import relay_pb2 as pb
 
@@ -28,10 +27,10 @@ from hub.core.errors import (
     Reason,
     TrustExpired,
 )
-from hub.light_clients.bisection import Step, bisect
 from hub.light_clients.router import light_client
 from hub.wire.frames import headers_from_proto
 from hub.wire.headers import header_to_proto
+from relayer.bisection import Trust, bisection, read
 from relayer.failpoints import Failpoint, hit
 from relayer.recent import RecentHeaders
 
@@ -42,18 +41,15 @@ if TYPE_CHECKING:
     from hub.core.client import ConsensusState, Header, HubClient
     from hub.core.height import Height
     from hub.core.ids import PeerId
-    from hub.light_clients.bisection import Steps
     from hub.ports.caller import Caller
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
     from hub.ports.registry import Registry
+    from relayer.bisection import Bisection
     from relayer.remote import Forwarder, RemoteSession
     from relayer.session import Session
 
 T = TypeVar("T")
-
-STEPS_OF_A_TURN: Final = 2
-"""Headers of one peer that are verified before others have their turn."""
 
 
 class HeaderKeeper:
@@ -254,7 +250,7 @@ class HeaderKeeper:
         await self.refresh()
 
     async def _add(self, header: Header) -> int:
-        claimed = await self._run(self.light_client.read_header, header)
+        claimed, begun = await self._read(header)
         height = claimed.height.number
         if self.hub_client.is_frozen:
             cause = self.hub_client.frozen_cause
@@ -276,7 +272,7 @@ class HeaderKeeper:
             await self._keep([VerifiedHeader(header=header, state=claimed)])
             return height
         trusted = await self.standing_below(height)
-        verified = await self._prove(trusted, header, height)
+        verified = await self._prove(await self._way(begun, trusted, header, height))
         other = stored
         if other is None and above is not None:
             beside = [trusted, above.state]
@@ -309,35 +305,47 @@ class HeaderKeeper:
             stored=stored.header_hash.hex(),
         )
 
-    async def _prove(
-        self, trusted: ConsensusState, header: Header, height: int
-    ) -> list[VerifiedHeader]:
-        """*header*, and those that trust needs between it and *trusted*, each verified.
+    async def _read(self, header: Header) -> tuple[ConsensusState, Bisection | None]:
+        """What *header* claims, and how far it is verified where it is above the newest one."""
+        latest, trust = self._latest, None
+        if latest is not None and not self.hub_client.is_frozen:
+            trust = await self._trust(latest)
+        return await self._run(read, self.light_client, header, trust)
+
+    async def _trust(self, trusted: ConsensusState) -> Trust:
+        """What the header after *trusted* is judged by now."""
+        return Trust(
+            client=self.light_client,
+            anchor=self.hub_client.anchor,
+            state=trusted,
+            validators=await self._recent.validators(trusted.next_validators_hash),
+            now=self._clock.now(),
+        )
+
+    async def _way(
+        self, begun: Bisection | None, trusted: ConsensusState, header: Header, height: int
+    ) -> Bisection:
+        """The way from *trusted* to *header*: what is *begun*, if nothing has changed meanwhile."""
+        now = (trusted, self.hub_client.anchor)
+        if begun is not None and (begun.trust.state, begun.trust.anchor) == now:
+            return begun
+        return bisection(await self._trust(trusted), header, height)
+
+    async def _prove(self, way: Bisection) -> list[VerifiedHeader]:
+        """The header that *way* leads to, and those that trust needs before it, each verified.
 
         Where it fails on the way up, what is verified so far is kept: the next try goes on there.
         """
-        verified: list[VerifiedHeader] = []
         try:
-            await self._bisect(trusted, header, height, verified)
+            while way.needed is not None:
+                sent = await self._fetch(way.needed) if way.needed else None
+                await self._run(way.proceed, sent)
         except HubError:
-            if verified and self._latest is not None and height > self._latest.height.number:
-                await self._keep(verified)
+            latest = self._latest
+            if way.verified and latest is not None and way.height > latest.height.number:
+                await self._keep(way.verified)
             raise
-        return verified
-
-    async def _bisect(
-        self,
-        trusted: ConsensusState,
-        header: Header,
-        height: int,
-        verified: list[VerifiedHeader],
-    ) -> None:
-        anchor, now = self.hub_client.anchor, self._clock.now()
-        validators = await self._recent.validators(trusted.next_validators_hash)
-        steps = bisect(self.light_client, anchor, trusted, validators, height, now=now)
-        work = _Bisection(steps, height, header, verified)
-        while (needed := await self._run(work.proceed)) is not None:
-            work.sent = await self._fetch(needed) if needed else None
+        return way.verified
 
     async def _begin(self) -> ConsensusState:
         """The anchor's state; its header is asked of the adapter."""
@@ -389,36 +397,6 @@ class HeaderKeeper:
     async def _run(self, function: Callable[..., T], *args: object) -> T:
         """*function* in the verification pool: the signature libraries release the interpreter."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
-
-
-@dataclass(slots=True)
-class _Bisection:
-    """A bisection up to *height*, whose *header* is at hand: few turns in the pool, short ones."""
-
-    steps: Steps
-    height: int
-    header: Header
-    verified: list[VerifiedHeader]
-    sent: Header | None = None
-    """What was asked for last."""
-
-    def proceed(self) -> int | None:
-        """The height of the header that it needs; 0 to go on, None at its end. Raises as a step."""
-        sent, self.sent = self.sent, None
-        before = len(self.verified)
-        while len(self.verified) - before < STEPS_OF_A_TURN:
-            try:
-                event = self.steps.send(sent)
-            except StopIteration:
-                return None
-            sent = None
-            if isinstance(event, Step):
-                self.verified.append(VerifiedHeader(header=event.header, state=event.state))
-            elif event.height == self.height:
-                sent = self.header
-            else:
-                return event.height
-        return 0
 
 
 def _check_height(got: list[int], expected: int) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ydhub.client.v1 import client_pb2
@@ -29,9 +29,7 @@ from hub.core.height import Height
 from hub.core.ids import PeerId
 from hub.core.lane import Side
 from hub.core.time import SECOND, Duration
-from hub.light_clients.bisection import HeaderNeeded, Step
 from hub.wire.frames import headers_to_proto
-from relayer.headers import STEPS_OF_A_TURN, _Bisection
 from tests.harness.clock import settle
 from tests.harness.exchange import ADMIN, ANCHOR_HEIGHT, HANGZHOU, SUZHOU
 from tests.harness.simchain import LIGHT_CLIENT, TRUST
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.core.client import Header, HubClient
-    from hub.light_clients.bisection import Steps
 
 
 def header(board: Station, height: int) -> Header:
@@ -128,6 +125,30 @@ class TestUpdates:
             assert await keeper.add([header(wired, newest)]) == [newest]
         assert keeper.latest == LIGHT_CLIENT.read_header(header(wired, newest))
         assert newest in stored(wired)
+
+    async def test_what_changes_while_a_header_is_verified_counts(
+        self, wired: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keeper = await wired.keeper(HANGZHOU)
+        wired.exchange.grow(1)
+        newest, before = header(wired, wired.left.chain.height), keeper.hub_client
+        short = replace(before.anchor.options, trusting_period=Duration(1))
+        anew = replace(before, anchor=replace(before.anchor, options=short))
+        frozen = replace(before, is_frozen=True, frozen_cause="two truths")
+        genuine = keeper._run
+
+        for meanwhile, error in ((anew, TrustExpired), (frozen, ClientFrozen)):
+
+            async def run(function: Any, *arguments: Any, now: HubClient = meanwhile) -> Any:
+                found = await genuine(function, *arguments)
+                keeper.hub_client = now
+                return found
+
+            keeper.hub_client = before
+            monkeypatch.setattr(keeper, "_run", run)
+            with pytest.raises(error):
+                await keeper.add([newest])
+        assert wired.left.chain.height not in stored(wired)
 
     async def test_a_client_far_behind_is_led_over_changes_of_more_than_a_third(
         self, wired: Station
@@ -431,25 +452,3 @@ async def test_an_older_reading_does_not_thaw_the_client(
     goes_on.set()
     await asyncio.gather(older, newer)
     assert keeper.hub_client.is_frozen
-
-
-class TestTurns:
-    def test_no_turn_in_the_pool_verifies_more_than_a_few_headers(self, wired: Station) -> None:
-        mine, below = header(wired, 9), header(wired, 8)
-        sent: list[Header | None] = []
-
-        def steps() -> Steps:
-            sent.append((yield HeaderNeeded(9)))
-            sent.append((yield HeaderNeeded(8)))
-            for height in (6, 7, 8, 9):
-                found = header(wired, height)
-                yield Step(found, LIGHT_CLIENT.read_header(found))
-
-        work = _Bisection(steps(), 9, mine, [])
-        assert work.proceed() == 8
-        work.sent = below
-        assert (work.proceed(), len(work.verified)) == (0, STEPS_OF_A_TURN)
-        assert (work.proceed(), len(work.verified)) == (0, 2 * STEPS_OF_A_TURN)
-        assert work.proceed() is None
-        assert sent == [mine, below]
-        assert [one.state.height.number for one in work.verified] == [6, 7, 8, 9]
