@@ -65,6 +65,11 @@ def run_of(name: str, cost: float, **options: Any) -> RunResult:
     return replace(RUN, name=name, phases=phases, options=known, functions_us={}, memory_mb={})
 
 
+def resting(run: RunResult, relayer_ms: float) -> RunResult:
+    """*run*, whose relayer took so many ms of CPU a second at rest, and Postgres four."""
+    return replace(run, rest_us={"relayer-1": 1000 * relayer_ms, "Postgres": 4000.0, "hub": 9.0})
+
+
 def soak_of(
     memory: list[float],
     p50: list[float],

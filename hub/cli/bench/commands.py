@@ -46,6 +46,7 @@ _NUMBERS: Final = {
     "rounds": "Closed-loop rounds; the median counts.",
     "window": "Packets of a lane under way in closed loop.",
     "idle": "Packets that are sent one at a time.",
+    "rest": "Seconds without a packet, whose CPU is told.",
     "minutes": "Slices of a soak, a minute each.",
     "slice-seconds": "Length of a slice of a soak.",
     "batch": "Most packets of a frame.",

@@ -49,6 +49,9 @@ class Options:
     """Packets of one lane that may be under way in closed loop."""
     idle: int = 200
     """Packets that are sent one at a time."""
+    rest: int = 0
+    """Seconds without a packet, after the warm-up, whose CPU time is told: of headers,
+    heartbeats and whatever else runs while nothing is sent."""
     minutes: int = 0
     """Slices of open loop at the first rate, one after the other; a soak."""
     slice_seconds: int = 60
@@ -110,6 +113,7 @@ def _check_bounds(options: Options) -> None:
         "rounds": (0, 100),
         "window": (1, MAX_WINDOW),
         "idle": (0, 100_000),
+        "rest": (0, 600),
         "minutes": (0, 10_000),
         "slice_seconds": (1, 600),
         "batch": (1, MAX_FRAME),

@@ -103,6 +103,8 @@ class Plan:
     order: Order = Order.UNORDERED
     past: int = 0
     """Packets that each lane has carried before."""
+    rest: int = 0
+    """Seconds after the warm-up in which nothing is sent."""
 
     @property
     def packets(self) -> int:
@@ -168,6 +170,7 @@ def make_plan(options: Options) -> Plan:
         keys=options.keys,
         order=options.order,
         past=past,
+        rest=options.rest,
     )
 
 

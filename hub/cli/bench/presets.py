@@ -20,7 +20,7 @@ MANY_PEERS, EVERY_LANE = "many peers", "every lane"
 _QUICK: Final = replace(
     STANDARD, rates=(1000,), seconds=5, packets=30_000, rounds=1, idle=50, keys=100_000
 )
-_COST: Final = replace(STANDARD, rates=(), idle=0, packets=60_000, rounds=3)
+_COST: Final = replace(STANDARD, rates=(), idle=0, rest=10, packets=60_000, rounds=3)
 _GROWTH: Final = (
     (ONE_LANE, replace(_COST, lanes=1, active=1)),
     (MANY_LANES, replace(_COST, lanes=10_000, active=100, window=512)),

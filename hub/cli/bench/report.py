@@ -51,6 +51,8 @@ def run_lines(run: RunResult) -> list[str]:
     if run.functions_us:
         cells = [(name, number(value)) for name, value in run.functions_us.items()]
         lines += ["", *table(("one call of", "CPU us"), cells)]
+    if run.rest_us:
+        lines += ["", *_rest_lines(run)]
     lines += ["", *_memory_lines(run), *soak.lines(run), _checks(run)]
     return lines
 
@@ -124,6 +126,22 @@ def _process_lines(run: RunResult) -> list[str]:
     if written:
         lines += ["", *table(("bytes written a packet", *names), written)]
     return lines
+
+
+def _rest_lines(run: RunResult) -> list[str]:
+    """What runs at rest too, and what a packet costs with it and without."""
+    phases = run.of(Kind.CLOSED)
+    names = processes(phases)
+    at_rest = [number(run.rest_us.get(name, 0) / 1000) for name in names]
+    cells = [
+        (phase.name, number(phase.system_us), number(run.beyond_rest(phase))) for phase in phases
+    ]
+    titles = ("CPU us a packet, relayers + Postgres", "all", "beyond rest")
+    return [
+        *table(("CPU ms a second", *names), [("at rest, a header a second and peer", *at_rest)]),
+        "",
+        *table(titles, cells),
+    ]
 
 
 def _memory_lines(run: RunResult) -> list[str]:

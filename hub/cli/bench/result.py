@@ -28,6 +28,16 @@ FORMAT: Final = 1
 MEGABYTE: Final = 2**20
 
 
+def relayer_cpu(cpu_us: Mapping[str, float]) -> float:
+    """The part of *cpu_us*, by process, that is all relayers'."""
+    return sum([cpu for name, cpu in cpu_us.items() if name.startswith("relayer")])
+
+
+def system_cpu(cpu_us: Mapping[str, float]) -> float:
+    """The part of *cpu_us*, by process, that is relayers' and Postgres'."""
+    return relayer_cpu(cpu_us) + cpu_us.get(POSTGRES, 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseResult:
     """One phase in numbers; latencies run from the intended send to the proven acknowledgement."""
@@ -69,12 +79,12 @@ class PhaseResult:
     @property
     def relayer_us(self) -> float:
         """Of all relayers."""
-        return sum([cpu for name, cpu in self.cpu_us.items() if name.startswith("relayer")])
+        return relayer_cpu(self.cpu_us)
 
     @property
     def system_us(self) -> float:
         """Relayers and Postgres: what design section 8 counts."""
-        return self.relayer_us + self.cpu_us.get(POSTGRES, 0)
+        return system_cpu(self.cpu_us)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +99,11 @@ class RunResult:
     """CPU microseconds of one call of single functions."""
     memory_mb: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By process: at the start, at the end, and at its peak."""
+    rest_us: Mapping[str, float] = field(default_factory=dict)
+    """By process: microseconds of CPU a second while no packet was sent; empty where nobody looked.
+
+    Every peer sends a header a second then too, and everything that is periodic runs.
+    """
     build_s: float = 0
     sent: int = 0
     completed: int = 0
@@ -127,6 +142,10 @@ class RunResult:
         """The median over its phases of that kind; None where there is none."""
         found = [value(phase) for phase in self.of(kind)]
         return median(found) if found else None
+
+    def beyond_rest(self, phase: PhaseResult) -> float:
+        """CPU us a packet of relayers and Postgres in *phase*, less what runs at rest too."""
+        return phase.system_us - system_cpu(self.rest_us) / max(phase.per_second, 1)
 
     @property
     def relayer_memory_mb(self) -> float | None:

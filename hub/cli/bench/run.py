@@ -15,12 +15,20 @@ from typing import TYPE_CHECKING, Any, Final
 from hub.cli.bench.accounting import Accounts, spent
 from hub.cli.bench.line_process import LineProcess
 from hub.cli.bench.plan import Kind, make_plan
-from hub.cli.bench.result import BUILDERS, GENERATOR, MEGABYTE, RunResult, phase_result
+from hub.cli.bench.result import (
+    BUILDERS,
+    GENERATOR,
+    MEGABYTE,
+    RunResult,
+    phase_result,
+    system_cpu,
+)
 from hub.cli.bench.room import check_room
 from hub.cli.bench.system import system
 from hub.cli.clock import monotonic
 from hub.cli.redaction import redact
 from hub.core.errors import HubError
+from hub.core.time import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,6 +112,7 @@ class Run:
     def _phase_done(self, phases: _Phases) -> None:
         self._learn(
             phases=tuple(phases.results),
+            rest_us=phases.rest,
             memory_mb=phases.memory(),
             sent=phases.sent,
             completed=phases.completed,
@@ -128,6 +137,8 @@ class _Phases:
         self._plan = plan
         self._system = started
         self._generator = generator
+        self.rest: Mapping[str, float] = {}
+        """By process: microseconds of CPU a second at rest."""
         self._say = say
         self._done = done
         self._first: Mapping[str, Use] = {}
@@ -163,6 +174,18 @@ class _Phases:
             self._done(self)
             if self.completed != self.sent:
                 return
+            if phase.kind is Kind.WARM_UP and self._plan.rest:
+                await self._rest()
+                before = await self._counters()
+
+    async def _rest(self) -> None:
+        """What everything costs while no packet is sent."""
+        used, began = self._accounts.read(), monotonic()
+        await asyncio.sleep(self._plan.rest)
+        found = spent(used, self._accounts.read())
+        seconds = (monotonic() - began) / SECOND
+        self.rest = {name: round(use.cpu_us / seconds, 1) for name, use in found.items()}
+        self._say(f"at rest: {system_cpu(self.rest) / 1000:,.0f} ms of CPU a second")
 
     def memory(self) -> dict[str, dict[str, float]]:
         """By process: megabytes at the start, at the end, and at its peak."""

@@ -122,6 +122,20 @@ def _against_one_lane(name: str) -> Callable[[Result], float | None]:
     return measured
 
 
+def _beyond_rest(name: str) -> Callable[[Result], float | None]:
+    """As ``_against_one_lane``, each less what its peers cost while no packet is sent."""
+
+    def measured(result: Result) -> float | None:
+        costs = {}
+        for run in result.runs:
+            if run.rest_us:
+                costs[run.name] = run.middle(Kind.CLOSED, run.beyond_rest)
+        one, other = costs.get(ONE_LANE), costs.get(name)
+        return round(other / one, 2) if one and other else None
+
+    return measured
+
+
 def _is_plain(run: RunResult) -> bool:
     """Whether its load is the usual one: few lanes, no past, batches, no order, large trees."""
     options = run.options
@@ -198,5 +212,11 @@ TARGETS: Final = (
         committed=1.3,
         stretch=1.1,
         measured=_against_one_lane(MANY_PEERS),
+    ),
+    Target(
+        name="the same, each less its CPU at rest (headers, heartbeats)",
+        committed=1.3,
+        stretch=1.1,
+        measured=_beyond_rest(MANY_PEERS),
     ),
 )

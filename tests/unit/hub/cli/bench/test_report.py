@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hub.cli.bench.report import number, table, target_lines, text
-from tests.harness.bench import RESULT, RUN, soak_of
+from tests.harness.bench import RESULT, RUN, resting, soak_of
 
 
 def test_the_text_has_every_phase_every_process_and_every_number_of_the_design() -> None:
@@ -15,6 +15,14 @@ def test_the_text_has_every_phase_every_process_and_every_number_of_the_design()
     assert "header of 100 validators" in shown
     assert "FAILED" not in shown
     assert "commit abc" in shown
+
+
+def test_what_everything_costs_at_rest_stands_beside_the_whole() -> None:
+    assert "at rest" not in text(replace(RESULT, runs=(RUN,))).split("design section 8")[0]
+    shown = text(replace(RESULT, runs=(resting(RUN, 36),)))
+    assert "CPU ms a second                      relayer-1  Postgres" in shown
+    assert "at rest, a header a second and peer         36         4" in shown
+    assert "round 1                               150          140" in shown
 
 
 def test_targets_stand_beside_what_was_measured() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hub.cli.bench.presets import LONG_PAST, MANY_LANES, MANY_PEERS, ONE_LANE
 from hub.cli.bench.targets import capacity, rows
-from tests.harness.bench import RESULT, RUN, run_of
+from tests.harness.bench import RESULT, RUN, resting, run_of
 
 
 def verdicts(*runs: object) -> dict[str, tuple[float | None, str]]:
@@ -37,6 +37,18 @@ def test_growth_is_a_ratio_to_one_lane() -> None:
     assert many == (1.2, "reached")
     assert found["CPU a packet, 10^7 packets behind against none"] == (1.4, "not reached")
     assert found["packets/s, 1 relayer process"] == (None, "not measured")
+
+
+def test_what_peers_cost_at_rest_is_told_apart_and_hides_nothing() -> None:
+    few, many = run_of(ONE_LANE, 50), run_of(MANY_PEERS, 95, peers=100)
+    whole = "CPU a packet, 100 peers attached against two"
+    beyond = "the same, each less its CPU at rest (headers, heartbeats)"
+    assert verdicts(few, many)[beyond] == (None, "not measured")
+    assert verdicts(resting(few, 4), many)[beyond] == (None, "not measured")
+    # At 4,000 packets a second: 2 us of a packet's 50, and 41 of 95.
+    found = verdicts(resting(few, 4), resting(many, 160))
+    assert found[whole] == (1.9, "not reached")
+    assert found[beyond] == (1.12, "reached")
 
 
 def test_unusual_loads_count_for_no_number_of_the_usual_one() -> None:
