@@ -85,6 +85,9 @@ _AWAY: Final = (
 )
 
 
+_PLAN_ONCE: Final = "SET plan_cache_mode = force_generic_plan"
+"""Of a line: its statements are few, and no plan of theirs depends on what is asked for; with
+partitions the server would else plan each reading of facts anew, for half of what it costs."""
 _WARNED: Final = "warned"
 _MARK: Final = "SELECT pg_logical_emit_message(true, 'ydhub', '')"
 """A record of its own in the log, so that its commit waits for the standby."""
@@ -333,7 +336,13 @@ class Database:
                 return connection, driver
             await discard(connection)
         connection = await self.connect()
-        return connection, await driver_of(connection)
+        try:
+            driver = await driver_of(connection)
+            await driver.execute(_PLAN_ONCE)
+        except BaseException:
+            await discard(connection)
+            raise
+        return connection, driver
 
     async def connect(self) -> AsyncConnection:
         """A connection of its own, without transactions, for what nobody decides by.
