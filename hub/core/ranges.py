@@ -23,8 +23,11 @@ class RangeSet:
     @classmethod
     def of(cls, numbers: Iterable[int]) -> RangeSet:
         """The set of *numbers*, in any order, repeated or not."""
+        distinct = set(numbers)
+        if distinct and max(distinct) - min(distinct) < len(distinct):  # nearly always
+            return cls(((min(distinct), max(distinct) + 1),))
         found: list[list[int]] = []
-        for number in sorted(set(numbers)):
+        for number in sorted(distinct):
             if found and found[-1][1] == number:
                 found[-1][1] = number + 1
             else:
