@@ -1,8 +1,8 @@
 """Verified headers of many peers in one statement: who comes while one runs goes with the next.
 
 Each peer's are judged for themselves, under its own fence: they are stored whole, or not at all.
-Where several go together nothing waits for a row that somebody holds. What a statement did not
-store is judged again by its caller alone, in a transaction that can say why.
+No statement waits for a row that somebody holds, for others stand behind it. What it did not store
+is judged again by its caller alone, in a transaction that waits, and can say why.
 
 Source: design section 5 ("a fenced one-row transaction takes about 0.14 ms, so batches matter").
 """
@@ -43,7 +43,7 @@ WITH offered AS MATERIALIZED (
     SELECT l.peer, o.client_type FROM leases l
     JOIN offered o ON o.peer = l.peer AND o.epoch = l.epoch
     WHERE l.peer = ANY($1::text[])
-    ORDER BY l.peer FOR SHARE OF l {waiting}
+    ORDER BY l.peer FOR SHARE OF l SKIP LOCKED
 ), live AS MATERIALIZED (
     SELECT c.peer FROM hub_clients c JOIN fenced f USING (peer)
     WHERE c.peer = ANY($1::text[]) AND c.frozen_at IS NULL AND c.client_type = f.client_type
@@ -52,7 +52,7 @@ WITH offered AS MATERIALIZED (
                 SELECT FROM headers h WHERE h.peer = n.peer AND h.height = n.height OFFSET 0
             ) h WHERE n.peer = c.peer
         )
-    ORDER BY c.peer FOR SHARE OF c {waiting}
+    ORDER BY c.peer FOR SHARE OF c SKIP LOCKED
 ), stored_sets AS (
     INSERT INTO validator_sets (digest, content)
     SELECT digest, content FROM unnest($13::bytea[], $14::bytea[]) AS s (digest, content)
@@ -68,8 +68,6 @@ WITH offered AS MATERIALIZED (
 )
 SELECT peer FROM live
 """
-_ALONE: Final = _STORE.format(waiting="")
-_SEVERAL: Final = _STORE.format(waiting="SKIP LOCKED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +131,9 @@ class HeaderWrites:
 
     async def _try(self, offers: Sequence[_Offer]) -> set[str]:
         """The peers whose headers are stored."""
-        statement = _ALONE if len(offers) == 1 else _SEVERAL
         async with self.database.line() as line:
             try:
-                rows = await line.fetch(statement, *_values(offers))
+                rows = await line.fetch(_STORE, *_values(offers))
             except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, ValueError):
                 return set()  # one was stored meanwhile, or does not fit: each is judged alone
         return {row["peer"] for row in rows}

@@ -69,6 +69,12 @@ async def test_who_does_not_fit_or_is_held_by_somebody_holds_up_nobody_else(
         await line.execute("SELECT FROM hub_clients WHERE peer = $1 FOR UPDATE", HANGZHOU)
         calls = [writes.store(fences[peer], FAMILY, [header(6)]) for peer in PEERS]
         assert await asyncio.gather(*calls) == [False, False, True]
+        assert not await writes.store(fences[SHANGHAI], FAMILY, [header(6)])
+        waiting = asyncio.ensure_future(postgres.clients.add_headers(fences[HANGZHOU], [header(6)]))
+        await postgres.clients.add_headers(fences[SUZHOU], [header(7)])
+        assert not waiting.done()
+    await waiting
+    assert await postgres.clients.heights(HANGZHOU, 0, 100) == [5, 6]
 
 
 async def test_what_comes_while_one_is_stored_goes_together(

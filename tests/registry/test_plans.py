@@ -37,9 +37,8 @@ KEPT = [
     (statements.DROP_ENDED_TIMEOUTS, "timeout_batches", ["lane_id ="]),
     (packets._EARLIEST, "timeout_batches", ["lane_id ="]),
     (statements.RECORD, "exceptions", ["lane_id =", "sequence >=", "sequence <"]),
-    (header_writes._ALONE, "leases", ["peer ="]),
-    (header_writes._ALONE, "headers", ["peer =", "height ="]),
-    (header_writes._SEVERAL, "headers", ["peer =", "height ="]),
+    (header_writes._STORE, "leases", ["peer ="]),
+    (header_writes._STORE, "headers", ["peer =", "height ="]),
 ]
 
 
