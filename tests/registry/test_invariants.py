@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from hub.core.errors import Reason
@@ -185,7 +186,7 @@ def twice(state: State) -> None:
 
 def second_effect(state: State) -> None:
     row = lane_row(state)
-    row.outcomes.append(replace(row.outcomes[0], outcome_index=9))
+    row.outcomes.append(msgspec.structs.replace(row.outcomes[0], outcome_index=9))
 
 
 def effect_without_packet(state: State) -> None:
@@ -198,7 +199,7 @@ def fact_without_proof(state: State) -> None:
 
 def both_effects(state: State) -> None:
     row = lane_row(state)
-    row.outcomes.append(replace(row.outcomes[0], kind=OutcomeKind.ABSENCE))
+    row.outcomes.append(msgspec.structs.replace(row.outcomes[0], kind=OutcomeKind.ABSENCE))
 
 
 def early_refund(state: State) -> None:
@@ -220,7 +221,7 @@ def wrong_count(state: State) -> None:
 def out_of_order(state: State) -> None:
     row = lane_row(state)
     row.lane = replace(row.lane, order=Order.ENFORCED)
-    row.outcomes.append(replace(row.outcomes[0], sequence=5))
+    row.outcomes.append(msgspec.structs.replace(row.outcomes[0], sequence=5))
 
 
 def evidence_alone(state: State) -> None:
@@ -250,7 +251,7 @@ def row_of_before(state: State) -> None:
 
 def outcome_first(state: State) -> None:
     row = lane_row(state)
-    row.outcomes[0] = replace(row.outcomes[0], recorded_at=Timestamp(1))
+    row.outcomes[0] = msgspec.structs.replace(row.outcomes[0], recorded_at=Timestamp(1))
 
 
 def silent_change(state: State) -> None:

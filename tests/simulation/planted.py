@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+import msgspec
+
 import adapters.sdk.steps as sdk_steps
 import adapters.simchain.gateway as chain_gateway
 import hub.exchange.packets
@@ -202,7 +204,8 @@ def _outcome_index_reused() -> AbstractContextManager[object]:
         true(self, fence, part, at)
         row = self._state.lane(part.lane_id)
         if len(row.outcomes) > 1:
-            row.outcomes[-1] = replace(row.outcomes[-1], outcome_index=len(row.outcomes) - 2)
+            again = len(row.outcomes) - 2
+            row.outcomes[-1] = msgspec.structs.replace(row.outcomes[-1], outcome_index=again)
 
     return patch.object(MemoryOutcomes, "_store", store)
 
@@ -331,7 +334,11 @@ PLANTED = (
         _order_skips_head,
         Profile(order=Order.BEST_EFFORT, faults=("chain refuses",)),
     ),
-    Plant("outcome index reused", frozenset({"every packet ends"}), _outcome_index_reused),
+    Plant(
+        "outcome index reused",
+        frozenset({"every packet ends", "no fault of ours"}),
+        _outcome_index_reused,
+    ),
     Plant(
         "completion before the report",
         frozenset({"complete is what the source has executed"}),
