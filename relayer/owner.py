@@ -107,6 +107,8 @@ class PeerOwner:
     async def start(self) -> None:
         """The adapter is welcomed and everything runs. Raises ``HubError``."""
         hit(Failpoint.LEASE_TAKEN)
+        # Others ask of the session as soon as the board has it, and its lanes' ways out go at once.
+        self.session.hold()
         keeper = self._keeper = await self._board.keeper(self.peer)
         await keeper.refresh()
         keeper.attach(self.fence, self.session)
@@ -338,16 +340,14 @@ class PeerOwner:
         """The first lanes are told in the welcome."""
         first, *rest = frames
         latest = keeper.latest
-        self.session.send(
-            pb.RelayerFrame(
-                welcome=pb.Welcome(
-                    protocol_version=1,
-                    relayer=self._board.name,
-                    cursors=first,
-                    client_height=latest.height.number if latest else 0,
-                    anchor_height=keeper.hub_client.anchor.height.number,
-                    item_credits=ITEM_CREDITS,
-                )
+        self.session.welcome(
+            pb.Welcome(
+                protocol_version=1,
+                relayer=self._board.name,
+                cursors=first,
+                client_height=latest.height.number if latest else 0,
+                anchor_height=keeper.hub_client.anchor.height.number,
+                item_credits=ITEM_CREDITS,
             )
         )
         self._tell(rest)

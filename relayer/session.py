@@ -91,6 +91,8 @@ class Session:
         self._heard_at = clock.monotonic()
         self._outbound: asyncio.Queue[tuple[pb.RelayerFrame, _Charge] | None] = asyncio.Queue()
         """None at its end."""
+        self._held: list[tuple[pb.RelayerFrame, _Charge]] | None = None
+        """What waits for the welcome; None once nothing has to."""
         self._charged = _NOTHING
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -145,6 +147,17 @@ class Session:
             return
         self._is_draining = True
         self.send(pb.RelayerFrame(drain=pb.Drain(prefer=prefer)))
+
+    def hold(self) -> None:
+        """Whatever is sent from now on waits for the welcome."""
+        self._held = []
+
+    def welcome(self, welcome: pb.Welcome) -> None:
+        """*welcome* goes out, and then what waited for it."""
+        held, self._held = self._held or [], None
+        self.send(pb.RelayerFrame(welcome=welcome))
+        for frame, charge in held:
+            self._put(frame, charge)
 
     def send(self, frame: pb.RelayerFrame) -> None:
         """*frame* goes out after those before it."""
@@ -260,7 +273,11 @@ class Session:
                 self.end(AnswerOverdue(what="frame", waited_ms=WRITE_WITHIN // MILLISECOND))
 
     def _put(self, frame: pb.RelayerFrame, charge: _Charge) -> None:
-        if not self.ended.is_set():
+        if self.ended.is_set():
+            return
+        if self._held is not None:
+            self._held.append((frame, charge))
+        else:
             self._outbound.put_nowait((frame, charge))
 
     def _resolve(self, waiting: dict[int, asyncio.Future[T]], number: int, value: T) -> None:

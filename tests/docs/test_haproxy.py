@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from tests.harness import http2
 from tests.harness.exchange import Exchange
 from tests.harness.http2 import Connection
 from tests.harness.hub_server import ADMIN, serve
+from tests.harness.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,19 +30,13 @@ MOST = 64
 WITHIN_S = 30
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def front(server_port: int) -> AsyncIterator[int]:
     """The proxy runs; the port of its front to the hub."""
-    port = free_port()
+    port, other = free_ports(2)
     addresses = {
         "HUB_LISTEN": f"127.0.0.1:{port}",
-        "RELAYER_LISTEN": f"127.0.0.1:{free_port()}",
+        "RELAYER_LISTEN": f"127.0.0.1:{other}",
         "HUB_SERVER": f"127.0.0.1:{server_port}",
         "RELAYER_SERVER": f"127.0.0.1:{server_port}",
     }

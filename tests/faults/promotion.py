@@ -38,7 +38,7 @@ from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.wire.status import RemoteError
 from tests.harness.clusters import SYNCHRONOUS, two_clusters
 from tests.harness.network import HANGZHOU, SUZHOU, running
-from tests.harness.pair import free_address
+from tests.harness.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,7 +91,7 @@ class Promotion:
 
 def clusters_on_loopback() -> AbstractContextManager[Clusters]:
     """A primary and its standby, at ports that are free now."""
-    one, other = (int(free_address().rpartition(":")[2]) for _ in range(2))
+    one, other = free_ports(2)
     return two_clusters((one, other))
 
 

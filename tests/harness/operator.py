@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from hub.cli.dev.configs import render
 from tests.harness.certificates import Certificates
+from tests.harness.ports import free_addresses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,12 +78,3 @@ class Operator:
         file = self.directory / name
         file.write_text(render(values), encoding="utf-8")
         return file
-
-
-def free_addresses(count: int) -> list[str]:
-    """Different addresses of the loopback where nobody listens."""
-    with ExitStack() as held:
-        found = [held.enter_context(closing(socket.socket())) for _ in range(count)]
-        for one in found:
-            one.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{one.getsockname()[1]}" for one in found]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 import tomllib
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from ydhub.peer.v1 import peer_service_pb2
@@ -18,6 +17,7 @@ from hub.cli.dev.layout import CHAINS, RELAYER, RELAYER_NAME, TRUST_DOMAIN
 from hub.cli.dev.network import STOP_WITHIN
 from hub.wire.identity.spiffe import SpiffeId
 from tests.harness.certificates import real_now
+from tests.harness.ports import free_addresses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,15 +78,9 @@ class Pair:
         await self.live.until(both_have_some, "both relayers' shares")
 
 
-def free_address() -> str:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{found.getsockname()[1]}"
-
-
 def configure(live: LiveNetwork) -> str:
     """The second relayer's configuration and certificate stand; where it will listen."""
-    layout, address = live.network.layout, free_address()
+    layout, [address] = live.network.layout, free_addresses(1)
     identity = SpiffeId(TRUST_DOMAIN, f"/relayers/{SECOND_NAME}")
     authority = open_authority(layout.ca, now=real_now())
     issue(authority, identity, layout.certs, SECOND, serves=True, now=real_now())

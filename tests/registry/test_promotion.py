@@ -25,7 +25,7 @@ from hub.registry import primary, schema
 from hub.registry.engine import AWAY
 from hub.registry.registry import PostgresRegistry, awaited
 from tests.harness.clusters import Clusters, two_clusters
-from tests.harness.pair import free_address
+from tests.harness.ports import free_ports
 from tests.harness.registry import (
     HANGZHOU,
     SUZHOU,
@@ -48,7 +48,7 @@ WAITING: Final = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'Sync
 @pytest.fixture(scope="module")
 def clusters() -> Iterator[Clusters]:
     """Two servers, migrated."""
-    one, other = (int(free_address().rpartition(":")[2]) for _ in range(2))
+    one, other = free_ports(2)
     with two_clusters((one, other)) as made:
         asyncio.run(schema.migrate(made.url))
         asyncio.run(_populate(made.url))

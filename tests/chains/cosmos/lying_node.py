@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import WSMsgType, web
 
 from tests.chains.cosmos.lies import GARBAGE, Lies
-from tests.chains.cosmos.process import free_ports
+from tests.harness.ports import free_ports
 
 if TYPE_CHECKING:
     from tests.chains.cosmos.lies import Json

@@ -20,7 +20,8 @@ from tests.chains.cosmos.build import build, default_genesis
 from tests.chains.cosmos.genesis import PREFIX, Validator, make_genesis
 from tests.chains.cosmos.node_home import ConsensusKey, NodeHome
 from tests.chains.cosmos.options import ChainOptions
-from tests.chains.cosmos.process import free_ports, kill, start_bound
+from tests.chains.cosmos.process import kill, start_bound
+from tests.harness.ports import free_ports
 
 if TYPE_CHECKING:
     import subprocess

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-from secrets import randbelow
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-PORTS: Final = range(10_000, 32_000)
-"""Below those of outgoing connections, so that a node that starts again gets its own again."""
 KILLED_WITHIN_S: Final = 10
 _BOUND: Final = """
 import ctypes, os, signal, sys
@@ -25,8 +21,6 @@ if os.getppid() != int(sys.argv[1]):
 os.execv(sys.argv[2], sys.argv[2:])
 """
 """The kernel kills the process when the thread that started it ends (prctl PR_SET_PDEATHSIG)."""
-
-_given: set[int] = set()
 
 
 def start_bound(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
@@ -51,23 +45,3 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGKILL)
     process.wait(KILLED_WITHIN_S)
-
-
-def free_ports(count: int) -> list[int]:
-    """So many ports of this machine that nobody listens at, and that were not given out here."""
-    found: list[int] = []
-    while len(found) < count:
-        port = PORTS[randbelow(len(PORTS))]
-        if port not in _given and _is_free(port):
-            _given.add(port)
-            found.append(port)
-    return found
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as candidate:
-        try:
-            candidate.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

@@ -113,6 +113,22 @@ class TestResumption:
             lambda: len(board.registry.state.lanes[1].sides[Side.SOURCE].progress.truth) == 2
         )
 
+    async def test_nothing_is_sent_before_the_welcome(
+        self, board: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        genuine = PeerOwner.sync
+
+        async def slowly(*what: Any) -> None:
+            await genuine(*what)
+            await settle()
+
+        monkeypatch.setattr(PeerOwner, "sync", slowly)
+        await accepted(board.exchange, 3)
+        await board.own()
+        await until(lambda: sum(brought(board.right)) == 3)
+        kinds = [one.WhichOneof("body") for one in board.right.frames]
+        assert (kinds[0], kinds.count("welcome")) == ("welcome", 1)
+
     async def test_frames_that_wait_go_whole_as_they_came(
         self, board: Station, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -95,6 +95,29 @@ class TestFrames:
         assert not one.work.qsize()
 
 
+class TestWelcome:
+    async def test_what_is_sent_before_goes_out_after_it(self) -> None:
+        one = session()
+        one.hold()
+        asked = asyncio.ensure_future(one.ask(HEADERS))
+        await settle()
+        one.drain()
+        assert drained(one) == []
+        one.welcome(pb.Welcome(relayer="east-1"))
+        one.send(pb.RelayerFrame(heartbeat=pb.Heartbeat()))
+        kinds = [found.WhichOneof("body") for found in drained(one)]
+        assert kinds == ["welcome", "request", "drain", "heartbeat"]
+        asked.cancel()
+
+    async def test_a_session_that_ends_before_it_sends_nothing(self) -> None:
+        one = session()
+        one.hold()
+        one.drain()
+        one.end(ShuttingDown())
+        one.welcome(pb.Welcome())
+        assert drained(one) == []
+
+
 class TestCredits:
     def test_more_items_than_credits_end_the_session(self) -> None:
         one = session()
