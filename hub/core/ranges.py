@@ -24,8 +24,11 @@ class RangeSet:
     def of(cls, numbers: Iterable[int]) -> RangeSet:
         """The set of *numbers*, in any order, repeated or not."""
         distinct = set(numbers)
-        if distinct and max(distinct) - min(distinct) < len(distinct):  # nearly always
-            return cls(((min(distinct), max(distinct) + 1),))
+        if not distinct:
+            return cls()
+        low, high = min(distinct), max(distinct) + 1
+        if high - low == len(distinct):  # nearly always
+            return cls(((low, high),))
         found: list[list[int]] = []
         for number in sorted(distinct):
             if found and found[-1][1] == number:
