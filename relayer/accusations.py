@@ -182,7 +182,7 @@ class Accusations:
         target = max(own, stored.state.height.number if stored is not None else 0)
         if (not own and target < mirror.pending_height) or not target:
             raise ClientPending(client=str(client), height=mirror.pending_height or below)
-        _, state = await keeper.claimed(target)
+        state = await keeper.claimed_state(target)
         if target == own:
             return state, []
         return state, await clients.updates(client, keeper, target, self._board.clock.now())

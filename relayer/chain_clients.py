@@ -184,8 +184,9 @@ class ChainClients:
                 height = mirror.pending_height or target
                 raise ClientPending(client=str(client), height=height)
             below = [mirror.pending_height]
-        header, trusted = await source.claimed(below[-1])
-        steps = [] if mirror.trusted else [_step(None, b"", header)]
+        trusted, steps = await source.claimed_state(below[-1]), []
+        if not mirror.trusted:
+            steps = [_step(None, b"", (await source.claimed(below[-1]))[0])]
         expires_at = trusted.time + mirror.state.options.trusting_period
         if now >= expires_at:
             raise TrustExpired(expires_at=expires_at, now=now)

@@ -214,6 +214,11 @@ class HeaderKeeper:
         _check_height([state.height.number], height)
         return header, state
 
+    async def claimed_state(self, height: int) -> ConsensusState:
+        """What the header of *height* claims, as ``claimed``; what is stored is read once."""
+        known = await self._recent.state(height)
+        return known or (await self.claimed(height))[1]
+
     async def validators_after(self, state: ConsensusState) -> bytes:
         """The bytes of the set that *state* names for the next block. Raises as ``shown``."""
         known = await self._recent.validators(state.next_validators_hash)

@@ -253,7 +253,7 @@ async def _check_enforceable(session: Session | RemoteSession) -> None:
 async def _check_trust(mirror: Mirror, other: HeaderKeeper, now: Timestamp) -> None:
     """The client can still be updated. Raises ``TrustExpired``, or as ``HeaderKeeper.claimed``."""
     if mirror.trusted:
-        _, newest = await other.claimed(mirror.trusted[-1])
+        newest = await other.claimed_state(mirror.trusted[-1])
         expires_at = newest.time + mirror.state.options.trusting_period
         if now >= expires_at:
             raise TrustExpired(expires_at=expires_at, now=now)

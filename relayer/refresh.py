@@ -158,7 +158,7 @@ class ClientRefresh:
         height = mirror.trusted[-1]
         known = self._half_at.get(client)
         if known is None or known[0] != height:
-            _, trusted = await keeper.claimed(height)
+            trusted = await keeper.claimed_state(height)
             half_at = trusted.time + mirror.state.options.trusting_period // 2
             known = self._half_at[client] = (height, half_at)
         return known[1]

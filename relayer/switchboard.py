@@ -210,8 +210,10 @@ class LaneDesk:
         if view is known:
             return
         newer = view if _gates(view) >= _gates(known) else known
+        lane = newer.lane if newer.lane != known.lane else known.lane
         self.view = replace(
             newer,
+            lane=lane,  # what is equal is held once: there are many lanes
             source=_newest(known.source, view.source),
             destination=_newest(known.destination, view.destination),
         )

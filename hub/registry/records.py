@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from hub.core.client import (
@@ -16,6 +17,7 @@ from hub.core.client import (
     VerifiedHeader,
 )
 from hub.core.height import Height
+from hub.core.ids import PeerId
 from hub.core.lane import (
     Lane,
     LaneKey,
@@ -163,9 +165,9 @@ def lane_of(row: Mapping[Any, Any]) -> Lane:
     return Lane(
         lane_id=row["lane_id"],
         key=LaneKey(
-            row["source_peer"],
+            PeerId(intern(row["source_peer"])),
             row["source_client"],
-            row["destination_peer"],
+            PeerId(intern(row["destination_peer"])),
             row["destination_client"],
         ),
         state=LaneState(row["state"]),

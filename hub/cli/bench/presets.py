@@ -20,7 +20,8 @@ MANY_PEERS, EVERY_LANE = "many peers", "every lane"
 _QUICK: Final = replace(
     STANDARD, rates=(1000,), seconds=5, packets=30_000, rounds=1, idle=50, keys=100_000
 )
-_COST: Final = replace(STANDARD, rates=(), idle=0, rest=10, packets=60_000, rounds=3)
+_COST: Final = replace(STANDARD, rates=(), idle=0, rest=10, packets=204_800, rounds=3)
+"""Rounds of eight full frames on each of 100 lanes, so that they are seldom alone or half full."""
 _GROWTH: Final = (
     (ONE_LANE, replace(_COST, lanes=1, active=1)),
     (MANY_LANES, replace(_COST, lanes=10_000, active=100, window=512)),
@@ -29,7 +30,7 @@ _GROWTH: Final = (
 _REACH: Final = (
     (MANY_PEERS, replace(_COST, peers=100, lanes=100, window=512)),
     # Frames of six packets: what a frame costs, not what a lane does.
-    (EVERY_LANE, replace(_COST, lanes=10_000, rounds=1, window=256)),
+    (EVERY_LANE, replace(_COST, lanes=10_000, packets=60_000, rounds=1, window=256)),
 )
 
 PRESETS: Final[dict[str, tuple[str, tuple[tuple[str, Options], ...]]]] = {

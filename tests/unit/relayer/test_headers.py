@@ -397,7 +397,18 @@ class TestRoots:
         found, state = await keeper.claimed(1)
         assert found == header(wired, 1)
         assert state == LIGHT_CLIENT.read_header(found)
+        assert await keeper.claimed_state(1) == state
         assert 1 not in stored(wired)
+
+    async def test_the_state_of_a_stored_header_is_read_once(
+        self, wired: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keeper = await wired.keeper(HANGZHOU)
+        state = await keeper.claimed_state(5)
+        assert state == await keeper.state(5)
+        monkeypatch.setattr(wired.registry, "clients", None)
+        assert await keeper.claimed_state(5) == state
+        assert wired.left.requests == []
 
     async def test_the_next_set_is_known_from_the_sets_or_the_next_header(
         self, wired: Station

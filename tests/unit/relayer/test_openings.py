@@ -26,7 +26,7 @@ from tests.harness.station import Station, proto_height, station
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from hub.core.client import ConsensusState, Header
+    from hub.core.client import ConsensusState
     from hub.core.ids import PeerId
     from tests.harness.station import ScriptedAdapter
 
@@ -263,14 +263,14 @@ class TestAdopted:
     ) -> None:
         key = existing(unopened)
         keeper = await unopened.keeper(SUZHOU)
-        claimed = keeper.claimed
+        claimed = keeper.claimed_state
 
-        async def old(height: int) -> tuple[Header, ConsensusState]:
-            header, state = await claimed(height)
+        async def old(height: int) -> ConsensusState:
+            state = await claimed(height)
             ended = unopened.clock.now() - TRUST.trusting_period
-            return header, replace(state, time=Timestamp(ended))
+            return replace(state, time=Timestamp(ended))
 
-        monkeypatch.setattr(keeper, "claimed", old)
+        monkeypatch.setattr(keeper, "claimed_state", old)
         opening = await opened(
             unopened, source_client=key.source_client, destination_client=key.destination_client
         )

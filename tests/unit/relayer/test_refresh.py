@@ -75,13 +75,13 @@ async def test_a_clients_newest_header_is_read_once(
 ) -> None:
     refresh, keeper = await refresh_of(wired), await wired.keeper(SUZHOU)
     asked: list[int] = []
-    genuine = keeper.claimed
+    genuine = keeper.claimed_state
 
     async def counted(height: int) -> object:
         asked.append(height)
         return await genuine(height)
 
-    monkeypatch.setattr(keeper, "claimed", counted)
+    monkeypatch.setattr(keeper, "claimed_state", counted)
     await pass_time(wired, PERIOD_S // 4)
     for _ in range(3):
         assert not await refresh.refresh(client_of(wired), SUZHOU)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,15 @@ class TestDesks:
         assert view.source.done == RangeSet.of([1, 2])
         assert view.source.progress == RangeSet.of([0])
         assert (view.destination.done, view.destination.outcome_count) == (RangeSet.of([1]), 1)
+
+    async def test_a_lane_that_is_read_again_is_held_once(self, board: Station) -> None:
+        desk = await board.desk()
+        lane = desk.view.lane
+        desk.refreshed(deepcopy(desk.view))
+        assert desk.view.lane is lane
+        paused = replace(lane, state=LaneState.PAUSED, revision=lane.revision + 1)
+        desk.refreshed(replace(desk.view, lane=paused))
+        assert desk.view.lane is paused
 
     async def test_what_is_open_again_stays_open_by_older_readings(self, board: Station) -> None:
         desk, before = await board.desk(), await view_of(board)
