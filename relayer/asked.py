@@ -5,10 +5,10 @@ Source: design section 5 ("a slow poll stands behind the hints").
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from hub.core.time import SECOND, Duration
+from relayer.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,24 +27,21 @@ class Asked:
     def __init__(self, registry: Registry, clock: Clock, sessions: Collection[PeerId]) -> None:
         """Nothing is asked of *sessions*, whichever these are by then."""
         self._registry = registry
-        self._clock = clock
+        self._rounds = Rounds(clock, POLL_EVERY)
         self._sessions = sessions
-        self._asking = asyncio.Lock()
-        self._round = -1
         self._peers: frozenset[PeerId] = frozenset()
 
     async def next_round(self) -> None:
         """Returns when the question is due again, at the same moment for every session."""
-        await self._clock.sleep(Duration(POLL_EVERY - self._clock.monotonic() % POLL_EVERY))
+        await self._rounds.next()
 
     async def of(self, peer: PeerId) -> bool:
         """Whether something is asked of *peer*'s session; looked up once in each round.
 
         Raises ``HubError``.
         """
-        async with self._asking:
-            now = self._clock.monotonic() // POLL_EVERY
-            if now > self._round:
-                found = await self._registry.forwarding.asked(list(self._sessions))
-                self._peers, self._round = frozenset(found), now
+        await self._rounds.once(self._look_up)
         return peer in self._peers
+
+    async def _look_up(self) -> None:
+        self._peers = frozenset(await self._registry.forwarding.asked(list(self._sessions)))

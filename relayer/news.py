@@ -8,11 +8,11 @@ Source: design section 5 ("a slow poll stands behind the hints").
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from hub.core.time import SECOND, Duration
+from relayer.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,11 +55,9 @@ class News:
     def __init__(self, registry: Registry, clock: Clock) -> None:
         """Nobody reads."""
         self._registry = registry
-        self._clock = clock
+        self._rounds = Rounds(clock, POLL_EVERY)
         self._inboxes: dict[PeerId, Inbox] = {}
-        self._asking = asyncio.Lock()
         self._since = 0
-        self._round = -1
 
     async def subscribe(self, peer: PeerId, is_news: Callable[[WrittenLane], bool]) -> Inbox:
         """What is written of *peer* from now on comes into this, if it *is_news* when it is heard.
@@ -78,17 +76,16 @@ class News:
 
     async def ask(self) -> None:
         """Every inbox holds what was written, asked once in each round. Raises ``HubError``."""
-        async with self._asking:
-            now = self._clock.monotonic() // POLL_EVERY
-            if now <= self._round:
-                return
-            found = await self._registry.watching.written(self._since)
-            for peer in found.peers:
-                if peer in self._inboxes:
-                    self._inboxes[peer].is_governed = True
-            for lane in found.lanes:
-                for peer in (lane.source_peer, lane.destination_peer):
-                    inbox = self._inboxes.get(peer)
-                    if inbox is not None and inbox.is_news(lane):
-                        inbox.put([lane])
-            self._since, self._round = found.position, now
+        await self._rounds.once(self._read)
+
+    async def _read(self) -> None:
+        found = await self._registry.watching.written(self._since)
+        for peer in found.peers:
+            if peer in self._inboxes:
+                self._inboxes[peer].is_governed = True
+        for lane in found.lanes:
+            for peer in (lane.source_peer, lane.destination_peer):
+                inbox = self._inboxes.get(peer)
+                if inbox is not None and inbox.is_news(lane):
+                    inbox.put([lane])
+        self._since = found.position

@@ -32,6 +32,7 @@ from relayer.holes import HoleSweep
 from relayer.inbound import Inbound
 from relayer.news import POLL_EVERY
 from relayer.refresh import ClientRefresh
+from relayer.rounds import until_next
 from relayer.runner import FlowRunner
 from relayer.session import ITEM_CREDITS
 from relayer.settlement import Settlement
@@ -359,7 +360,7 @@ class PeerOwner:
     async def _renew(self) -> None:
         while True:
             # At the same moment as all other sessions of the process.
-            await self._until_next(RENEW_EVERY)
+            await until_next(self._board.clock, RENEW_EVERY)
             try:
                 await self._board.renewals.renew(self.fence)
             except LeaseLost as error:
@@ -371,15 +372,11 @@ class PeerOwner:
 
     async def _poll(self) -> None:
         while True:
-            await self._until_next(POLL_EVERY)
+            await until_next(self._board.clock, POLL_EVERY)
             try:
                 await self._look_again()
             except HubError as error:
                 _log.warning("poll_failed", peer=self.peer, reason=error.reason)
-
-    async def _until_next(self, period: Duration) -> None:
-        clock = self._board.clock
-        await clock.sleep(Duration(period - clock.monotonic() % period))
 
     async def _look_again(self) -> None:
         keeper, inbox = self._keeper, self._inbox
