@@ -233,6 +233,18 @@ class HeaderKeeper:
         async with self._lock:
             return [await self._add(header) for header in headers]
 
+    async def climb(self, headers: Sequence[Header]) -> None:
+        """Those of *headers* that rise from the newest one are verified, and stored together.
+
+        It ends where that is not so, or one is refused: ``add`` judges each. So headers that wait
+        cost one answer of the registry, however slow that is. Raises as ``add``.
+        """
+        async with self._lock:
+            begun_at, anchor = self._latest, self.hub_client.anchor
+            verified = await self._risen(begun_at, headers)
+            if verified and (self._latest, self.hub_client.anchor) == (begun_at, anchor):
+                await self._keep(verified)
+
     def latest_verified(self) -> ConsensusState:
         """The newest verified state, whose root may be built on now.
 
@@ -288,6 +300,25 @@ class HeaderKeeper:
             await self._contradicted(other, claimed, header)
         await self._keep(verified)
         return height
+
+    async def _risen(
+        self, trusted: ConsensusState | None, headers: Sequence[Header]
+    ) -> list[VerifiedHeader]:
+        """The first of *headers*, as many as rise from *trusted* and from each other."""
+        verified: list[VerifiedHeader] = []
+        for header in headers:
+            if trusted is None or self.hub_client.is_frozen:
+                break
+            trust = await self._trust(trusted)
+            try:
+                _, begun = await self._run(read, self.light_client, header, trust)
+            except HubError:
+                break
+            if begun is None or begun.needed is not None:
+                break
+            verified += begun.verified
+            trusted = verified[-1].state
+        return verified
 
     async def _precedes(self, header: Header, above: VerifiedHeader) -> bool:
         """*header* is the block that the verified *above* names: proven without a signature."""

@@ -40,6 +40,7 @@ from hub.wire.frames import (
     MisbehaviourFrame,
     PacketsFrame,
     decode_frame,
+    headers_from_proto,
     ranges_to_proto,
 )
 from hub.wire.tracing import Stage
@@ -50,7 +51,7 @@ from relayer.verdicts import broken, verdict
 from relayer.verification import Root, prove_absence, prove_acknowledgements, prove_packets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hub.core.client import ConsensusState, Header
     from hub.core.errors import RateLimited
@@ -93,15 +94,12 @@ class Inbound:
     async def run(self) -> None:
         """Works until the session ends."""
         while True:
-            frame = await self._session.work.get()
-            hit(Failpoint.FRAME_RECEIVED)
-            kind = str(frame.WhichOneof("body"))
-            answer = await self._answer(frame, kind)
-            self._telemetry.frame(self._session.peer, kind, answer)
-            self._session.answered(frame, answer)
-            hit(Failpoint.VERDICT_SENT)
-            if any(not one.sequence and one.reason == _SLOWED for one in answer.refused):
-                await self._board.clock.sleep(PACE)
+            frames = [await self._session.work.get()]
+            if frames[0].HasField("headers"):
+                frames += self._session.work.headers()
+                await self._climb(frames)
+            for frame in frames:
+                await self._judge(frame)
 
     async def record_outcomes(
         self, desk: LaneDesk, proven: ProvenOutcomes, shown: pb.AdapterFrame
@@ -126,6 +124,31 @@ class Inbound:
                 desk.settlement.feed(Added(indexes))
             self._telemetry.outcomes(desk.key, len(judgement.accepted))
         return judgement
+
+    async def _climb(self, frames: Sequence[pb.AdapterFrame]) -> None:
+        """The headers of *frames* are verified and stored together, as far as they are in order.
+
+        Each frame is judged afterwards, so what fails here fails there.
+        """
+        if sum(len(frame.headers.headers) for frame in frames) > 1:
+            peer = self._session.peer
+            try:
+                self._board.penalties.check(peer, "headers")
+                headers = [one for frame in frames for one in headers_from_proto(frame.headers)]
+                await (await self._board.keeper(peer)).climb(headers)
+            except HubError as error:
+                _log.info("climb_failed", peer=peer, reason=error.reason, detail=str(error))
+
+    async def _judge(self, frame: pb.AdapterFrame) -> None:
+        """The frame's verdict goes out."""
+        hit(Failpoint.FRAME_RECEIVED)
+        kind = str(frame.WhichOneof("body"))
+        answer = await self._answer(frame, kind)
+        self._telemetry.frame(self._session.peer, kind, answer)
+        self._session.answered(frame, answer)
+        hit(Failpoint.VERDICT_SENT)
+        if any(not one.sequence and one.reason == _SLOWED for one in answer.refused):
+            await self._board.clock.sleep(PACE)
 
     async def _answer(self, frame: pb.AdapterFrame, kind: str) -> pb.Verdict:
         peer, penalties = self._session.peer, self._board.penalties

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PACKETS: Final = "packets"
 OUTCOMES: Final = "outcomes"
 OUTCOMES_WEIGHT: Final = 4
+TOGETHER: Final = 64
+"""Frames of headers."""
 
 
 class Intake:
@@ -47,6 +49,13 @@ class Intake:
         else:
             self._first.append(frame)
         self._filled.set()
+
+    def headers(self) -> list[pb.AdapterFrame]:
+        """The frames of headers that are next, as many as may be worked on together."""
+        found: list[pb.AdapterFrame] = []
+        while self._first and len(found) < TOGETHER and self._first[0].HasField("headers"):
+            found.append(self._first.popleft())
+        return found
 
     async def get(self) -> pb.AdapterFrame:
         """The next frame, as soon as there is one."""

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from adapters.simchain.misbehave import Forgery, equivocate, forge_batch, forge_header, forge_packet
+from adapters.simchain.misbehave import forge_batch, forge_packet
 from hub.core.errors import (
     FrameInvalid,
     GateChanged,
@@ -33,48 +33,6 @@ from tests.harness.station import proto_height
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-
-class TestHeaders:
-    async def test_the_heights_that_were_taken_are_told(self, at_work: Working) -> None:
-        left, chain = at_work.board.left, at_work.board.left.chain
-        at_work.board.exchange.grow(2)
-        headers = [chain.light_block(number).header for number in (chain.height - 1, chain.height)]
-        verdict = await left.show(*headers)
-        assert numbers(verdict.accepted) == [chain.height - 1, chain.height]
-
-    @pytest.mark.parametrize("forgery", list(Forgery))
-    async def test_a_forged_header_is_refused_and_may_be_mended(
-        self, at_work: Working, forgery: Forgery
-    ) -> None:
-        left = at_work.board.left
-        at_work.board.exchange.grow(1)
-        forged = forge_header(left.chain, left.chain.height, forgery).header
-        verdict = await left.show(forged)
-        assert [(entry.sequence, entry.retryable) for entry in verdict.refused] == [(0, True)]
-        assert not (await left.show()).refused
-
-    async def test_a_second_header_freezes_the_client_keeps_both_and_other_lanes_go_on(
-        self, at_work: Working
-    ) -> None:
-        board = at_work.board
-        left, right = board.left, board.right
-        verdict = await left.show(equivocate(left.chain, left.chain.height).header)
-        assert reasons(verdict) == [(0, "CONSENSUS_STATE_DIFFERS")]
-        assert not verdict.refused[0].retryable
-        assert len(await board.registry.clients.evidence(HANGZHOU)) == 1
-        packets = board.exchange.send()
-        verdict = await left.verdict(packets=left.packets(packets))
-        assert reasons(verdict) == [(0, "CLIENT_FROZEN")]
-        board.exchange.grow(1)
-        assert not (await right.show()).refused
-
-    async def test_no_headers_and_bytes_that_are_none_are_refused(self, at_work: Working) -> None:
-        left = at_work.board.left
-        assert reasons(await left.verdict(headers=pb.HeaderBatch())) == [(0, "FRAME_INVALID")]
-        batch = pb.HeaderBatch(validator_sets=[b"\xff"])
-        batch.headers.add(content=b"\xff")
-        assert reasons(await left.verdict(headers=batch)) == [(0, "HEADER_UNPARSEABLE")]
 
 
 class TestPackets:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from relayer.intake import Intake
+from relayer.intake import TOGETHER, Intake
 from tests.harness.clock import settle
 
 
@@ -38,6 +38,22 @@ async def test_headers_and_misbehaviour_go_first_and_keep_their_order() -> None:
     ]
     first = [pb.AdapterFrame(frame_id=at, **body) for at, body in enumerate(others, 10)]
     assert await order(packets(1), first[0], answers(2), *first[1:]) == [10, 11, 12, 1, 2]
+
+
+async def test_headers_that_wait_one_behind_the_other_come_together() -> None:
+    intake = Intake()
+    bodies: list[dict[str, Any]] = [{"headers": pb.HeaderBatch()} for _ in range(TOGETHER + 3)]
+    bodies[1] = {"misbehaviour": pb.Misbehaviour()}
+    for at, body in enumerate(bodies):
+        intake.put_nowait(pb.AdapterFrame(frame_id=at, **body))
+    intake.put_nowait(packets(1000))
+    assert [frame.frame_id for frame in intake.headers()] == [0]
+    assert intake.headers() == []
+    assert (await intake.get()).frame_id == 1
+    assert [frame.frame_id for frame in intake.headers()] == list(range(2, TOGETHER + 2))
+    assert [frame.frame_id for frame in intake.headers()] == [TOGETHER + 2]
+    assert intake.headers() == []
+    assert (await intake.get()).frame_id == 1000
 
 
 async def test_one_lane_keeps_its_order() -> None:
