@@ -2,7 +2,8 @@
 
 Timeouts are the destination's own time in a verified header, leases the database's clock. So no
 step makes a packet time out that has not, and no step takes a lease from who holds it. A relayer
-whose clock is behind believes no header: it says so, and goes on when its clock is right.
+whose clock is behind believes no header: it says so, and goes on when its clock is right. A hub
+whose clock is behind believes no certificate of minutes ago: nobody is let in until it is right.
 
 Source: reliability notes section 7.3 (R12); libfaketime's README.
 """
@@ -24,7 +25,7 @@ from tests.faults.disks import log_lines, said
 from tests.faults.fencing import epochs
 from tests.faults.trial import NotFired, not_fired_unless
 from tests.harness.network import HANGZHOU, SHANGHAI, SUZHOU
-from tests.harness.traffic import a_packet_passes, load
+from tests.harness.traffic import a_packet_passes, is_acknowledged, is_mute, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -128,6 +129,28 @@ async def behind(site: Site, chance: Random, process: str, offset: int) -> Durat
         return Duration(wall_clock() - began)
 
 
+async def hub_behind(site: Site, chance: Random, offset: int) -> Duration:
+    """As ``Strike``: the hub's clock is *offset* (s) behind; until it answers once it is right.
+
+    It refuses certificates of a time that has not come, and packets go on without it.
+    """
+    del chance
+    live = site.live
+    async with _stepping(live, HUB) as clock:
+        held = await _held(live)
+        clock.set(offset)
+        await not_fired_unless(lambda: is_mute(live, HUB), NOTICED_S, "the hub answers")
+        await is_acknowledged(live)
+        assert await _held(live) == held, "a lease changed hands"
+        began = wall_clock()
+        clock.set(0)
+        await live.until(lambda: live.network.answers(HUB), HUB)
+        took = Duration(wall_clock() - began)
+        await a_packet_passes(live)
+        await _nothing_refunded(live)
+    return took
+
+
 def faults() -> dict[str, Strike]:
     """By row of the table."""
     found: dict[str, Any] = {}
@@ -139,8 +162,8 @@ def faults() -> dict[str, Strike]:
             "+1 d, then +1 h": (DAY, HOUR),
         }.items():
             found[f"{process} {name}"] = partial(steps, process=process, offsets=offsets)
-    for process in (HUB, ADAPTER):
-        found[f"{process} -1 h"] = partial(steps, process=process, offsets=(-HOUR, 0))
+    found[f"{ADAPTER} -1 h"] = partial(steps, process=ADAPTER, offsets=(-HOUR, 0))
+    found[f"{HUB} -1 h"] = partial(hub_behind, offset=-HOUR)
     found[f"{RELAYER} -1 h"] = partial(behind, process=RELAYER, offset=-HOUR)
     found[f"{RELAYER} -1 d"] = partial(behind, process=RELAYER, offset=-DAY)
     found["chain +5 s"] = partial(steps, process=SUZHOU, offsets=(5,))
@@ -152,17 +175,35 @@ def faults() -> dict[str, Strike]:
 async def _stepping(live: LiveNetwork, process: str) -> AsyncIterator[Clock]:
     """*process* runs anew, by a clock that can be moved."""
     clock = Clock(live.network.layout.directory / f"{process}.clock")
+    before = await _epochs_before(live, process)
     await live.kill(process)
     live.network.launch(process, clock.environment)
     try:
         await live.until(lambda: live.network.answers(process), process)
-        await live.attached(*map(str, CHAINS))
+        await _attached_anew(live, before)
         await a_packet_passes(live)
         yield clock
     finally:
+        before = await _epochs_before(live, process)
         await live.kill(process)
         await live.network.start(process)
-        await live.attached(*map(str, CHAINS))
+        await _attached_anew(live, before)
+
+
+async def _epochs_before(live: LiveNetwork, process: str) -> dict[str, int]:
+    """The epochs of leases that end with *process*."""
+    return await epochs(live) if process == RELAYER else {}
+
+
+async def _attached_anew(live: LiveNetwork, before: dict[str, int]) -> None:
+    """Every city has a session, and a newer lease than it had *before*."""
+
+    async def all_have() -> bool:
+        now = await epochs(live)
+        return all(now[peer] > epoch for peer, epoch in before.items())
+
+    await live.until(all_have, "new leases")
+    await live.attached(*map(str, CHAINS))
 
 
 async def _nothing_refunded(live: LiveNetwork) -> None:

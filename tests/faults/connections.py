@@ -22,7 +22,7 @@ from tests.faults.shim import shim
 from tests.faults.trial import NotFired, not_fired_unless
 from tests.harness.network import HANGZHOU, SHANGHAI, SUZHOU
 from tests.harness.proxy import proxy_to
-from tests.harness.traffic import a_packet_passes, load
+from tests.harness.traffic import a_packet_passes, is_acknowledged, is_mute, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -186,8 +186,8 @@ async def hub_database(site: Site, chance: Random, how: Way) -> Duration:
         await load(live)
         how(proxy)
         if not _is_slow(proxy):
-            await not_fired_unless(lambda: _answers_not(live), FIRED_S, "the hub answers")
-        await _acknowledged(live)
+            await not_fired_unless(lambda: is_mute(live, HUB), FIRED_S, "the hub answers")
+        await is_acknowledged(live)
         began = wall_clock()
         proxy.go_on()
         proxy.cut()
@@ -246,27 +246,6 @@ async def _few(live: LiveNetwork) -> None:
 
 def _is_slow(proxy: Proxy) -> bool:
     return bool(proxy.out.delay_s)
-
-
-async def _answers_not(live: LiveNetwork) -> bool:
-    return not await live.network.answers(HUB)
-
-
-async def _acknowledged(live: LiveNetwork) -> None:
-    """A packet of Hangzhou to Suzhou is acknowledged, by the chain's own ledger."""
-    lane = live.lane(HANGZHOU, SUZHOU)
-    sent = await live.send(lane, 1)
-
-    async def it_is() -> bool:
-        ledger: Any = await live.ledger(HANGZHOU)
-        return any(
-            effect.acknowledged
-            for effect in ledger.effects
-            if effect.is_source
-            and (effect.client, effect.sequence) == (lane.source_client, sent.first_sequence)
-        )
-
-    await live.until(it_is, "an acknowledgement without the hub")
 
 
 async def _true(value: bool) -> bool:  # noqa: FBT001 - what a condition returns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.harness.network import HANGZHOU, SUZHOU
 
@@ -30,3 +30,25 @@ async def a_packet_passes(live: LiveNetwork, source: str = HANGZHOU, to: str = S
     lane = live.lane(source, to)
     sent = await live.send(lane, 1)
     await live.reached(lane, sent.first_sequence, "COMPLETED")
+
+
+async def is_acknowledged(live: LiveNetwork) -> None:
+    """A packet of Hangzhou to Suzhou is acknowledged, by the chain's own ledger."""
+    lane = live.lane(HANGZHOU, SUZHOU)
+    sent = await live.send(lane, 1)
+
+    async def it_is() -> bool:
+        ledger: Any = await live.ledger(HANGZHOU)
+        return any(
+            effect.acknowledged
+            for effect in ledger.effects
+            if effect.is_source
+            and (effect.client, effect.sequence) == (lane.source_client, sent.first_sequence)
+        )
+
+    await live.until(it_is, "an acknowledgement without the hub")
+
+
+async def is_mute(live: LiveNetwork, process: str) -> bool:
+    """Whether *process* answers nobody now."""
+    return not await live.network.answers(process)
