@@ -213,6 +213,27 @@ async def test_where_times_cannot_be_read_they_are_asked_for_again(
     assert len(outcomes(at_work)) == 1
 
 
+async def test_where_a_session_ends_while_times_are_read_the_next_one_reads_them(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accepted(at_work)
+    await pass_by(at_work, 30)
+    is_asked = asyncio.Event()
+
+    async def never(_: Any) -> Any:
+        is_asked.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(at_work.board.registry.packets, "earliest_timeouts", never)
+        ending = asyncio.ensure_future(sweep(at_work).sweep())
+        await is_asked.wait()
+        ending.cancel()
+        await asyncio.gather(ending, return_exceptions=True)
+    await sweep(at_work).sweep()
+    assert len(outcomes(at_work)) == 1
+
+
 @pytest.mark.parametrize("lie", ["present", "cut", "of another key"])
 async def test_a_lie_about_one_receipt_refunds_nothing_and_is_asked_for_again(
     at_work: Working, lie: str
