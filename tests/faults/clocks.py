@@ -3,7 +3,7 @@
 Timeouts are the destination's own time in a verified header, leases the database's clock. So no
 step makes a packet time out that has not, and no step takes a lease from who holds it. A relayer
 whose clock is behind believes no header: it says so, and goes on when its clock is right. A hub
-whose clock is behind believes no certificate of minutes ago: nobody is let in until it is right.
+whose clock is a day behind believes no certificate of today: nobody is let in until it is right.
 
 Source: reliability notes section 7.3 (R12); libfaketime's README.
 """
@@ -111,8 +111,8 @@ async def behind(site: Site, chance: Random, process: str, offset: int) -> Durat
     live = site.live
     async with _stepping(live, process) as clock:
         held, before = await epochs(live), _refusals(live)
-        clock.set(offset)
         await load(live)
+        clock.set(offset)
 
         async def it_is_said() -> bool:
             return _refusals(live) > before
@@ -132,7 +132,7 @@ async def behind(site: Site, chance: Random, process: str, offset: int) -> Durat
 async def hub_behind(site: Site, chance: Random, offset: int) -> Duration:
     """As ``Strike``: the hub's clock is *offset* (s) behind; until it answers once it is right.
 
-    It refuses certificates of a time that has not come, and packets go on without it.
+    It refuses certificates of a time that has not come; packets go on without it.
     """
     del chance
     live = site.live
@@ -162,8 +162,9 @@ def faults() -> dict[str, Strike]:
             "+1 d, then +1 h": (DAY, HOUR),
         }.items():
             found[f"{process} {name}"] = partial(steps, process=process, offsets=offsets)
-    found[f"{ADAPTER} -1 h"] = partial(steps, process=ADAPTER, offsets=(-HOUR, 0))
-    found[f"{HUB} -1 h"] = partial(hub_behind, offset=-HOUR)
+    for process in (HUB, ADAPTER):
+        found[f"{process} -1 h"] = partial(steps, process=process, offsets=(-HOUR, 0))
+    found[f"{HUB} -1 d"] = partial(hub_behind, offset=-DAY)
     found[f"{RELAYER} -1 h"] = partial(behind, process=RELAYER, offset=-HOUR)
     found[f"{RELAYER} -1 d"] = partial(behind, process=RELAYER, offset=-DAY)
     found["chain +5 s"] = partial(steps, process=SUZHOU, offsets=(5,))

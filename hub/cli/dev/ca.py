@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 ROOT_DAYS = 365
 LEAF_DAYS = 90
-_BACKDATED = timedelta(minutes=5)
-"""Clocks of one machine's containers differ a little."""
+_BACKDATED = timedelta(hours=2)
+"""A clock of the network that is behind by so much believes its certificates all the same."""
 _PRIVATE = 0o600
 
 
