@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.core.errors import ClientFrozen, ClientNotFound, LeaseLost
@@ -13,6 +13,7 @@ from hub.registry.freezes import Freezes, read_client
 from hub.registry.header_writes import HeaderWrites
 from hub.registry.headers import CLIENTS, HEADERS, STATE, client_of, store_headers
 from hub.registry.leases import check_lease
+from hub.registry.reads import Read
 from hub.registry.records import (
     chain_client_of,
     chain_client_values,
@@ -29,13 +30,30 @@ from hub.registry.tables.clients import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Select
-
     from hub.core.client import ChainClient, ConsensusState, HubClient, VerifiedHeader
     from hub.core.ids import ClientId, PeerId
     from hub.ports.leases import Fence
     from hub.ports.registry import Changes
     from hub.registry.engine import Database
+
+_PEER: Final = headers.c.peer == bindparam("peer")
+_HEIGHT: Final = bindparam("height", type_=headers.c.height.type)
+_CLIENT: Final = Read(CLIENTS.where(hub_clients.c.peer == bindparam("peer")))
+_AT: Final = Read(HEADERS.where(_PEER, headers.c.height == _HEIGHT))
+_AT_OR_BELOW: Final = Read(
+    HEADERS.where(_PEER, headers.c.height <= _HEIGHT)
+    .order_by(headers.c.height.desc())
+    .limit(literal_column("1"))
+)
+_ABOVE: Final = Read(
+    HEADERS.where(_PEER, headers.c.height > _HEIGHT)
+    .order_by(headers.c.height)
+    .limit(literal_column("1"))
+)
+_STATE_AT: Final = Read(select(*STATE).where(_PEER, headers.c.height == _HEIGHT))
+_SET: Final = Read(
+    select(validator_sets.c.content).where(validator_sets.c.digest == bindparam("digest"))
+)
 
 
 class PostgresClients(Freezes):
@@ -50,8 +68,10 @@ class PostgresClients(Freezes):
 
     async def hub_client(self, peer: PeerId) -> HubClient:
         """As the port says."""
-        async with self._database.transaction() as connection:
-            return client_of(await read_client(connection, CLIENTS, peer))
+        row = await _CLIENT.one(self._database, peer)
+        if row is None:
+            raise ClientNotFound(name=f"peers/{peer}/client")
+        return client_of(row)
 
     async def hub_clients(self, after: str, limit: int) -> Sequence[HubClient]:
         """As the port says."""
@@ -67,17 +87,15 @@ class PostgresClients(Freezes):
 
     async def header(self, peer: PeerId, height: int) -> VerifiedHeader | None:
         """As the port says."""
-        return await self._header(HEADERS.where(headers.c.peer == peer, headers.c.height == height))
+        return await self._header(_AT, peer, height)
 
     async def header_at_or_below(self, peer: PeerId, height: int) -> VerifiedHeader | None:
         """As the port says."""
-        below = HEADERS.where(headers.c.peer == peer, headers.c.height <= height)
-        return await self._header(below.order_by(headers.c.height.desc()).limit(1))
+        return await self._header(_AT_OR_BELOW, peer, height)
 
     async def header_above(self, peer: PeerId, height: int) -> VerifiedHeader | None:
         """As the port says."""
-        above = HEADERS.where(headers.c.peer == peer, headers.c.height > height)
-        return await self._header(above.order_by(headers.c.height).limit(1))
+        return await self._header(_ABOVE, peer, height)
 
     async def heights(self, peer: PeerId, low: int, high: int) -> Sequence[int]:
         """As the port says."""
@@ -91,16 +109,13 @@ class PostgresClients(Freezes):
 
     async def consensus_state(self, peer: PeerId, height: int) -> ConsensusState | None:
         """As the port says."""
-        query = select(*STATE).where(headers.c.peer == peer, headers.c.height == height)
-        async with self._database.transaction() as connection:
-            row = (await connection.execute(query)).one_or_none()
-            return state_of(row) if row is not None else None
+        row = await _STATE_AT.one(self._database, peer, height)
+        return state_of(row) if row is not None else None
 
     async def validators(self, digest: bytes) -> bytes | None:
         """As the port says."""
-        query = select(validator_sets.c.content).where(validator_sets.c.digest == digest)
-        async with self._database.transaction() as connection:
-            return (await connection.execute(query)).scalar_one_or_none()
+        row = await _SET.one(self._database, digest)
+        return bytes(row.content) if row is not None else None
 
     async def add_headers(self, fence: Fence, headers: Sequence[VerifiedHeader]) -> None:
         """As the port says."""
@@ -158,7 +173,6 @@ class PostgresClients(Freezes):
             await store_headers(connection, fence.peer, client.client_type, headers)
             return str(client.client_type)
 
-    async def _header(self, query: Select[Any]) -> VerifiedHeader | None:
-        async with self._database.transaction() as connection:
-            row = (await connection.execute(query)).one_or_none()
-            return header_of(row) if row is not None else None
+    async def _header(self, read: Read, peer: PeerId, height: int) -> VerifiedHeader | None:
+        row = await read.one(self._database, peer, height)
+        return header_of(row) if row is not None else None

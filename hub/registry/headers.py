@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, true
+from sqlalchemy import literal_column, select, true
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.core.client import ConsensusState
@@ -39,7 +39,7 @@ _NEWEST = (
     select(*STATE)
     .where(headers.c.peer == hub_clients.c.peer)
     .order_by(headers.c.height.desc())
-    .limit(1)
+    .limit(literal_column("1"))
     .lateral("newest")
 )
 CLIENTS = select(

@@ -298,8 +298,9 @@ class LiveNetwork:
 
     async def sound(self) -> None:
         """The registry breaks no invariant, and no log tells of a fault of ours."""
-        assert await self.broken() == []
-        assert self.complaints() == []
+        broken, complaints = await self.broken(), self.complaints()
+        assert broken == [], broken
+        assert complaints == [], complaints
 
     async def broken(self) -> list[str]:
         """Invariants that rows of the registry break, all of them asked of all rows."""
