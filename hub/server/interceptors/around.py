@@ -6,8 +6,9 @@ is given to it where there is exactly one.
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Context = grpc.aio.ServicerContext
 Handler = grpc.RpcMethodHandler
+_GONE: Final = (grpc.aio.UsageError, grpc.aio.InternalError)
+"""What a write ends with whose caller has left."""
 
 
 class Around(grpc.aio.ServerInterceptor):
@@ -68,9 +71,15 @@ class Around(grpc.aio.ServerInterceptor):
 async def write_all(
     answers: AsyncIterator[Any] | Awaitable[None], context: Context[Any, Any]
 ) -> None:
-    """The answers of a handler that yields them, or the end of one that writes them itself."""
+    """The answers of a handler that yields them, or the end of one that writes them itself.
+
+    Where the caller is gone, that is no fault of ours: raises ``asyncio.CancelledError``.
+    """
     if hasattr(answers, "__aiter__"):
         async for answer in answers:
-            await context.write(answer)
+            try:
+                await context.write(answer)
+            except _GONE as error:
+                raise asyncio.CancelledError from error
     else:
         await answers
