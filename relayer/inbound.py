@@ -34,6 +34,7 @@ from hub.core.record import OutcomeKind
 from hub.exchange import outcomes, packets
 from hub.exchange.packets import Judgement
 from hub.wire.frames import (
+    MAX_HEADERS,
     AbsenceFrame,
     AcknowledgementsFrame,
     HeadersFrame,
@@ -135,9 +136,11 @@ class Inbound:
             try:
                 self._board.penalties.check(peer, "headers")
                 headers = [one for frame in frames for one in headers_from_proto(frame.headers)]
-                await (await self._board.keeper(peer)).climb(headers)
+                await (await self._board.keeper(peer)).climb(headers[:MAX_HEADERS])
             except HubError as error:
                 _log.info("climb_failed", peer=peer, reason=error.reason, detail=str(error))
+            except Exception:  # noqa: BLE001 - as where a frame is judged
+                _log.exception("climb_broke", peer=peer)
 
     async def _judge(self, frame: pb.AdapterFrame) -> None:
         """The frame's verdict goes out."""

@@ -12,8 +12,6 @@ import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import Select
 
     from hub.registry.engine import Database
@@ -43,14 +41,8 @@ class Read:
             raise ValueError(f"{', '.join(own)} would have to be given with each read")
         self.text = str(compiled)
 
-    async def all(self, database: Database, *arguments: object) -> Sequence[NamedRow]:
-        """Every row. Raises as ``Database.line``."""
-        async with database.line() as line:
-            rows: Sequence[NamedRow] = await line.fetch(
-                self.text, *arguments, record_class=NamedRow
-            )
-        return rows
-
     async def one(self, database: Database, *arguments: object) -> NamedRow | None:
         """The first row, or None. Raises as ``Database.line``."""
-        return next(iter(await self.all(database, *arguments)), None)
+        async with database.line() as line:
+            row: NamedRow | None = await line.fetchrow(self.text, *arguments, record_class=NamedRow)
+        return row

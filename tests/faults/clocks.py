@@ -25,7 +25,7 @@ from tests.faults.disks import log_lines, said
 from tests.faults.fencing import epochs
 from tests.faults.trial import NotFired, not_fired_unless
 from tests.harness.network import HANGZHOU, SHANGHAI, SUZHOU
-from tests.harness.traffic import a_packet_passes, is_acknowledged, is_mute, load
+from tests.harness.traffic import a_packet_is_acknowledged, a_packet_passes, is_mute, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -140,7 +140,7 @@ async def hub_behind(site: Site, chance: Random, offset: int) -> Duration:
         held = await _held(live)
         clock.set(offset)
         await not_fired_unless(lambda: is_mute(live, HUB), NOTICED_S, "the hub answers")
-        await is_acknowledged(live)
+        await a_packet_is_acknowledged(live)
         assert await _held(live) == held, "a lease changed hands"
         began = wall_clock()
         clock.set(0)

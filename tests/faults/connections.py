@@ -22,7 +22,7 @@ from tests.faults.shim import shim
 from tests.faults.trial import NotFired, not_fired_unless
 from tests.harness.network import HANGZHOU, SHANGHAI, SUZHOU
 from tests.harness.proxy import proxy_to
-from tests.harness.traffic import a_packet_passes, is_acknowledged, is_mute, load
+from tests.harness.traffic import a_packet_is_acknowledged, a_packet_passes, is_mute, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -187,7 +187,7 @@ async def hub_database(site: Site, chance: Random, how: Way) -> Duration:
         how(proxy)
         if not _is_slow(proxy):
             await not_fired_unless(lambda: is_mute(live, HUB), FIRED_S, "the hub answers")
-        await is_acknowledged(live)
+        await a_packet_is_acknowledged(live)
         began = wall_clock()
         proxy.go_on()
         proxy.cut()

@@ -32,7 +32,7 @@ async def a_packet_passes(live: LiveNetwork, source: str = HANGZHOU, to: str = S
     await live.reached(lane, sent.first_sequence, "COMPLETED")
 
 
-async def is_acknowledged(live: LiveNetwork) -> None:
+async def a_packet_is_acknowledged(live: LiveNetwork) -> None:
     """A packet of Hangzhou to Suzhou is acknowledged, by the chain's own ledger."""
     lane = live.lane(HANGZHOU, SUZHOU)
     sent = await live.send(lane, 1)

@@ -11,7 +11,7 @@ from ydhub.hub.v1 import status_service_pb2
 
 from hub.cli.dev.layout import CHAINS, HUB, POSTGRES, PROCESSES, RELAYER
 from tests.harness.network import HANGZHOU, SHANGHAI, SUZHOU
-from tests.harness.traffic import a_packet_passes, load
+from tests.harness.traffic import a_packet_is_acknowledged, a_packet_passes, load
 
 if TYPE_CHECKING:
     from tests.harness.network import LiveNetwork
@@ -89,19 +89,7 @@ async def test_a_database_that_is_killed_under_load_takes_nothing_with_it(
 async def test_packets_do_not_need_the_hub_server(live: LiveNetwork) -> None:
     await load(live)
     await live.kill(HUB)
-    lane = live.lane(HANGZHOU, SUZHOU)
-    sent = await live.send(lane, 1)
-
-    async def is_acknowledged() -> bool:
-        ledger = await live.ledger(HANGZHOU)
-        return any(
-            effect.acknowledged
-            for effect in ledger.effects
-            if effect.is_source
-            and (effect.client, effect.sequence) == (lane.source_client, sent.first_sequence)
-        )
-
-    await live.until(is_acknowledged, "an acknowledgement without the hub server")
+    await a_packet_is_acknowledged(live)
     await live.network.start(HUB)
     await live.judged()
 

@@ -52,6 +52,21 @@ class TestHeaders:
         ]
         assert written == [[before + 1, before + 2, before + 3], [before + 5]]
 
+    async def test_a_bug_in_what_is_done_together_costs_no_session(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left, board = at_work.board.left, at_work.board
+        keeper = await board.keeper(HANGZHOU)
+
+        async def bug(_: object) -> None:
+            raise KeyError("a bug")
+
+        monkeypatch.setattr(keeper, "climb", bug)
+        board.exchange.grow(2)
+        newest = left.chain.height
+        shown = [left.chain.light_block(height).header for height in (newest - 1, newest)]
+        assert numbers((await left.show(*shown)).accepted) == [newest - 1, newest]
+
     @pytest.mark.parametrize("forgery", list(Forgery))
     async def test_a_forged_header_is_refused_and_may_be_mended(
         self, at_work: Working, forgery: Forgery
