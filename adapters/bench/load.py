@@ -9,7 +9,6 @@ beside the same other keys, which are hashed once.
 from __future__ import annotations
 
 import gc
-import os
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ydhub.client.v1 import client_pb2
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from adapters.bench.aside import step_aside
 from adapters.bench.workload import chain_id
 from adapters.simchain.store.iavl import IavlStore
 from adapters.simchain.store.stores import Stores
@@ -60,8 +60,6 @@ ANSWER: Final = Acknowledgement((b'{"result":"AQ=="}',))
 _VERSION: Final = 1
 _SAMPLE: Final = 256
 _STORE: Final = "ibc"
-_NICENESS: Final = 10
-"""Of what is built while the part before it is measured."""
 _OTHERS: Final = ("acc", "bank", "staking")
 
 
@@ -316,7 +314,7 @@ def build(workload: Workload, peer: PeerId, timeout: int, chunk: int) -> ChainLo
     """
     gc.disable()  # millions of nodes that live for long: nothing to find, much to look at
     if chunk:
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+        step_aside()  # the part before it is being measured
     store = _stores.get(peer)
     if store is None:
         store = _stores[peer] = ChainStore(workload, peer, timeout)

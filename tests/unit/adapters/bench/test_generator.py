@@ -95,7 +95,7 @@ async def generator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Generator]
     monkeypatch.setattr(load, "_stores", {})
     monkeypatch.setattr("gc.disable", lambda: None)
     monkeypatch.setattr("gc.freeze", lambda: None)
-    monkeypatch.setattr("os.setpriority", lambda *_: None)
+    monkeypatch.setattr(load, "step_aside", lambda: None)
     monkeypatch.setattr(module, "ProcessPoolExecutor", Pool)
     monkeypatch.setattr(module, "Adapter", Acknowledging)
     monkeypatch.setattr(module, "Stream", Silent)

@@ -129,7 +129,7 @@ def test_each_part_has_a_root_of_its_own_under_which_all_of_it_is_proven() -> No
 def test_a_builder_keeps_its_store_until_the_last_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_stores", {})
     monkeypatch.setattr("gc.disable", lambda: None)
-    monkeypatch.setattr("os.setpriority", lambda *_: None)
+    monkeypatch.setattr(module, "step_aside", lambda: None)
     roots = [build(PARTS, WEST, TIMEOUT, chunk).root for chunk in range(PARTS.chunks)]
     assert roots == [load.root for load in parts(WEST)]
     assert module._stores == {}

@@ -1,0 +1,38 @@
+"""A process that steps aside: it runs only in time that nobody else wants.
+
+Niceness alone does not do it. Where the kernel shares time among sessions first and among the
+processes of a session after that, a nice process takes a whole share from all other sessions: so
+it also needs a session of its own, and that one has to be nice.
+
+Source: sched(7), "The autogroup feature"; prctl(2), PR_SET_PDEATHSIG.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+NICENESS: Final = 19
+"""The nicest."""
+AUTOGROUP: Final = Path("/proc/self/autogroup")
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def step_aside() -> None:
+    """The process gives way to all others from now on, and still ends with who started it.
+
+    A second time changes nothing.
+    """
+    os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+    if os.getsid(0) == os.getpid():
+        return
+    # Whoever ends the old session as a whole would not reach this process any more.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with suppress(PermissionError):  # it leads a group: who started it has seen to that
+        os.setsid()
+    with suppress(FileNotFoundError):  # a kernel that shares time among processes alone
+        AUTOGROUP.write_text(f"{NICENESS}\n", encoding="ascii")
