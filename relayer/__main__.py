@@ -6,15 +6,14 @@ import argparse
 import asyncio
 import ctypes
 import gc
-import logging
 import sys
 from typing import Final
 
-import structlog
+from hub.wire.logs import set_up_logs  # before others that log
 
+# isort: split
 from hub.core.errors import HubError
 from hub.wire import lifeline
-from hub.wire.log_stream import unfailing
 from relayer.app import run
 from relayer.config import load
 
@@ -61,23 +60,6 @@ def share_heap() -> None:
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(M_ARENA_MAX, 1)
-
-
-def set_up_logs(log_format: str) -> None:
-    """One event a line on stderr, as JSON or for people."""
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
-    if log_format == "console":
-        renderer = structlog.dev.ConsoleRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(unfailing(sys.stderr)),
-    )
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from relayer.starts import frame_starts
 from relayer.steps.events import Added, Ended, Gate
 from relayer.steps.flow import Flow, backlog
 from relayer.steps.retries import due_retries, excluded, retries, unparked, waiting
+from relayer.switchboard import Ownership
 from relayer.telemetry import DELIVERY, SETTLEMENT
 from relayer.timeouts import TimeoutSweep
 from relayer.turns import Turns
@@ -91,7 +92,6 @@ class PeerOwner:
         self._forwarded: ForwardedWork | None = None
         self._inbox: Inbox | None = None
         self._is_beginning = False
-        self._maker = self._make
         self._measured: Watch[LaneDesk] = Watch()
         self._read: Watch[LaneDesk] = Watch()
         """Lanes of which somebody here has read more than its ways out were told."""
@@ -99,6 +99,10 @@ class PeerOwner:
         self._holes = HoleSweep(board, fence, self._inbound)
         self._refresh = ClientRefresh(board, fence)
         self._audits = Audits(board, fence, telemetry)
+        watches = (self._measured, self._timeouts.watch, self._holes.watch)
+        self._as_destination = Ownership(make=self._make, watches=watches, reader=self._read)
+        watches_back = (self._audits.watch,)
+        self._as_source = Ownership(make=self._make, watches=watches_back, reader=self._read)
 
     @property
     def peer(self) -> PeerId:
@@ -142,7 +146,7 @@ class PeerOwner:
         if self._inbox is not None:
             board.news.unsubscribe(self.peer, self._inbox)
         for desk in self._lanes.values():
-            desk.given_up(self.peer, self._maker, (self._read, *self._watches(desk)))
+            desk.given_up(self._ownership(desk))
         for task in list(self._tasks):
             task.cancel()
         stops = [runner.stop() for runner in self._runners]
@@ -288,15 +292,13 @@ class PeerOwner:
         if self.session.ended.is_set() or lane.lane_id in self._lanes:
             return False
         self._lanes[lane.lane_id] = desk
-        desk.owned(self.peer, self._maker, self._watches(desk), self._read)
+        desk.owned(self.peer, self._ownership(desk))
         self._refresh.add(desk)
         return True
 
-    def _watches(self, desk: LaneDesk) -> tuple[Watch[LaneDesk], ...]:
-        """Who looks at the lane when it has changed."""
-        if desk.key.destination_peer == self.peer:
-            return (self._measured, self._timeouts.watch, self._holes.watch)
-        return (self._audits.watch,)
+    def _ownership(self, desk: LaneDesk) -> Ownership:
+        is_destination = desk.key.destination_peer == self.peer
+        return self._as_destination if is_destination else self._as_source
 
     def _make(self, desk: LaneDesk) -> FlowRunner:
         """The lane's way out from here, which was at rest until now."""

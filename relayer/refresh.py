@@ -68,8 +68,9 @@ class ClientRefresh:
         client = key.source_client if is_source else key.destination_client
         if client not in self._clients:
             self._clients[client] = key.destination_peer if is_source else key.source_peer
-            heapq.heappush(self._line, (0, client))
-            self._mirrors.appendleft((0, client))
+            at_once = (0, client)
+            heapq.heappush(self._line, at_once)
+            self._mirrors.appendleft(at_once)
 
     async def run(self) -> None:
         """Looks at clients that are due now and then."""

@@ -7,7 +7,7 @@ registry, read again on every hint and every refusal.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +28,7 @@ from relayer.renewals import Renewals
 from relayer.steps.audits import MOST, AuditQueue, added
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
     from hub.core.ids import PeerId
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from relayer.watches import Watch
 
     Ports = tuple[str, str]
-    Maker = Callable[["LaneDesk"], FlowRunner]
 
 
 LEASE: Final = Duration(4 * SECOND)
@@ -50,6 +49,18 @@ AUDIT_KEY_BYTES: Final = 32
 NOTHING_TO_AUDIT: Final = AuditQueue()
 MAX_UNKNOWN: Final = 65_536
 """Sequences of one lane that are remembered as answered, and not shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ownership:
+    """What the owner of a peer does with its lanes; one for all lanes from it or to it."""
+
+    make: Callable[[LaneDesk], FlowRunner]
+    """Makes a lane's way out from there."""
+    watches: tuple[Watch[LaneDesk], ...]
+    """They see a lane whenever it changes."""
+    reader: Watch[LaneDesk]
+    """It sees a lane when more of it is read."""
 
 
 class LaneDesk:
@@ -62,14 +73,12 @@ class LaneDesk:
     __slots__ = (
         "_accepting",
         "_delivery",
+        "_destination",
         "_limiter",
-        "_make_delivery",
-        "_make_settlement",
-        "_readers",
         "_routes",
         "_settlement",
         "_settling",
-        "_watches",
+        "_source",
         "audits_lost",
         "next_timeout",
         "to_audit",
@@ -95,10 +104,8 @@ class LaneDesk:
         self._limiter: Limiter | None = None
         self._delivery: FlowRunner | None = None
         self._settlement: FlowRunner | None = None
-        self._make_delivery: Maker | None = None
-        self._make_settlement: Maker | None = None
-        self._watches: tuple[Watch[LaneDesk], ...] = ()
-        self._readers: tuple[Watch[LaneDesk], ...] = ()
+        self._source: Ownership | None = None
+        self._destination: Ownership | None = None
 
     @property
     def has_routes(self) -> bool:
@@ -137,8 +144,8 @@ class LaneDesk:
     @property
     def delivery(self) -> FlowRunner | None:
         """The way to the destination, while this process owns that; made when it is asked for."""
-        if self._delivery is None and self._make_delivery is not None:
-            self._delivery = self._make_delivery(self)
+        if self._delivery is None and self._destination is not None:
+            self._delivery = self._destination.make(self)
         return self._delivery
 
     @delivery.setter
@@ -148,8 +155,8 @@ class LaneDesk:
     @property
     def settlement(self) -> FlowRunner | None:
         """The way back to the source, while this process owns that; made when it is asked for."""
-        if self._settlement is None and self._make_settlement is not None:
-            self._settlement = self._make_settlement(self)
+        if self._settlement is None and self._source is not None:
+            self._settlement = self._source.make(self)
         return self._settlement
 
     @settlement.setter
@@ -161,38 +168,21 @@ class LaneDesk:
         is_destination = self.key.destination_peer == peer
         return self._delivery if is_destination else self._settlement
 
-    def owned(
-        self,
-        peer: PeerId,
-        make: Maker,
-        watches: Sequence[Watch[LaneDesk]],
-        reader: Watch[LaneDesk],
-    ) -> None:
-        """*peer* is attached here: its way out is made by *make*.
-
-        *watches* see the lane whenever it changes, *reader* when more of it is read.
-        """
+    def owned(self, peer: PeerId, ownership: Ownership) -> None:
+        """*peer* is attached here: its *ownership* makes its way out, and sees the lane now."""
         if self.key.destination_peer == peer:
-            self._delivery, self._make_delivery = None, make
+            self._delivery, self._destination = None, ownership
         else:
-            self._settlement, self._make_settlement = None, make
-        self.watched(*watches)
-        self._readers = (*self._readers, reader)
-
-    def given_up(self, peer: PeerId, make: Maker, watches: Sequence[Watch[LaneDesk]]) -> None:
-        """What ``owned`` said is over; a later owner's ways out are left alone."""
-        if self._make_delivery is make and self.key.destination_peer == peer:
-            self._delivery = self._make_delivery = None
-        if self._make_settlement is make and self.key.source_peer == peer:
-            self._settlement = self._make_settlement = None
-        self._watches = tuple([watch for watch in self._watches if watch not in watches])
-        self._readers = tuple([watch for watch in self._readers if watch not in watches])
-
-    def watched(self, *watches: Watch[LaneDesk]) -> None:
-        """*watches* see the lane now, and whenever it changes."""
-        self._watches = (*self._watches, *watches)
-        for watch in watches:
+            self._settlement, self._source = None, ownership
+        for watch in ownership.watches:
             watch.see(self)
+
+    def given_up(self, ownership: Ownership) -> None:
+        """What ``owned`` said is over; a later owner's ways out are left alone."""
+        if self._destination is ownership:
+            self._delivery = self._destination = None
+        if self._source is ownership:
+            self._settlement = self._source = None
 
     @property
     def key(self) -> LaneKey:
@@ -220,8 +210,8 @@ class LaneDesk:
         if self.view.source.done != known.source.done:
             self.next_timeout = None  # others have accepted something
         if self.view != known:
-            for reader in self._readers:
-                reader.see(self)
+            for ownership in self._ownerships():
+                ownership.reader.see(self)
         self.touch()
 
     def accepted(self, view: LaneView, taken: RangeSet, earliest: int | None = None) -> None:
@@ -280,8 +270,12 @@ class LaneDesk:
 
     def touch(self) -> None:
         """Something has changed: whoever watches the lane looks at it again."""
-        for watch in self._watches:
-            watch.see(self)
+        for ownership in self._ownerships():
+            for watch in ownership.watches:
+                watch.see(self)
+
+    def _ownerships(self) -> list[Ownership]:
+        return [owner for owner in (self._source, self._destination) if owner is not None]
 
 
 class Switchboard:

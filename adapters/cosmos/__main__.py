@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hub.wire.logs import set_up_logs  # before others that log
+
+# isort: split
 from adapters.cosmos import anchoring, checkup
 from adapters.cosmos.config import load
 from adapters.cosmos.process import run
 from adapters.cosmos.tx.keys import read_keys, write_new_keys
-from adapters.sdk import logs
 from hub.core.errors import HubError
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     config = load(options.config)
-    logs.set_up(config.log_format)
+    set_up_logs(config.log_format)
     asyncio.run(run(config))
 
 

@@ -6,7 +6,9 @@ import argparse
 import asyncio
 import sys
 
-from adapters.sdk import logs
+from hub.wire.logs import set_up_logs  # before others that log
+
+# isort: split
 from adapters.simchain.config import load
 from adapters.simchain.process import run
 from hub.core.errors import HubError
@@ -19,7 +21,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         config = load(arguments.config)
-        logs.set_up(config.log_format)
+        set_up_logs(config.log_format)
         asyncio.run(run(config))
     except HubError as error:
         sys.stderr.write(f"ydhub-simchain: {error.reason}: {error}\n")

@@ -17,7 +17,7 @@ from hub.core.client import (
     VerifiedHeader,
 )
 from hub.core.height import Height
-from hub.core.ids import PeerId
+from hub.core.ids import ClientId, PeerId
 from hub.core.lane import (
     Lane,
     LaneKey,
@@ -166,9 +166,9 @@ def lane_of(row: Mapping[Any, Any]) -> Lane:
         lane_id=row["lane_id"],
         key=LaneKey(
             PeerId(intern(row["source_peer"])),
-            row["source_client"],
+            ClientId(intern(row["source_client"])),
             PeerId(intern(row["destination_peer"])),
-            row["destination_client"],
+            ClientId(intern(row["destination_client"])),
         ),
         state=LaneState(row["state"]),
         order=Order(row["ordering"]),

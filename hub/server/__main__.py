@@ -10,10 +10,12 @@ import asyncio
 import sys
 from pathlib import Path
 
+from hub.wire.logs import set_up_logs  # before others that log
+
+# isort: split
 from hub.core.errors import HubError
 from hub.server import app
 from hub.server.config import load
-from hub.server.logs import set_up_logs
 from hub.wire import lifeline
 
 CANNOT_START = 3

@@ -23,6 +23,7 @@ from relayer import audits
 from relayer.audits import EVERY, LIES, Audits, Result
 from relayer.runner import FlowRunner
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+from tests.harness.watching import watch_lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,7 @@ async def audit_of(board: Station) -> tuple[Audits, Ways]:
     ways = Ways()
     desk.settlement = ways
     audit = Audits(board.board, board.exchange.fences[HANGZHOU], board.telemetry)
-    desk.watched(audit.watch)
+    watch_lane(desk, HANGZHOU, audit.watch)
     return audit, ways
 
 
@@ -334,8 +335,8 @@ async def test_lanes_have_their_turns(wired: Station, monkeypatch: pytest.Monkey
     twin.owes_proof(EMPTY, RangeSet.of([0]), wired.clock.now())
     fence = wired.exchange.fences[HANGZHOU]
     audit = Audits(wired.board, fence, wired.telemetry)
-    desk.watched(audit.watch)
-    twin.watched(audit.watch)
+    watch_lane(desk, HANGZHOU, audit.watch)
+    watch_lane(twin, HANGZHOU, audit.watch)
     await later(wired)
     await audit.audit()
     assert (len(desk.to_audit), len(twin.to_audit)) == (1, 1)

@@ -18,6 +18,7 @@ from relayer.switchboard import MAX_UNKNOWN, LaneDesk
 from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.inbound import reasons
+from tests.harness.watching import watch_lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 def sweep(at: Working) -> HoleSweep:
     made = HoleSweep(at.board.board, at.board.exchange.fences[SUZHOU], at.right)
-    at.board.board.desks[at.board.exchange.key].watched(made.watch)
+    watch_lane(at.board.board.desks[at.board.exchange.key], SUZHOU, made.watch)
     return made
 
 

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import gc
-import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 
-from relayer.__main__ import set_up_logs, spare_collector
+from relayer.__main__ import spare_collector
 from tests.harness.source_tree import ROOT
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ def restored() -> Iterator[None]:
     """What a test sets up for the process is set back."""
     thresholds = gc.get_threshold()
     yield
-    structlog.reset_defaults()
     gc.unfreeze()
     gc.set_threshold(*thresholds)
 
@@ -68,28 +65,6 @@ def test_all_threads_share_one_heap() -> None:
 
     assert heaps("shared") == 1
     assert heaps("as it is") > 1
-
-
-@pytest.mark.usefixtures("restored")
-def test_logs_are_one_json_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logs("json")
-    log = structlog.get_logger()
-    log.debug("not_told")
-    log.error("frame_broke", peer="hangzhou", exc_info=KeyError("a bug"))
-    [line] = capsys.readouterr().err.splitlines()
-    found = json.loads(line)
-    assert (found["event"], found["peer"], found["level"]) == ("frame_broke", "hangzhou", "error")
-    assert "KeyError" in found["exception"]
-    assert found["timestamp"].endswith("Z")
-
-
-@pytest.mark.usefixtures("restored")
-def test_logs_may_be_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logs("console")
-    structlog.get_logger().info("session_begins", peer="hangzhou")
-    text = capsys.readouterr().err
-    assert "session_begins" in text
-    assert not text.startswith("{")
 
 
 @pytest.mark.usefixtures("restored")

@@ -16,6 +16,7 @@ from relayer.timeouts import ASK_AGAIN, PACKETS, TIDY_EVERY, TimeoutSweep
 from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, SUZHOU
 from tests.harness.inbound import show_packets
+from tests.harness.watching import watch_lane
 
 if TYPE_CHECKING:
     from ydhub.relay.v1 import relay_pb2 as pb
@@ -29,7 +30,7 @@ def sweep(at: Working) -> TimeoutSweep:
     made = TimeoutSweep(at.board.board, at.board.exchange.fences[SUZHOU], at.right)
     desk = at.board.board.desks.get(at.board.exchange.key)
     if desk is not None:
-        desk.watched(made.watch)
+        watch_lane(desk, SUZHOU, made.watch)
     return made
 
 
@@ -285,7 +286,7 @@ async def test_a_lane_that_fails_holds_up_no_other(
 
     monkeypatch.setattr(board.registry.packets, "due_timeouts", failing)
     one = sweep(at_work)
-    broken.watched(one.watch)
+    watch_lane(broken, SUZHOU, one.watch)
     await one.sweep()
     assert len(outcomes(at_work)) == 1
     assert one._swept_at == 0

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 
-from hub.server.logs import set_up_logs
+from hub.wire.logs import set_up_logs
+from tests.harness.source_tree import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,3 +50,22 @@ def test_people_read_columns(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logs("console")
     structlog.get_logger().info("packet_relayed", sequence=7)
     assert "packet_relayed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "module", ["relayer.__main__", "hub.server.__main__", "adapters.simchain.__main__"]
+)
+def test_a_process_that_logs_has_no_use_for_rich(module: str) -> None:
+    program = f"import sys, {module}; print('structlog' in sys.modules, 'rich' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    assert told.stdout.split() == ["True", "False"]
+
+
+def test_rich_is_there_for_who_wants_it() -> None:
+    program = "import hub.wire.logs, rich.console; print(rich.console.Console.__name__)"
+    told = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    assert told.stdout == "Console\n"
