@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from hub.core.errors import Reason
 from hub.core.time import SECOND, Duration
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ class ForwardedAnswer:
     reason: str = ""
     """Of a refusal; empty where there is an answer."""
     detail: str = ""
+
+    @property
+    def bounded(self) -> ForwardedAnswer:
+        """The answer, or that it is too large to be kept."""
+        if len(self.content) <= MAX_BYTES:
+            return self
+        detail = f"the answer has {len(self.content)} bytes of at most {MAX_BYTES}"
+        return ForwardedAnswer(b"", Reason.LIMIT_EXCEEDED, detail)
 
 
 class Forwarding(Protocol):

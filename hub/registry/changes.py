@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hub.ports.registry import Change, Topic
 from hub.registry.engine import AWAY, answering, discard, driver_of
-from hub.registry.memory.changes import MemoryChanges
+from hub.registry.mailboxes import LocalChanges
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -43,7 +43,7 @@ class PostgresChanges:
     def __init__(self, database: Database) -> None:
         """Nothing is said or heard before ``start``."""
         self._database = database
-        self._here = MemoryChanges()
+        self._here = LocalChanges()
         self._waiting: dict[str, None] = {}
         self._filled = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []

@@ -23,7 +23,6 @@ from hub.ports.forwarding import (
 )
 from hub.ports.registry import Change, Topic
 from hub.registry.leases import check_lease
-from hub.registry.memory.forwarding import bounded
 from hub.registry.moments import lasting
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ class PostgresForwarding:
 
     async def answer(self, fence: Fence, number: int, answer: ForwardedAnswer) -> None:
         """As the port says."""
-        kept = bounded(answer)
+        kept = answer.bounded
         values = {
             "peer": fence.peer,
             "epoch": fence.epoch,

@@ -36,6 +36,7 @@ PLANTS = [
     ("sql", "adapters.sdk.planted", "sqlalchemy.ext.asyncio"),
     ("composition-roots", "hub.server.planted", "hub.registry.planted"),
     ("composition-roots", "relayer.planted", "hub.registry.planted"),
+    ("twin", "hub.registry.planted", "hub.registry.memory.planted"),
     ("city-side", "adapters.sdk.planted", "hub.ports.planted"),
     ("city-side", "adapters.simchain.planted", "hub.exchange.planted"),
     ("adapters", "adapters.cosmos.planted", "adapters.simchain.planted"),

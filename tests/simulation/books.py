@@ -9,7 +9,7 @@ from hub.core.ids import ClientId, PeerId
 from hub.core.lane import Lane, LaneKey, LaneState, Order, Route, RouteAction, RouteKey, Side
 from hub.core.peer import PeerState
 from hub.core.time import SECOND, Timestamp
-from hub.registry.memory.changes import MemoryChanges
+from hub.registry.mailboxes import LocalChanges
 from hub.registry.memory.lanes import MemoryLanes
 from hub.registry.memory.leases import MemoryLeases
 from hub.registry.memory.outcomes import MemoryOutcomes
@@ -51,7 +51,7 @@ class Books:
     @classmethod
     def opened(cls, order: Order) -> Books:
         """The lane is open from sequence 1."""
-        state = State(now=_now, changes=MemoryChanges())
+        state = State(now=_now, changes=LocalChanges())
         for peer in (SOURCE, DESTINATION):
             state.peers[peer] = _Active()  # type: ignore[assignment]
             state.clients[peer] = ClientRow(None)  # type: ignore[arg-type]  # no header is verified here

@@ -10,7 +10,6 @@ from hub.core.errors import (
     LeaseLost,
     LimitExceeded,
     RateLimited,
-    Reason,
 )
 from hub.core.time import MILLISECOND, SECOND, Timestamp
 from hub.ports.forwarding import (
@@ -85,7 +84,7 @@ class MemoryForwarding:
         row = self._state.forwarded.get(number)
         if row is None or row.answer is not None or row.epoch != fence.epoch:
             return
-        row.answer = bounded(answer)
+        row.answer = answer.bounded
         self._state.announce(Topic.ANSWERED, number)
 
     async def read(self, number: int) -> ForwardedAnswer | None:
@@ -119,11 +118,3 @@ class MemoryForwarding:
         if row is None or row.owner in {None, asked_by}:
             return False
         return row.expires_at > self._state.now()
-
-
-def bounded(answer: ForwardedAnswer) -> ForwardedAnswer:
-    """*answer*, or that it is too large to be kept."""
-    if len(answer.content) <= MAX_BYTES:
-        return answer
-    detail = f"the answer has {len(answer.content)} bytes of at most {MAX_BYTES}"
-    return ForwardedAnswer(b"", Reason.LIMIT_EXCEEDED, detail)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hub.registry.mailboxes import LocalChanges
 from hub.registry.memory.audit import MemoryAudit
 from hub.registry.memory.certificates import MemoryCertificates
-from hub.registry.memory.changes import MemoryChanges
 from hub.registry.memory.clients import MemoryClients
 from hub.registry.memory.exceptions import MemoryExceptions
 from hub.registry.memory.forwarding import MemoryForwarding
@@ -44,7 +44,7 @@ class MemoryRegistry:
     def __init__(self, clock: Clock | None = None) -> None:
         """An empty registry; *clock* is its database's clock, which else moves when it is read."""
         self.state = State(
-            now=clock.now if clock is not None else stepping_clock(), changes=MemoryChanges()
+            now=clock.now if clock is not None else stepping_clock(), changes=LocalChanges()
         )
         self.peers: Peers = MemoryPeers(self.state)
         self.clients: Clients = MemoryClients(self.state)

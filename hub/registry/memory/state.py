@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hub.ports.forwarding import ForwardedAnswer, ForwardKind
     from hub.ports.lanes import Opening
     from hub.ports.leases import Fence
-    from hub.registry.memory.changes import MemoryChanges
+    from hub.registry.mailboxes import LocalChanges
 
 REQUESTS_KEPT = Duration(24 * 3600 * SECOND)
 """How long a request id is remembered."""
@@ -163,7 +163,7 @@ class State:
     """Everything, and the database's clock."""
 
     now: Callable[[], Timestamp]
-    changes: MemoryChanges
+    changes: LocalChanges
     peers: dict[PeerId, Peer] = field(default_factory=dict)
     clients: dict[PeerId, ClientRow] = field(default_factory=dict)
     headers: dict[PeerId, dict[int, VerifiedHeader]] = field(

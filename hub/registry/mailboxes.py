@@ -1,4 +1,4 @@
-"""Hints within one process."""
+"""Hints within one process: whoever listens has a mailbox of its own."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Mailbox:
         return change
 
 
-class MemoryChanges:
-    """``hub.ports.registry.Changes`` in memory."""
+class LocalChanges:
+    """``hub.ports.registry.Changes`` of one process, for itself."""
 
     def __init__(self) -> None:
         """Nobody listens yet."""
