@@ -15,7 +15,7 @@ from hub.core.lane import Side
 from hub.core.ranges import RangeSet
 from hub.core.time import Duration
 from hub.ports.leases import Fence
-from hub.registry.engine import LINES, Database
+from hub.registry.engine import LINES, Database, driver_of
 from hub.registry.narrow_rows import lock_side
 from hub.registry.registry import PostgresRegistry
 from tests.harness.postgres import dsn
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.harness.postgres import Databases
 
 OVER = Duration(1)
+TOLD_WITHIN_S = 5
 CLAIM = "UPDATE lane_sides SET done = '{[1,9)}' WHERE side = 'SOURCE'"
 
 
@@ -83,6 +84,12 @@ async def test_idle_lines_that_the_server_ended_are_not_used_again(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1",
         postgres.database.session,
     )
+    # An end that is on its way here when a call goes out is an answer that was lost.
+    idle = [await driver_of(connection) for connection in postgres.database._idle]
+    assert idle
+    async with asyncio.timeout(TOLD_WITHIN_S):
+        while not all(driver.is_closed() for driver in idle):
+            await asyncio.sleep(0)
     await asyncio.gather(*[lanes.accept(number) for number in range(9, 17)])
     assert (await postgres.peers.get(HANGZHOU)).peer == HANGZHOU
     assert (await lanes.view()).source.done == RangeSet.span(1, 17)
