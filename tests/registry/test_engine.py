@@ -18,6 +18,7 @@ from hub.ports.leases import Fence
 from hub.registry.engine import LINES, Database, driver_of
 from hub.registry.narrow_rows import lock_side
 from hub.registry.registry import PostgresRegistry
+from tests.harness.clock import until
 from tests.harness.postgres import dsn
 from tests.harness.registry import HANGZHOU, LEASE, broken, opened
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tests.harness.postgres import Databases
 
 OVER = Duration(1)
-TOLD_WITHIN_S = 5
 CLAIM = "UPDATE lane_sides SET done = '{[1,9)}' WHERE side = 'SOURCE'"
 
 
@@ -87,9 +87,7 @@ async def test_idle_lines_that_the_server_ended_are_not_used_again(
     # An end that is on its way here when a call goes out is an answer that was lost.
     idle = [await driver_of(connection) for connection in postgres.database._idle]
     assert idle
-    async with asyncio.timeout(TOLD_WITHIN_S):
-        while not all(driver.is_closed() for driver in idle):
-            await asyncio.sleep(0)
+    await until(lambda: all(driver.is_closed() for driver in idle))
     await asyncio.gather(*[lanes.accept(number) for number in range(9, 17)])
     assert (await postgres.peers.get(HANGZHOU)).peer == HANGZHOU
     assert (await lanes.view()).source.done == RangeSet.span(1, 17)
