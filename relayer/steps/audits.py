@@ -9,7 +9,7 @@ Source: design section 3, "The audit of ``completed`` is sampled (1 in 1,000, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from hub.core.time import Timestamp
 
 ONE_IN: Final = 1000
-MOST: Final = 16_384
-"""Outcomes of one lane that may wait. Retries take half of it at most, so that an adapter cannot
-drive out by them what was chosen by chance."""
+MOST: Final = 4096
+"""Outcomes of one lane that may wait: of four million packets. Retries take half of it at most, so
+that an adapter cannot drive out by them what was chosen by chance."""
 MAX_ENTRIES: Final = 64
 _DIGEST: Final = 8
 
@@ -34,6 +34,8 @@ class Entry:
     items: RangeSet
     since: Timestamp
     """Wall clock, ns."""
+    count: int
+    """Of its outcomes: who adds to a long queue must not count all that waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class AuditQueue:
     entries: tuple[Entry, ...] = ()
 
     def __len__(self) -> int:
-        return sum(len(entry.items) for entry in self.entries)
+        return sum([entry.count for entry in self.entries])
 
 
 def is_chosen(key: bytes, lane: str, sequence: int) -> bool:
@@ -68,15 +70,16 @@ def added(
     the last ones become one, and are due together.
     """
     rest = removed(queue, items)
-    taken = items.take(max(most - len(rest), 0))
+    taken = items.take(max(most - len(rest), 0)) if items else EMPTY
     if not taken:
         return rest, len(items)
-    entries = rest.entries
+    entries, count = rest.entries, len(taken)
+    newest = Entry(taken, now, count)
     if len(entries) >= MAX_ENTRIES:
-        taken |= entries[-1].items
+        last = entries[-1]
+        newest = Entry(last.items | taken, now, last.count + count)
         entries = entries[:-1]
-    queue = AuditQueue((*entries, Entry(taken, now)))
-    return queue, len(rest) + len(items) - len(queue)
+    return AuditQueue((*entries, newest)), len(items) - count
 
 
 def due(queue: AuditQueue, until: Timestamp, count: int) -> RangeSet:
@@ -92,5 +95,10 @@ def removed(queue: AuditQueue, items: RangeSet) -> AuditQueue:
     """The queue without *items*."""
     if not items:
         return queue
-    cut = [replace(entry, items=entry.items - items) for entry in queue.entries]
-    return AuditQueue(tuple([entry for entry in cut if entry.items]))
+    cut = [_without(entry, items) for entry in queue.entries]
+    return AuditQueue(tuple([entry for entry in cut if entry.count]))
+
+
+def _without(entry: Entry, items: RangeSet) -> Entry:
+    left = entry.items - items
+    return entry if left is entry.items else Entry(left, entry.since, len(left))

@@ -27,7 +27,8 @@ def at(time: int) -> Timestamp:
 
 
 def queue_of(*entries: tuple[int, range | list[int]]) -> AuditQueue:
-    return AuditQueue(tuple([Entry(RangeSet.of(items), at(since)) for since, items in entries]))
+    made = [Entry(RangeSet.of(items), at(since), len(items)) for since, items in entries]
+    return AuditQueue(tuple(made))
 
 
 class TestChoice:
@@ -89,6 +90,12 @@ class TestWaiting:
         assert queue.entries[-1].since == MAX_ENTRIES + 2
         assert len(queue) == MAX_ENTRIES + 3
 
+    def test_what_waits_already_is_left_as_it_is_by_what_comes_later(self) -> None:
+        queue, _ = added(AuditQueue(), RangeSet.of(range(0, 2 * MOST - 4, 2)), at(1))
+        longer, lost = added(queue, RangeSet.of([2 * MOST]), at(2))
+        assert (len(longer), lost) == (MOST - 1, 0)
+        assert longer.entries[0] is queue.entries[0]
+
     @given(st.lists(st.tuples(st.booleans(), INDEXES), max_size=90))
     def test_nothing_that_waits_is_due_before_its_last_execution(
         self, steps: list[tuple[bool, set[int]]]
@@ -102,6 +109,7 @@ class TestWaiting:
             else:
                 queue = removed(queue, items)
                 last = {index: since for index, since in last.items() if index not in numbers}
+            assert all(entry.count == len(entry.items) > 0 for entry in queue.entries)
         assert set(due(queue, at(len(steps)), MOST)) == set(last)
         for until in range(len(steps)):
             assert all(last[index] <= until for index in due(queue, at(until), MOST))
