@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ NICENESS: Final = 19
 """The nicest."""
 AUTOGROUP: Final = Path("/proc/self/autogroup")
 _PR_SET_PDEATHSIG: Final = 1
+_ATTEMPTS: Final = 20
+_AGAIN_S: Final = 0.11
 
 
 def step_aside() -> None:
@@ -32,7 +35,20 @@ def step_aside() -> None:
         return
     # Whoever ends the old session as a whole would not reach this process any more.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    with suppress(PermissionError):  # it leads a group: who started it has seen to that
+    try:
         os.setsid()
-    with suppress(FileNotFoundError):  # a kernel that shares time among processes alone
-        AUTOGROUP.write_text(f"{NICENESS}\n", encoding="ascii")
+    except PermissionError:  # it leads a group: whoever made it one has seen to its share
+        return
+    _be_nice_as_a_session()
+
+
+def _be_nice_as_a_session() -> None:
+    """The session is nice, where the kernel shares time among sessions.
+
+    Who has no privileges may say so ten times a second in all; that one waits.
+    """
+    for _ in range(_ATTEMPTS if AUTOGROUP.exists() else 0):
+        with suppress(OSError):
+            AUTOGROUP.write_text(f"{NICENESS}\n", encoding="ascii")
+            return
+        time.sleep(_AGAIN_S)

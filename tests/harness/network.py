@@ -266,10 +266,7 @@ class LiveNetwork:
         await self.until(it_does, f"{lane.name} {sequence} {state}")
 
     async def ended(self) -> None:
-        """Returns once every packet that was sent has ended at its source, by the hub.
-
-        A long backlog is waited for as long as some of it ends.
-        """
+        """Returns once every packet that was sent has ended at its source, by the hub."""
         left: dict[str, str] = {}
 
         async def all_have() -> bool:
@@ -281,10 +278,14 @@ class LiveNetwork:
                     left[lane.name] = f"{self.sent[key]} sent, {counts}"
             return not left
 
+        await self.until(all_have, "the end of all packets", left)
+
+    async def backlog_ended(self) -> None:
+        """As ``ended``; but a long backlog is waited for as long as some of it ends."""
         while True:
             before = await self._ended_count()
             try:
-                return await self.until(all_have, "the end of all packets", left)
+                return await self.ended()
             except AssertionError:
                 if await self._ended_count() == before:
                     raise

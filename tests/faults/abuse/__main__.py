@@ -78,6 +78,7 @@ async def _suffer(
         outcome = await _one(live, listener, attack, promise, long if promise.is_long else seconds)
         outcomes.append(outcome)
         print(outcome.line, flush=True)
+    await live.backlog_ended()
     findings = await live.judged()
     print(f"{findings.sent} packets sent meanwhile, 0 lost, 0 doubled, every invariant holds")
     return outcomes
