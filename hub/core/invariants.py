@@ -41,10 +41,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from hub.core.time import Duration
+from hub.core.time import SECOND, Duration
 
 MAX_SAMPLES: Final = 5
 """Rows of one invariant that are told of."""
+WITHIN: Final = Duration(240 * SECOND)
+"""What asking all of them of all records may take (ns); less than a caller waits for an answer."""
 LOOKS_AGAIN_WITHIN: Final = 60
 """Seconds of the destination's time within which a packet that is past its timeout, received, and
 not acknowledged yet, is looked at again."""

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from hub.core.invariants import WITHIN
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from hub.core.invariants import InvariantViolation
-    from hub.core.time import Timestamp
+    from hub.core.time import Duration, Timestamp
     from hub.ports.certificates import Certificates
     from hub.ports.clients import Clients
     from hub.ports.forwarding import Forwarding
@@ -88,10 +90,11 @@ class Sweep:
 class Audit(Protocol):
     """Checks of the registry as a whole."""
 
-    async def violations(self) -> Sequence[InvariantViolation]:
+    async def violations(self, within: Duration = WITHIN) -> Sequence[InvariantViolation]:
         """One entry for each invariant, count 0 where it holds; by name.
 
-        Reads whole tables, for four minutes at most.
+        Reads whole tables, for *within* (ns) at most, one of them for a quarter of it: what is not
+        finished by then says so.
         """
         ...
 

@@ -43,6 +43,18 @@ WITH scope AS (
 """
 """The rows' sets without the holes that are closed in them."""
 
+_NUMBERS: Final = """
+    SELECT lane_id, range_agg(int8range(low, high)) AS kept FROM (
+        SELECT lane_id, min(number) AS low, max(number) + 1 AS high FROM (
+            SELECT lane_id, {number} AS number,
+                {number} - row_number() OVER (PARTITION BY lane_id ORDER BY {number}) AS run
+            FROM {records} f
+        ) numbered GROUP BY lane_id, run
+    ) runs GROUP BY lane_id
+"""
+"""The numbers of a lane's records as ranges. Runs of neighbours are found first: to gather a range
+for each of ten million records takes gigabytes, and no patience ends it."""
+
 _PLACE: Final = "format('lane %s sequence %s', lane_id, sequence)"
 
 _TEMPLATES: Final[dict[str, str]] = {
@@ -96,32 +108,26 @@ _TEMPLATES: Final[dict[str, str]] = {
         {truth}
         SELECT format('lane %s counts %s, has %s', lane_id, a.done, k.kept)
         FROM accepted a
-        LEFT JOIN (
-            SELECT lane_id, range_agg(int8range(sequence, sequence + 1)) AS kept
-            FROM {packets} f GROUP BY lane_id
-        ) k USING (lane_id)
+        LEFT JOIN ({packet_sequences}) k USING (lane_id)
         LEFT JOIN retired r USING (lane_id)
         WHERE a.done * span <> (coalesce(k.kept, '{}') + coalesce(r.sequences, '{}')) * span
     """,
     "outcomes_dense": """
         {truth}
-        SELECT format('lane %s counts %s, has %s', lane_id, s.outcome_count, k.indexes)
+        SELECT format('lane %s counts %s, has %s', lane_id, s.outcome_count, i.kept)
         FROM settled s
-        LEFT JOIN (
-            SELECT lane_id, range_agg(int8range(sequence, sequence + 1)) AS kept,
-                range_agg(int8range(outcome_index, outcome_index + 1)) AS indexes
-            FROM {outcomes} f GROUP BY lane_id
-        ) k USING (lane_id)
+        LEFT JOIN ({outcome_sequences}) k USING (lane_id)
+        LEFT JOIN ({outcome_indexes}) i USING (lane_id)
         LEFT JOIN retired r USING (lane_id)
         WHERE s.done * span <> (coalesce(k.kept, '{}') + coalesce(r.settled, '{}')) * span
             OR s.outcome_count <> (
                 SELECT coalesce(sum(upper(d) - lower(d)), 0) FROM unnest(s.done) d
             )
-            OR upper(k.indexes) > s.outcome_count
+            OR upper(i.kept) > s.outcome_count
             -- A window's outcomes are dense by sequence, and by index only all of them are.
             OR (span @> '(,)'::int8range
                 AND int8multirange(int8range(0, s.outcome_count))
-                    <> coalesce(k.indexes, '{}') + coalesce(r.indexes, '{}'))
+                    <> coalesce(i.kept, '{}') + coalesce(r.indexes, '{}'))
     """,
     # I6
     "ordered_outcomes": """
@@ -277,9 +283,20 @@ _TEMPLATES: Final[dict[str, str]] = {
 }
 
 
+def _numbers(number: str, records: str) -> str:
+    return _NUMBERS.replace("{number}", number).replace("{records}", records)
+
+
 def _queries(scope: Mapping[str, str]) -> dict[str, str]:
-    again = str(LOOKS_AGAIN_WITHIN)
-    places = {"truth": _TRUTH, "place": _PLACE, "stopped": STOPPED, "again": again}
+    places = {
+        "truth": _TRUTH,
+        "place": _PLACE,
+        "stopped": STOPPED,
+        "again": str(LOOKS_AGAIN_WITHIN),
+        "packet_sequences": _numbers("sequence", "{packets}"),
+        "outcome_sequences": _numbers("sequence", "{outcomes}"),
+        "outcome_indexes": _numbers("outcome_index", "{outcomes}"),
+    }
     queries = {}
     for name, template in _TEMPLATES.items():
         query = template

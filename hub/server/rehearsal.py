@@ -18,6 +18,7 @@ from hub.core.errors import FieldInvalid, HubError
 from hub.core.ids import ClientId, PeerId  # noqa: TC001 - the decoder looks at the types
 from hub.core.lane import LaneKey, Order
 from hub.core.ranges import RangeSet
+from hub.core.time import SECOND, Duration
 from hub.ports.caller import Caller
 from hub.ports.lanes import OpeningPlan
 from hub.wire.anchors import anchor_from_proto
@@ -91,6 +92,9 @@ class Ask(msgspec.Struct, frozen=True, tag="use", tag_field="do"):
 class Violations(msgspec.Struct, frozen=True, tag="violations", tag_field="do"):
     """How many rows break each invariant is asked for; ``UNFINISHED`` where nobody can tell."""
 
+    within_s: int
+    """What all of them may take."""
+
 
 Command = SetUp | Completed | Ask | Violations
 _COMMANDS: Final = msgspec.json.Decoder[Command](Command)
@@ -122,8 +126,9 @@ class Rehearsing:
                     return await self._completed(lanes, within_s)
                 case Ask():
                     return dict(await self._database.use())
-                case _:
-                    found = await self._registry.audit.violations()
+                case asked:  # Violations
+                    within = Duration(asked.within_s * SECOND)
+                    found = await self._registry.audit.violations(within)
                     return {
                         entry.invariant: entry.count if entry.is_finished else UNFINISHED
                         for entry in found

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hub.core.ranges import RangeSet
-from hub.core.time import Duration
+from hub.core.time import SECOND, Duration
 from hub.ports.registry import Sweep
 from hub.registry import audit, scopes
-from hub.registry.invariants import RECENT, counting
+from hub.registry.invariants import INVARIANTS, RECENT, counting
 from hub.registry.scopes import BLOCK, LANES, window
 from tests.harness.registry import opened
 from tests.registry.test_invariants import plant
@@ -104,6 +104,21 @@ async def test_what_takes_too_long_is_not_finished_and_the_rest_is_asked(
     monkeypatch.setattr(audit, "SHORT_OF_ALL", Duration(10_000_000))
     found = {one.invariant: one for one in (await postgres.audit.recent(Sweep()))[0]}
     assert not found["stopped_sides"].is_finished
+
+
+async def test_what_the_server_does_not_end_in_time_ends_all_asking(
+    postgres: PostgresRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = dict(INVARIANTS) | {"legal_moves": "SELECT 'x' FROM pg_sleep(60)"}
+    monkeypatch.setattr(audit, "INVARIANTS", slow)
+    monkeypatch.setattr(audit, "_GRACE_S", -9)  # the driver's time is over before the server's
+    found = {one.invariant: one for one in await postgres.audit.violations(Duration(40 * SECOND))}
+    assert found["lease_unique"].is_finished
+    assert [name for name, one in found.items() if not one.is_finished] == [
+        name for name in sorted(INVARIANTS) if name >= "legal_moves"
+    ]
+    monkeypatch.undo()
+    assert all(one.is_finished for one in await postgres.audit.violations())
 
 
 @pytest.mark.parametrize("invariant", RECENT)

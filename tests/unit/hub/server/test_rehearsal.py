@@ -94,7 +94,7 @@ async def test_completed_packets_are_counted_until_the_time_is_over(rehearsing: 
 async def test_counters_and_invariants_are_told(rehearsing: Made) -> None:
     asked, _, _ = rehearsing
     assert await ask(asked, {"do": "use"}) == {"wal": 7}
-    found = await ask(asked, {"do": "violations"})
+    found = await ask(asked, {"do": "violations", "within_s": 60})
     assert found
     assert set(found.values()) == {0}
 

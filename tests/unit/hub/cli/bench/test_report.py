@@ -51,7 +51,7 @@ def test_a_run_that_never_began_is_told_too() -> None:
 
 
 def test_invariants_that_nobody_had_time_for_are_told() -> None:
-    run = replace(RUN, options={"behind": 10}, violations={"I1": 0, "I4": -1})
+    run = replace(RUN, violations={"I1": 0, "I4": -1})
     assert "2 invariants, 0 broken, 1 not looked at whole" in text(replace(RESULT, runs=(run,)))
 
 

@@ -84,12 +84,6 @@ def test_what_is_lost_broken_or_unfinished_is_a_problem(
     assert replace(RESULT, runs=(run,)).problems == [problem]
 
 
-def test_behind_millions_nobody_waits_for_every_invariant() -> None:
-    run = replace(RUN, options={"behind": 10}, violations={"I4": -1})
-    assert run.problems == []
-    assert replace(run, violations={"I4": 1}).problems == ["one relayer: 1 rows break I4"]
-
-
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     file = tmp_path / "result.json"
     file.write_text(json.dumps(RESULT.as_json()))
