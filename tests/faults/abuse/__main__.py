@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 BEFORE_S: Final = 3
 LONG_S: Final = 60
 WARM_S: Final = 30
-"""Of traffic before a long attack: what a process takes once it works is not the attack's doing."""
+WARM_PART: Final = 12
+"""Of traffic before a long attack, and a twelfth of its time where that is more: what a process
+takes once it works, until its memory of recent facts is full, is not the attack's doing."""
 PACKETS: Final = 20
 """Each way, for each attack; as many each quarter of a second under the long one."""
 _METHODS: Final = {
@@ -95,7 +97,7 @@ async def _one(
     lane = live.lane(HANGZHOU, SUZHOU)
     ways = [lane] if attack == "stopped" else [lane, lane.reverse]
     traffic = asyncio.create_task(_traffic(live, ways, over, is_long=promise.is_long))
-    await asyncio.sleep(WARM_S if promise.is_long else 0)
+    await asyncio.sleep(max(WARM_S, seconds / WARM_PART) if promise.is_long else 0)
     async with _victim(live, listener) as call:
         before_rss = process.memory_info().rss
         before = await feel(call, _after(BEFORE_S))
