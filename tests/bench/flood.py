@@ -23,6 +23,7 @@ from hub.cli.bench.line_process import LineProcess
 from hub.cli.bench.options import Options
 from hub.cli.bench.plan import ClientPair, Kind, LaneLoad, Phase, Plan
 from hub.cli.bench.quantiles import quantile
+from hub.cli.bench.run import EVERY_INVARIANT
 from hub.cli.bench.system import System, system
 from hub.core.ids import ClientId, PeerId
 from hub.core.time import SECOND
@@ -153,7 +154,7 @@ async def _phases(
             )
         )
         figures.sent, figures.completed = sum(due.values()), sum(completed.values())
-    figures.violations = sum((await found.registry.ask({"do": "violations"})).values())
+    figures.violations = sum((await found.registry.ask(EVERY_INVARIANT)).values())
     await generator.ask({"do": "stop"})
     return figures
 

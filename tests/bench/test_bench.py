@@ -77,7 +77,7 @@ async def test_a_small_run_loses_nothing_and_adds_up(tmp_path: Path) -> None:
         memory = found.memory_mb[name]
         assert memory["peak"] >= memory["end"] > 0
     assert all(value > 0 for value in found.functions_us.values())
-    assert len(heard) == 3 + len(found.phases)
+    assert len(heard) == 4 + len(found.phases)
     result = Result(made_at="2026-11-25T23:00:00Z", runs=(found,))
     save(tmp_path, result)
     assert read_result(tmp_path) == read_result(tmp_path / "result.json")

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 FLUSHED_S: float = 1.2
 """A backend of Postgres publishes its counters at most once a second."""
 COMPLETE_S: Final = 60
-CHECK_S: Final = 1800
+EVERY_INVARIANT: Final = {"do": "violations", "within_s": 1800}
 PAST_PER_MINUTE: Final = 2_000_000
 """Packets of a past that a database takes, roughly."""
 
@@ -108,8 +108,7 @@ class Run:
         phases = _Phases(plan, started, generator, self.say, self._phase_done)
         await phases.carry_out()
         self.say("asking every invariant of all that the registry has")
-        question = {"do": "violations", "within_s": CHECK_S}
-        self._learn(violations=await started.registry.ask(question), unfinished="")
+        self._learn(violations=await started.registry.ask(EVERY_INVARIANT), unfinished="")
         await generator.ask({"do": "stop"})
 
     def _phase_done(self, phases: _Phases) -> None:
