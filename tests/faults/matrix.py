@@ -80,10 +80,11 @@ PASSES: Final[dict[str, int]] = {
 
 OPENS: Final = (Hub.OPENING_STEPPED, City.CLIENT_CREATED)
 """Failpoints that only the opening of a lane comes to."""
-_AFTER_TIMEOUT: Final = (
+_AFTER_TIMEOUT: Final = (  # a victim that comes again in time would deliver instead
     Hub.TIMEOUT_DUE,
     Hub.ABSENCE_PROVEN,
     Hub.ABSENCE_COMMITTED,
+    Hub.REFUND_SENT,
     City.REFUND_EXECUTED,
 )
 _MIGRATION: Final = (Server.MIGRATION_STEPPED, Server.MIGRATION_COMMITTED)
