@@ -10,7 +10,7 @@ DIR ?= ../shared/vectors
 RESUME ?=
 BIN := .venv/bin
 CODE := hub relayer adapters deploy $(wildcard migrations) tests protos/generate.py protos/breaking.py
-SUITES := unit properties vectors fuzz registry rpc scenarios simulation faults fuzz bench architecture
+SUITES := unit properties vectors fuzz registry rpc scenarios simulation faults bench architecture
 PYTEST := $(BIN)/pytest -n 2 --dist=worksteal
 
 # A suite whose directory stands is run; $(call suite,NAME) says so when it does not.
@@ -28,7 +28,7 @@ demo: .venv/.ready ## three cities exchange proven packets under faults, about 6
 dev: .venv/.ready ## a hub, a relayer and simchains on this machine
 	$(BIN)/ydhub dev up
 
-test: .venv/.ready ## every test suite
+test: .venv/.ready ## every test suite but live chains, migrations and documents
 	$(PYTEST) $(wildcard $(SUITES:%=tests/%))
 
 check: lint types contracts protos migrations docs $(if $(wildcard tests/fuzz),fuzz) test postgres15 chains ## all that CI runs

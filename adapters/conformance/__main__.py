@@ -1,4 +1,4 @@
-"""``ydhub-conformance``: the exam that an adapter passes before its peer becomes active."""
+"""``ydhub-conformance``: the exam that an adapter passes before its lanes carry packets."""
 
 from __future__ import annotations
 

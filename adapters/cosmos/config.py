@@ -87,7 +87,7 @@ class CosmosConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     node_timeout_ms: int = 10_000
     """Longest wait for one answer of a node."""
     execution_credits: int = 16
-    """Executions of the relayer that may run at once, and so stand in one block."""
+    """Executions of the relayer that may run at once, and so stand in one block; 64 at most."""
     trace_endpoint: str = ""
     """Where OpenTelemetry traces go, as http://127.0.0.1:4317; empty keeps none."""
     log_format: str = "json"

@@ -92,7 +92,7 @@ class SimchainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ports: list[str] = msgspec.field(default_factory=lambda: ["transfer"])
     """Each has a transfer application of its own behind it."""
     execution_credits: int = 16
-    """Executions of the relayer that may run at once, and so stand in one block.
+    """Executions of the relayer that may run at once, and so stand in one block; 64 at most.
 
     A block of them all, 256 packets each, is made well within the three seconds of a session's
     silence.

@@ -92,7 +92,7 @@ _FAILURES: Final = _panel(
     "Attempts that failed, a second",
     Unit.PER_SECOND,
     (
-        'sum by (way, reason) (rate(ydhub_attempts_total{reason!="OK"}[5m]))',
+        'sum by (way, reason) (rate(ydhub_attempts_total{reason!~"OK|GIVEN_UP"}[5m]))',
         "{{way}} {{reason}}",
     ),
 )

@@ -29,6 +29,10 @@ MAX_TOKEN_BYTES = 1024
 TIMEOUT_S = 10
 
 _FILE = click.Path(path_type=Path)
+_NEXT = (
+    "next, at the city: ydhub peer enroll --hub HOST:PORT --hub-ca CA --token-file FILE"
+    " --out-cert CERT --out-key KEY"
+)
 
 
 @click.group()
@@ -51,7 +55,7 @@ async def invite(run: Run, *, name: str, ttl: str) -> None:
         answer = await hub.call(hub.certificates.InvitePeer, request)
     lines = [("token", answer.token), ("counts until", moment(answer.expire_time))]
     show_one(run.output, answer, lines)
-    click.echo("next, at the city: ydhub peer enroll --hub HOST:PORT --token-file FILE", err=True)
+    click.echo(_NEXT, err=True)
 
 
 @command(enrolment, "enroll", calls=False)

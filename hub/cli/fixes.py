@@ -62,7 +62,7 @@ FIXES: Final[dict[Reason, str]] = {
     _R.TIMEOUT_NOT_REACHED: "wait until a header of the destination is past the timeout",
     _R.ILLEGAL_MOVE: "look at `ydhub packet explain`: the packet has gone another way",
     _R.SEQUENCE_OUT_OF_ORDER: "send the next sequence first: the lane keeps order",
-    _R.SEQUENCE_RETIRED: "look into the archive: records of ended packets are dropped in time",
+    _R.SEQUENCE_RETIRED: "nothing to do: it ended, and its day was dropped; a backup may have it",
     _R.GAP_TOO_WIDE: "show the missing sequences first: `ydhub lane get` counts what is there",
     _R.BELOW_FIRST_SEQUENCE: "nothing to do: the lane begins later; others carry what is before",
     _R.SCHEMA_VERSION_MISMATCH: "bring the database along: `ydhub-server migrate`",
@@ -100,7 +100,7 @@ FIXES: Final[dict[Reason, str]] = {
     _R.INVITATION_INVALID: "ask an administrator for a new one: `ydhub peer invite PEER`",
     # Exhausted
     _R.CREDITS_SPENT: "upgrade the adapter: it sends more than it was given credits for",
-    _R.BACKLOG_FULL: "wait until the lane has delivered: `ydhub lane get`",
+    _R.BACKLOG_FULL: "nothing to do: the mempool is full, it is tried again after the next block",
     _R.RATE_LIMITED: "wait as long as the answer says",
     _R.GAS_EXHAUSTED: "it is tried again with more; raise the adapter's limit if that ends it",
     # Unavailable

@@ -52,5 +52,8 @@ def _lines(found: status_service_pb2.GetStatusResponse) -> Iterator[tuple[str, o
         yield f"relayer {relayer.name}", f"{held}, until {moment(relayer.lease_expire_time)}"
     if not found.relayers:
         yield "relayers", "none holds a lease"
-    kept = sum(not invariant.violation_count for invariant in found.invariants)
-    yield "invariants", f"{kept} of {len(found.invariants)} hold"
+    broken = sum(invariant.violation_count > 0 for invariant in found.invariants)
+    unfinished = sum(i.unfinished and not i.violation_count for i in found.invariants)
+    kept = len(found.invariants) - broken - unfinished
+    short = f", {unfinished} not finished" if unfinished else ""
+    yield "invariants", f"{kept} of {len(found.invariants)} hold of the newest records{short}"

@@ -167,7 +167,8 @@ _CALLS: Final = (
         kind=Kind.COUNTER,
         unit="calls",
         labels=("method", "reason"),
-        meaning="Calls of the control plane that ended, by method and reason; OK is none.",
+        meaning="Calls of the control plane that ended, by method and reason; OK is none, "
+        "CANCELLED that the caller left or its deadline passed.",
         programs=(Program.HUB,),
         runbook="api-errors",
     ),
@@ -297,7 +298,8 @@ _CENSUS: Final = (
     _census(
         "ydhub_lane_exceptions",
         "packets",
-        "Packets that do not move by themselves, by kind.",
+        "Packets that do not move by themselves, by kind: HOLE, RETRY, PARKED, DENIED; what a "
+        "paused lane holds is not among them.",
         "packet-stuck",
         "lane",
         "kind",
@@ -360,7 +362,8 @@ _RELAYER: Final = (
     _counted(
         "ydhub_attempts_total",
         "attempts",
-        "Executions asked of adapters that ended, by lane, way and reason; OK is none. "
+        "Executions asked of adapters that ended, by lane, way and reason; OK is none, "
+        "GIVEN_UP that its session or lane ended first. "
         "The way is delivery, or settlement for what goes back to the source.",
         "deliveries-failing",
         "lane",

@@ -37,7 +37,7 @@ PRESETS: Final[dict[str, tuple[str, tuple[tuple[str, Options], ...]]]] = {
     "quick": ("half a minute, to see that all works", (("quick", _QUICK),)),
     "standard": ("idle, 1,000/s, 5,000/s and saturation, one relayer", ((ONE, STANDARD),)),
     "committed": (
-        "every row of design section 8 that a bench can measure",
+        "every number that is committed and that a bench can measure",
         (
             (ONE, STANDARD),
             (TWO, replace(STANDARD, relayers=2, rates=(), idle=0)),

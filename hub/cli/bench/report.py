@@ -71,7 +71,7 @@ def target_lines(result: Result) -> list[str]:
                 row.verdict,
             )
         )
-    return table(("design section 8", "measured", "committed", "stretch", "verdict"), cells)
+    return table(("to reach", "measured", "committed", "stretch", "verdict"), cells)
 
 
 def table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

@@ -84,7 +84,7 @@ def standby(found: GetDatabaseResponse) -> Verdict:
 def partitions(found: GetDatabaseResponse) -> Verdict:
     """There are partitions for the days to come."""
     days = found.partition_days_ahead
-    fix = "a hub or relayer makes them hourly: look at their logs for `partition`, and restart one"
+    fix = "a hub or relayer makes them hourly: look at their logs for `upkeep_failed`"
     return graded(-days, -3, 0, f"for {days} days", fix)
 
 
@@ -114,7 +114,10 @@ def transactions(found: GetDatabaseResponse) -> Verdict:
         oldest = duration_from_proto(found.oldest_transaction, "oldest_transaction")
     except FieldInvalid:
         oldest = Duration(0)
-    fix = "find it in pg_stat_activity by xact_start; pg_terminate_backend ends it"
+    fix = (
+        "find it in pg_stat_activity by xact_start; pg_terminate_backend ends it, but never one"
+        " whose wait_event is SyncRep"
+    )
     return graded(oldest, MINUTE, 10 * MINUTE, f"the oldest for {shown(oldest)}", fix)
 
 

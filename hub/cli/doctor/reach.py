@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 SKEW_WARNS = 500 * MILLISECOND
 SKEW_FAILS = 5 * SECOND
 """Half of the drift that a client allows at most by default is ten seconds."""
-CERTIFICATE_WARNS = 30 * DAY
-CERTIFICATE_FAILS = 7 * DAY
+CERTIFICATE_ENDS = (7 * DAY, 2 * DAY)
+"""Warned, and failed: one that is renewed in its last third has long been renewed by then."""
+CA_ENDS = (30 * DAY, 7 * DAY)
 
 
 def hub_answers(seen: Examined) -> Verdict:
@@ -62,8 +63,9 @@ def database_clock(seen: Examined) -> Verdict:
     return graded(abs(skew), SKEW_WARNS, SKEW_FAILS, f"{skew // MILLISECOND} ms apart", fix)
 
 
-def certificate(whose: str, fix: str) -> Callable[[Examined], Verdict]:
-    """The certificate lasts."""
+def certificate(whose: str, ends: tuple[int, int], fix: str) -> Callable[[Examined], Verdict]:
+    """The certificate lasts: it is warned of, and has failed, so long before its end (ns)."""
+    warns, fails = ends
 
     def judge(seen: Examined) -> Verdict:
         ends_at = seen.certificates.get(whose)
@@ -72,7 +74,7 @@ def certificate(whose: str, fix: str) -> Callable[[Examined], Verdict]:
         left = ends_at - seen.now
         if left <= 0:
             return failed(f"it ended {shown(left)} ago", fix)
-        return graded(-left, -CERTIFICATE_WARNS, -CERTIFICATE_FAILS, f"{shown(left)} left", fix)
+        return graded(-left, -warns, -fails, f"{shown(left)} left", fix)
 
     return judge
 
@@ -116,6 +118,6 @@ def peers(seen: Examined) -> Verdict:
     states = {peer_pb2.PEER_STATE_SUSPENDED}
     found = [peer.name.removeprefix("peers/") for peer in seen.peers if peer.state in states]
     if found:
-        fix = "`ydhub peer describe NAME` says why; `ydhub peer resume NAME` once it is settled"
+        fix = "`ydhub peer get NAME` says why; then `ydhub peer resume NAME --cause WHY`"
         return warning(f"suspended: {few(found)}", fix)
     return fine(f"{len(seen.peers)} peers, none suspended")

@@ -23,19 +23,19 @@ CHECKS: Final[tuple[Check, ...]] = (
         "certificate.own",
         "the certificate that you show",
         _CERTIFICATE,
-        reach.certificate("own", _RENEW),
+        reach.certificate("own", reach.CERTIFICATE_ENDS, _RENEW),
     ),
     Check(
         "certificate.hub",
         "the certificate that the hub shows",
         _CERTIFICATE,
-        reach.certificate("hub", _RENEW),
+        reach.certificate("hub", reach.CERTIFICATE_ENDS, _RENEW),
     ),
     Check(
         "certificate.ca",
         "the certificate of the CA",
         _CERTIFICATE,
-        reach.certificate("ca", _NEW_CA),
+        reach.certificate("ca", reach.CA_ENDS, _NEW_CA),
     ),
     Check("database.answers", "the registry's database", "registry-unreachable", database.answers),
     Check(

@@ -305,7 +305,7 @@ class CreditsSpent(Exhausted):
 
 @dataclass(kw_only=True, eq=False)
 class BacklogFull(Exhausted):
-    """A lane holds as many undelivered packets as it may."""
+    """A chain's mempool holds as many transactions as it may; they are tried again."""
 
     reason: ClassVar[Reason] = Reason.BACKLOG_FULL
     template: ClassVar[str] = "{lane} holds {count} packets, the limit is {limit}"

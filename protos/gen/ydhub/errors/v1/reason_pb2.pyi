@@ -181,7 +181,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_CREDITS_SPENT: _Reason.ValueType  # 180
     """A session sent more items than its credits."""
     REASON_BACKLOG_FULL: _Reason.ValueType  # 181
-    """A lane holds as many undelivered packets as it may."""
+    """A chain's mempool holds as many transactions as it may; they are tried again."""
     REASON_RATE_LIMITED: _Reason.ValueType  # 182
     """A limit of rate is reached; wait as told (ms)."""
     REASON_GAS_EXHAUSTED: _Reason.ValueType  # 183
@@ -380,7 +380,7 @@ REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 175
 REASON_CREDITS_SPENT: Reason.ValueType  # 180
 """A session sent more items than its credits."""
 REASON_BACKLOG_FULL: Reason.ValueType  # 181
-"""A lane holds as many undelivered packets as it may."""
+"""A chain's mempool holds as many transactions as it may; they are tried again."""
 REASON_RATE_LIMITED: Reason.ValueType  # 182
 """A limit of rate is reached; wait as told (ms)."""
 REASON_GAS_EXHAUSTED: Reason.ValueType  # 183

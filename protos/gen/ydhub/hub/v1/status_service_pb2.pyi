@@ -97,7 +97,7 @@ class GetStatusResponse(_message.Message):
     caller: _builtins.str
     """The identity that the caller showed."""
     peer_count: _builtins.int
-    """Peers by state."""
+    """Peers, all of them."""
     open_lane_count: _builtins.int
     """Lanes that are open."""
     accepted_count: _builtins.int
@@ -108,7 +108,9 @@ class GetStatusResponse(_message.Message):
     """Packets with an exception."""
     @_builtins.property
     def invariants(self) -> _containers.RepeatedCompositeFieldContainer[Global___InvariantStatus]:
-        """Whether the invariants hold of the newest records, here and now; GetDatabase asks all of them."""
+        """Whether the invariants hold of the newest records of the first 128 lanes, here and now;
+        GetDatabase asks them of all records.
+        """
 
     @_builtins.property
     def relayers(self) -> _containers.RepeatedCompositeFieldContainer[Global___RelayerStatus]:

@@ -58,7 +58,7 @@ class _LaneStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LaneState.V
     LANE_STATE_UNSPECIFIED: _LaneState.ValueType  # 0
     """Never sent."""
     LANE_STATE_OPENING: _LaneState.ValueType  # 1
-    """Its clients are being created or verified."""
+    """Its clients are being created or verified. Not used yet: an opening has a name of its own."""
     LANE_STATE_OPEN: _LaneState.ValueType  # 2
     """Carries packets."""
     LANE_STATE_PAUSED: _LaneState.ValueType  # 3
@@ -74,7 +74,7 @@ class LaneState(_LaneState, metaclass=_LaneStateEnumTypeWrapper):
 LANE_STATE_UNSPECIFIED: LaneState.ValueType  # 0
 """Never sent."""
 LANE_STATE_OPENING: LaneState.ValueType  # 1
-"""Its clients are being created or verified."""
+"""Its clients are being created or verified. Not used yet: an opening has a name of its own."""
 LANE_STATE_OPEN: LaneState.ValueType  # 2
 """Carries packets."""
 LANE_STATE_PAUSED: LaneState.ValueType  # 3

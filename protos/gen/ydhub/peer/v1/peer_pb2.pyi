@@ -28,13 +28,13 @@ class _PeerStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PeerState.V
     PEER_STATE_UNSPECIFIED: _PeerState.ValueType  # 0
     """Never sent."""
     PEER_STATE_PROPOSED: _PeerState.ValueType  # 1
-    """Waits for approval."""
+    """Waits for approval. Not used yet: a peer is active once it is registered."""
     PEER_STATE_ACTIVE: _PeerState.ValueType  # 2
     """Takes part."""
     PEER_STATE_SUSPENDED: _PeerState.ValueType  # 3
     """Stopped by an administrator."""
     PEER_STATE_RETIRED: _PeerState.ValueType  # 4
-    """Has left; its records stay."""
+    """Has left; its records stay. Not used yet."""
 
 class PeerState(_PeerState, metaclass=_PeerStateEnumTypeWrapper):
     """PeerState says whether a peer takes part."""
@@ -42,13 +42,13 @@ class PeerState(_PeerState, metaclass=_PeerStateEnumTypeWrapper):
 PEER_STATE_UNSPECIFIED: PeerState.ValueType  # 0
 """Never sent."""
 PEER_STATE_PROPOSED: PeerState.ValueType  # 1
-"""Waits for approval."""
+"""Waits for approval. Not used yet: a peer is active once it is registered."""
 PEER_STATE_ACTIVE: PeerState.ValueType  # 2
 """Takes part."""
 PEER_STATE_SUSPENDED: PeerState.ValueType  # 3
 """Stopped by an administrator."""
 PEER_STATE_RETIRED: PeerState.ValueType  # 4
-"""Has left; its records stay."""
+"""Has left; its records stay. Not used yet."""
 Global___PeerState: _TypeAlias = PeerState  # noqa: Y015
 
 @_typing.final

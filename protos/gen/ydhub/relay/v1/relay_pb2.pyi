@@ -55,7 +55,7 @@ class AdapterFrame(_message.Message):
 
     @_builtins.property
     def credits(self) -> Global___Credits:
-        """Room for more executions."""
+        """Not used: a report makes room for the next execution."""
 
     @_builtins.property
     def headers(self) -> Global___HeaderBatch:
@@ -135,7 +135,7 @@ class RelayerFrame(_message.Message):
 
     @_builtins.property
     def credits(self) -> Global___Credits:
-        """Room for more items."""
+        """Not used: a verdict makes room for as many items as it judges."""
 
     @_builtins.property
     def verdict(self) -> Global___Verdict:
@@ -197,7 +197,7 @@ class Hello(_message.Message):
     order_enforceable: _builtins.bool
     """Whether the chain's gateway can enforce order."""
     execution_credits: _builtins.int
-    """Executions that the relayer may have outstanding before it waits for credits."""
+    """Executions that may be under way at once, from 1; more than 64 count as 64."""
     @_builtins.property
     def protocol_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Versions of this protocol that the adapter speaks; 1 is the first."""

@@ -51,10 +51,11 @@ class RelayServiceServicer:
         is missing; the relayer answers every frame once the registry has committed. The adapter's
         certificate names its peer. A second session of one peer ends the first. Nothing accepted is
         lost by a broken stream, and sending again is safe. Ends with CREDENTIALS_MISSING,
-        IDENTITY_NOT_ALLOWED, RATE_LIMITED (too many streams of one peer), PROTOCOL_UNSUPPORTED,
+        IDENTITY_NOT_ALLOWED, CERTIFICATE_REVOKED, CERTIFICATE_EXPIRED, RATE_LIMITED (too many streams
+        of one peer), PROTOCOL_UNSUPPORTED,
         CHAIN_ID_MISMATCH, PEER_NOT_FOUND, PEER_SUSPENDED, FRAME_INVALID, CREDITS_SPENT, ANSWER_OVERDUE
         (silence, or frames that are not read), ADAPTER_OFFLINE (a newer session), LEASE_LOST,
-        SHUTTING_DOWN, REGISTRY_UNREACHABLE.
+        SHUTTING_DOWN, REGISTRY_UNREACHABLE, COMMIT_UNKNOWN, STANDBY_MISSING, TIMELINE_OUTDATED.
         buf:lint:ignore RPC_REQUEST_STANDARD_NAME
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE

@@ -18,7 +18,7 @@ def test_the_text_has_every_phase_every_process_and_every_number_of_the_design()
 
 
 def test_what_everything_costs_at_rest_stands_beside_the_whole() -> None:
-    assert "at rest" not in text(replace(RESULT, runs=(RUN,))).split("design section 8")[0]
+    assert "at rest" not in text(replace(RESULT, runs=(RUN,))).split("to reach")[0]
     shown = text(replace(RESULT, runs=(resting(RUN, 36),)))
     assert "CPU ms a second                      relayer-1  Postgres" in shown
     assert "at rest, a header a second and peer         36         4" in shown

@@ -32,10 +32,10 @@ SICK: list[tuple[str, Level, dict[str, Any], str]] = [
     ("hub.clock", FAILED, {"asked_at": Timestamp(NOW + 60 * SECOND)}, "-60000 ms"),
     *[
         (f"certificate.{whose}", level, ends(whose, days), words)
-        for whose in ("own", "hub", "ca")
+        for whose, warned, failed in (("own", 6, 1), ("hub", 6, 1), ("ca", 29, 6))
         for days, level, words in (
-            (29, WARNING, "29d left"),
-            (6, FAILED, "6d left"),
+            (warned, WARNING, f"{warned}d left"),
+            (failed, FAILED, f"{failed}d left"),
             (-1, FAILED, "ended 1d ago"),
         )
     ],
