@@ -49,6 +49,7 @@ _END_SESSION = text(
     f"""
     SELECT pg_terminate_backend(pid, {_END_WAIT_MS}) FROM pg_stat_activity
     WHERE application_name = :session AND xact_start IS NOT NULL
+        AND wait_event IS DISTINCT FROM 'SyncRep'
         AND datname = current_database() AND pid <> pg_backend_pid()
     """  # noqa: S608 - a constant of ours
 )

@@ -64,7 +64,7 @@ SELECT
     count(*) FILTER (WHERE wait_event_type = 'Lock') AS waiting,
     coalesce(extract(epoch FROM max(clock_timestamp() - xact_start) FILTER (
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
-            AND datname = current_database()
+            AND datname = current_database() AND wait_event IS DISTINCT FROM 'SyncRep'
     )), 0) AS oldest_seconds,
     pg_database_size(current_database()) AS size,
     CASE WHEN pg_has_role('pg_read_all_settings', 'MEMBER')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 import asyncpg
@@ -25,13 +24,12 @@ from hub.registry.leases import PostgresLeases
 from hub.registry.outcomes import PostgresOutcomes
 from hub.registry.overview import PostgresOverview
 from hub.registry.packets import PostgresPackets
-from hub.registry.partitions import make_partitions
 from hub.registry.peers import PostgresPeers
 from hub.registry.recent import RecentFacts
 from hub.registry.relayers import PostgresRelayers
 from hub.registry.replication import ReplicationGuard
 from hub.registry.retention import retire
-from hub.registry.trail import forget
+from hub.registry.upkeep import keep_up, prepare
 from hub.registry.watching import PostgresWatching
 
 if TYPE_CHECKING:
@@ -50,8 +48,6 @@ if TYPE_CHECKING:
     from hub.ports.relayers import Relayers
     from hub.ports.watching import Watching
 
-_UPKEEP_SECONDS: Final = 3600
-_UPKEEP_RETRY_SECONDS: Final = 30
 _WRONG: Final = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
 FIRST_WAIT: Final = Duration(SECOND // 4)
 LONGEST_WAIT: Final = Duration(5 * SECOND)
@@ -124,9 +120,9 @@ class PostgresRegistry:
         await self._guard.look()
         async with self.database.transaction() as connection:
             await schema.check(connection)
-        await make_partitions(self.database)
+        await prepare(self.database)
         self._changes.start()
-        self._tasks.append(asyncio.create_task(_keep_up(self.database)))
+        self._tasks.append(asyncio.create_task(keep_up(self.database)))
         if self._guard.is_needed:
             self._tasks.append(asyncio.create_task(self._guard.run()))
 
@@ -189,16 +185,3 @@ async def awaited(url: str, *, name: str, demands_standby: bool) -> PostgresRegi
             )
         await asyncio.sleep(wait / SECOND)
         wait = min(Duration(2 * wait), LONGEST_WAIT)
-
-
-async def _keep_up(database: Database) -> None:
-    """Every hour there are partitions for a week, and old request ids and attempts are gone."""
-    wait = _UPKEEP_SECONDS
-    while True:
-        await asyncio.sleep(wait)
-        wait = _UPKEEP_RETRY_SECONDS
-        with suppress(*AWAY):
-            await make_partitions(database)
-            async with database.transaction() as connection:
-                await forget(connection)
-            wait = _UPKEEP_SECONDS

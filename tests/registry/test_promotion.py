@@ -23,6 +23,7 @@ from hub.core.ranges import RangeSet
 from hub.ports.registry import Change, Topic
 from hub.registry import primary, schema
 from hub.registry.engine import AWAY
+from hub.registry.leases import _END_SESSION
 from hub.registry.registry import PostgresRegistry, awaited
 from tests.harness.clusters import Clusters, two_clusters
 from tests.harness.ports import free_ports
@@ -193,6 +194,10 @@ async def test_a_commit_that_waits_for_its_standby_is_not_told_and_is_not_cut(
         with pytest.raises(CommitUnknown):
             await lanes.accept(sequence)
         # It still waits, so nobody sees it; and nothing is told by what is read meanwhile.
+        assert clusters.primary.ask(WAITING) != "0"
+        # Nor does one who takes the lease end it: it would show at this server alone.
+        session = f"'{registry.database.session}'"
+        clusters.primary.ask(_END_SESSION.text.replace(":session", session))
         assert clusters.primary.ask(WAITING) != "0"
         with pytest.raises(RegistryUnreachable):
             await lanes.view()
