@@ -21,7 +21,7 @@ from hub.core.errors import HubError, Reason
 from hub.core.lane import Order
 from hub.core.paths import commitment_key
 from hub.core.ranges import EMPTY, RangeSet
-from hub.core.record import ExceptionKind, PacketException
+from hub.core.record import ExceptionKind, PacketException, Refusal
 from hub.core.time import MILLISECOND, Duration, Timestamp
 from hub.wire.frames import MAX_FRAME_BYTES
 from hub.wire.headers import height_to_proto
@@ -65,6 +65,8 @@ class Delivery:
         self._desk = desk
         self._fence = fence
         self._afresh = EMPTY
+        self._denied = EMPTY
+        """Found here and not carried: policy forbids them, and they end by their timeout."""
 
     def prove_afresh(self, items: RangeSet) -> None:
         """As the protocol says."""
@@ -74,6 +76,7 @@ class Delivery:
         """What the destination's chain made of the packets. Raises ``HubError``."""
         items, gone = await self._lapsed(send)
         packets = await self._board.registry.packets.read(self._lane_id, items)
+        packets, denied = self._allowed(send, packets)
         hit(Failpoint.DELIVERY_PLANNED)
         session = self._board.session(self._desk.key.destination_peer)
         again = send.possible_duplicate
@@ -83,7 +86,7 @@ class Delivery:
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
         next_item = await self._next_item(send, refused)
-        return Reported(send.number, executed, tuple(refused), chance, next_item)
+        return Reported(send.number, executed, (*denied, *refused), chance, next_item)
 
     async def record(self, effect: Done | Park | Wait) -> RangeSet:
         """What the destination reported is durable; only a proof ends it. Raises ``HubError``."""
@@ -93,6 +96,8 @@ class Delivery:
             hit(Failpoint.DELIVERY_RECORDED)
             self._afresh -= effect.items
             return EMPTY
+        if isinstance(effect, Park) and effect.item in self._denied:
+            return EMPTY  # it is recorded as denied, and rests in the flow
         async with self._desk.settling:
             # What an outcome has ended meanwhile is no exception any more.
             ended = self._desk.view.destination.done
@@ -106,6 +111,26 @@ class Delivery:
     @property
     def _lane_id(self) -> int:
         return self._desk.view.lane.lane_id
+
+    def _allowed(
+        self, send: Send, packets: Sequence[StoredPacket]
+    ) -> tuple[list[StoredPacket], list[Refused]]:
+        """Those that go to the destination, and the refusals of those that policy forbade.
+
+        The flow does not get what is denied; this is what holds where it does. One that has lapsed
+        is shown, so that a gateway which keeps order passes over it.
+        """
+        found = [one for one in packets if one.denial and one.sequence not in send.lapsed]
+        if not found:
+            return list(packets), []
+        denied = RangeSet.of([one.sequence for one in found])
+        self._denied |= denied
+        _log.warning("denied_not_carried", lane=self._desk.key.name, sequences=str(denied))
+        refused = [
+            Refused(one.sequence, Refusal(Reason.POLICY_DENIES_ROUTE, one.denial, is_final=True))
+            for one in found
+        ]
+        return [one for one in packets if one.sequence not in denied], refused
 
     async def _lapsed(self, send: Send) -> tuple[RangeSet, Gone | None]:
         """The items of *send* that go as packets, and what shows the gateway that others are gone.

@@ -18,7 +18,6 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from hub.core.errors import HubError, LeaseLost, PeerSuspended
 from hub.core.lane import Order
 from hub.core.peer import PeerState
-from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
 from relayer.accusations import Accusations
 from relayer.alarms import Alarms
@@ -27,6 +26,7 @@ from relayer.chain_clients import ChainClients
 from relayer.cursors import cursor, in_frames
 from relayer.delivery import Delivery
 from relayer.failpoints import Failpoint, hit
+from relayer.feeding import feed_delivery, feed_settlement, outcome_indexes
 from relayer.forwarding import ForwardedWork
 from relayer.holes import HoleSweep
 from relayer.inbound import Inbound
@@ -36,10 +36,9 @@ from relayer.rounds import until_next
 from relayer.runner import FlowRunner
 from relayer.session import ITEM_CREDITS
 from relayer.settlement import Settlement
-from relayer.starts import frame_starts
-from relayer.steps.events import Added, Ended, Gate
+from relayer.steps.events import Ended, Gate
 from relayer.steps.flow import Flow, backlog
-from relayer.steps.retries import due_retries, excluded, retries, unparked, waiting
+from relayer.steps.retries import due_retries, waiting
 from relayer.switchboard import Ownership
 from relayer.telemetry import DELIVERY, SETTLEMENT
 from relayer.timeouts import TimeoutSweep
@@ -174,57 +173,48 @@ class PeerOwner:
     ) -> None:
         """The lane's way out knows everything that *view*, just read, and the registry hold.
 
-        Its exceptions are among the *known* ones, if they were read.
+        Its exceptions are among the *known* ones, if they were read. The desk's own view is no
+        news of them: what this process accepted may be excepted since. Raises ``HubError``.
         """
-        before, read = desk.view, view
-        if known is None and not read.has_exceptions:
-            known = {read.lane.lane_id: ()}
+        before = desk.view
+        if known is None and view is not before and not view.has_exceptions:
+            known = {view.lane.lane_id: ()}
+        counted = view.source.done
         desk.refreshed(view)
         self._read.drop(desk)
         view = desk.view
         if self._lanes.get(view.lane.lane_id) is not desk:
             return
-        if view.lane.key.destination_peer == self.peer:
-            is_newer = bool(desk.view.source.done - read.source.done)
-            await self._sync_delivery(desk, None if is_newer else known)
-        else:
-            await self._sync_settlement(desk)
+        is_newer = bool(view.source.done - counted)
+        try:
+            await self._feed(desk, None if is_newer else known)
+        except BaseException:
+            # The desk knows the news now, and nobody else would tell of them again.
+            self._read.see(desk)
+            raise
         if _goes_on(before, view):
             self._tell([[cursor(view, self.peer)]])
 
-    async def _sync_delivery(
+    async def _feed(
         self, desk: LaneDesk, known: Mapping[int, Sequence[PacketException]] | None
     ) -> None:
-        view, lane_id = desk.view, desk.view.lane.lane_id
-        open_ones = view.source.done - view.destination.done
-        runner = desk.delivery if open_ones else desk.standing(self.peer)
-        if runner is None:
-            return
-        runner.feed(Gate(is_stopped=not view.delivers))
-        runner.feed(Ended(view.destination.done))
-        if open_ones:
-            found = known.get(lane_id) if known is not None else None
-            if found is None:
-                found = await self._board.registry.exceptions.of_lane(lane_id)
-            starts = await frame_starts(self._board.registry.packets, lane_id, open_ones, runner)
-            # Outcomes may have come meanwhile.
-            open_ones -= desk.view.destination.done
-            runner.again(unparked(retries(found) & open_ones, runner.flow))
-            runner.feed(Added(open_ones - excluded(found), starts))
+        registry = self._board.registry
+        if desk.key.destination_peer == self.peer:
+            found = known.get(desk.view.lane.lane_id) if known is not None else None
+            await feed_delivery(registry, desk, self.peer, found)
+        else:
+            await feed_settlement(registry, desk, self.peer)
 
-    async def _sync_settlement(self, desk: LaneDesk) -> None:
-        view = desk.view
-        owed = RangeSet.span(0, view.destination.outcome_count) - view.source.progress
-        runner = desk.settlement if owed else desk.standing(self.peer)
-        if runner is None:
-            return
-        runner.feed(Gate(is_stopped=bool(view.destination_stopped)))
-        outcomes = self._board.registry.outcomes
-        starts = await frame_starts(outcomes, view.lane.lane_id, owed, runner)
-        # Some may be complete meanwhile.
-        runner.feed(Added(owed - desk.view.source.progress, starts))
-        if runner.flow.parked:
-            await self._retry_outcomes(desk, runner)
+    async def _sync_read(self) -> None:
+        """The ways out know what somebody here has read. Raises ``HubError``."""
+        left = self._read.take()[::-1]
+        try:
+            while left:
+                await self.sync(left[-1], left[-1].view)
+                left.pop()
+        finally:
+            for desk in left:
+                self._read.see(desk)
 
     def accuse(self, peer: PeerId) -> None:
         """The client of *peer*, another one, is frozen: clients here that verify it are told."""
@@ -272,19 +262,8 @@ class PeerOwner:
         now = await registry.audit.clock()
         due = due_retries(await registry.exceptions.of_lane(lane_id), now)
         if desk.key.destination_peer != self.peer:
-            due = await self._outcome_indexes(lane_id, due)
+            due = await outcome_indexes(registry, lane_id, due)
         runner.again(due & waiting(runner.flow))
-
-    async def _retry_outcomes(self, desk: LaneDesk, runner: FlowRunner) -> None:
-        """Outcomes that were parked, and no longer are in the registry, are tried."""
-        lane_id = desk.view.lane.lane_id
-        found = await self._board.registry.exceptions.of_lane(lane_id)
-        asked = await self._outcome_indexes(lane_id, retries(found))
-        runner.again(asked & runner.flow.parked)
-
-    async def _outcome_indexes(self, lane_id: int, sequences: RangeSet) -> RangeSet:
-        found = await self._board.registry.outcomes.find(lane_id, sequences)
-        return RangeSet.of([outcome.outcome_index for outcome in found])
 
     def _own(self, desk: LaneDesk) -> bool:
         """Whether the lane's way out from here runs from now on; not twice, and not after all."""
@@ -392,8 +371,7 @@ class PeerOwner:
         written = inbox.take()
         try:
             await self._read_written(written)
-            for desk in self._read.take():
-                await self.sync(desk, desk.view)
+            await self._sync_read()
         except HubError:
             inbox.put(written)
             raise

@@ -28,6 +28,7 @@ from relayer.steps.events import (
     Reported,
     Send,
     Tick,
+    Unwritten,
     Wait,
     Withdrawn,
 )
@@ -277,6 +278,9 @@ class FlowRunner:
         else:
             if ended:
                 self.feed(Ended(ended))
+            return
+        if isinstance(effect, Park):
+            self.feed(Unwritten(effect.item, self._randomness.below(CHANCES)))
 
     def _spawn(self, coroutine: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -97,6 +97,14 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwritten:
+    """The item was parked, and why could not be recorded: nobody would find it."""
+
+    item: int
+    chance: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """The lane was stopped or goes on."""
 
@@ -108,7 +116,19 @@ class Tick:
     """Time has passed, or there is room again."""
 
 
-Happened = Added | Again | Ended | Reopened | Lapsed | Begun | Withdrawn | Reported | Failed | Gate
+Happened = (
+    Added
+    | Again
+    | Ended
+    | Reopened
+    | Lapsed
+    | Begun
+    | Withdrawn
+    | Reported
+    | Failed
+    | Unwritten
+    | Gate
+)
 Event = Happened | Tick
 
 

@@ -43,6 +43,7 @@ from relayer.steps.events import (
     Reported,
     Send,
     Tick,
+    Unwritten,
     Wait,
     Withdrawn,
 )
@@ -156,7 +157,7 @@ def _after(flow: Flow, event: Happened, now: Timestamp, effects: list[Effect]) -
         case Withdrawn(number):
             flow, items = _take_attempt(flow, number)
             flow = _added(flow, items, items)
-        case Reported() | Failed():
+        case Reported() | Failed() | Unwritten():
             flow = _over(flow, event, now, effects)
         case Gate(is_stopped):
             flow = replace(flow, is_stopped=is_stopped)
@@ -263,7 +264,11 @@ def _begun(flow: Flow, number: int, now: Timestamp) -> Flow:
     )
 
 
-def _over(flow: Flow, event: Reported | Failed, now: Timestamp, effects: list[Effect]) -> Flow:
+def _over(
+    flow: Flow, event: Reported | Failed | Unwritten, now: Timestamp, effects: list[Effect]
+) -> Flow:
+    if isinstance(event, Unwritten):
+        return _unparked(flow, RangeSet.of([event.item]) & flow.parked, now, event.chance)
     if isinstance(event, Failed):
         return _failed(flow, event.number, now, event.chance, effects)
     return _reported(flow, event, now, effects)
@@ -301,6 +306,14 @@ def _failed(flow: Flow, number: int, now: Timestamp, chance: int, effects: list[
         flow, wait = _try_later(flow, items, now, chance, None)
         effects.append(wait)
     return flow
+
+
+def _unparked(flow: Flow, items: RangeSet, now: Timestamp, chance: int) -> Flow:
+    """The flow that tries *items* again later, so that their refusal can be recorded then."""
+    if not items:
+        return flow
+    flow = replace(flow, parked=flow.parked - items)
+    return _try_later(flow, items, now, chance, None)[0]
 
 
 def _try_later(

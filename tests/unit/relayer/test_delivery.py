@@ -81,6 +81,34 @@ class TestCarrying:
         assert (skipped.sequence, skipped.commitment) == (1, commit_packet(first))
         assert wired.left.requests == []
 
+    async def test_what_policy_denied_is_never_carried_and_not_parked(self, wired: Station) -> None:
+        """The flow does not get it; this holds where it did."""
+        await accepted(wired, 1)
+        denied = await accepted(wired, 2, denied="no route")
+        carrier = await delivery(wired)
+        reported = await carrier.carry(send(1, 2, 3), goes_on)
+        assert reported.executed == RangeSet.of([1])
+        assert [received(execution) for execution in wired.right.executions] == [[1]]
+        assert [one.item for one in reported.refused] == [packet.sequence for packet in denied]
+        before = await wired.registry.exceptions.of_lane((await wired.desk()).view.lane.lane_id)
+        for one in reported.refused:
+            assert one.refusal == Refusal(Reason.POLICY_DENIES_ROUTE, "no route", is_final=True)
+            assert await carrier.record(Park(one.item, one.refusal)) == EMPTY
+        after = await wired.registry.exceptions.of_lane((await wired.desk()).view.lane.lane_id)
+        assert [(one.sequence, one.kind) for one in after] == [
+            (2, ExceptionKind.DENIED),
+            (3, ExceptionKind.DENIED),
+        ]
+        assert after == before
+
+    async def test_what_policy_denied_and_has_lapsed_is_shown_as_too_late(
+        self, wired: Station
+    ) -> None:
+        await accepted(wired, 1, denied="no route")
+        late = replace(send(1), lapsed=RangeSet.of([1]))
+        await (await delivery(wired)).carry(late, goes_on)
+        assert [received(execution) for execution in wired.right.executions] == [[1]]
+
     async def test_a_part_of_a_frame_is_proven_afresh_alone(self, wired: Station) -> None:
         await accepted(wired, 3)
         wired.exchange.grow(2)

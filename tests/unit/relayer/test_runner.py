@@ -223,6 +223,25 @@ class TestRecords:
         await settle()
         assert carrier.recorded == [Park(1, NEVER)]
 
+    @pytest.mark.parametrize("failure", [RegistryUnreachable(problem="away"), ValueError("NUL")])
+    async def test_parking_that_was_not_recorded_is_recorded_at_a_later_try(
+        self,
+        runner: FlowRunner,
+        carrier: PaperCarrier,
+        clock: ManualClock,
+        failure: Exception,
+    ) -> None:
+        carrier.waits = True
+        carrier.failures = [failure]
+        runner.feed(Added(ONE))
+        for number in (1, 2):
+            await settle()
+            carrier.results.put_nowait(Reported(number, EMPTY, (Refused(1, NEVER),)))
+            await settle()
+            assert carrier.recorded == [Park(1, NEVER)] * (number - 1)
+            await clock.advance(SECOND)
+        assert len(carrier.sends) == 2
+
 
 class TestAttempts:
     async def test_one_that_fails_is_made_again_when_its_time_has_come(

@@ -30,6 +30,7 @@ from relayer.steps.events import (
     Reported,
     Send,
     Tick,
+    Unwritten,
     Wait,
     Withdrawn,
 )
@@ -215,6 +216,17 @@ def test_a_refusal_for_now_waits_with_its_reason_and_one_for_good_is_parked() ->
     assert [delayed.items for delayed in flow.later] == [span(2, 2)]
 
 
+def test_what_was_parked_and_not_written_down_is_tried_again_later() -> None:
+    flow, _ = after(Flow(), Added(span(3, 3)), Reported(1, EMPTY, (Refused(3, NEVER),)))
+    flow, effects = after(flow, Unwritten(3, CHANCES - 1), Unwritten(4, 0))
+    assert (flow.parked, effects) == (EMPTY, [])
+    [delayed] = flow.later
+    flow, effects = after(flow, Tick(), at=delayed.due)
+    assert sends(effects) == [Send(2, span(3, 3), possible_duplicate=True)]
+    flow, effects = after(flow, Reported(2, EMPTY, (Refused(3, NEVER),)), at=delayed.due)
+    assert effects == [Park(3, NEVER)]
+
+
 def test_a_parked_item_is_let_go_when_its_outcome_is_proven() -> None:
     flow, _ = after(Flow(), Added(span(3, 3)), Reported(1, EMPTY, (Refused(3, NEVER),)))
     flow, _ = after(flow, Ended(span(3, 3)))
@@ -294,6 +306,7 @@ def test_a_flow_with_nothing_to_wait_for_does_not_wake() -> None:
         Reported(7, EMPTY),
         Begun(7),
         Withdrawn(7),
+        Unwritten(7, 0),
     ],
 )
 def test_events_about_nothing_known_change_nothing(event: Event) -> None:
@@ -353,6 +366,11 @@ class FlowMachine(RuleBasedStateMachine):
     def begin_or_withdraw(self, pick: int, *, withdraws: bool) -> None:
         number = self.pick(pick)
         self.feed(Withdrawn(number) if withdraws else Begun(number))
+
+    @rule(pick=st.integers(0, 9))
+    def lose_why(self, pick: int) -> None:
+        parked = list(self.flow.parked)
+        self.feed(Unwritten(parked[pick % len(parked)] if parked else 1, pick))
 
     @rule(is_stopped=st.booleans())
     def gate(self, *, is_stopped: bool) -> None:
