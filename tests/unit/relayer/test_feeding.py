@@ -92,7 +92,7 @@ async def test_news_that_failed_on_their_way_back_are_told_at_the_next_poll(
     await owned.exchange.deliver(packets)
     await owned.exchange.acknowledge(packets)
     with monkeypatch.context() as patch:
-        patch.setattr("relayer.feeding.frame_starts", failing(1, None))
+        patch.setattr("relayer.feeding.frame_starts", failing(1, failing))
         with pytest.raises(RegistryUnreachable):
             await owned.owners[HANGZHOU].lane_changed(desk.view.lane.lane_id)
     assert brought(owned.left) == []
