@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from hub.core.lane import MAX_LANE_NAME
 from hub.wire.frames import MAX_ITEMS, item_count
 from relayer.steps.shares import Shares
 
@@ -73,10 +74,15 @@ def _path(frame: pb.AdapterFrame) -> Path:
     """The kind and the lane whose share the frame takes; empty where it goes first."""
     match frame.WhichOneof("body"):
         case "packets":
-            return PACKETS, frame.packets.lane
+            return PACKETS, _share(frame.packets.lane)
         case "acknowledgements":
-            return OUTCOMES, frame.acknowledgements.lane
+            return OUTCOMES, _share(frame.acknowledgements.lane)
         case "absence":
-            return OUTCOMES, frame.absence.lane
+            return OUTCOMES, _share(frame.absence.lane)
         case _:
             return ()
+
+
+def _share(lane: str) -> str:
+    """*lane* as it was sent; what is longer than any lane has one share, until it is refused."""
+    return lane if len(lane) <= MAX_LANE_NAME else ""

@@ -27,6 +27,9 @@ _CLIENT = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9_-]*[a-zA-Z0-9_])?-(0|[1-9][0-9]
 _PORT = re.compile(r"[a-zA-Z0-9._+\-#\[\]<>]{2,128}")
 _CHAIN = re.compile(r"[\x21-\x7e]{1,50}")
 
+MAX_PEER_ID = 63
+"""Characters, as ``parse_peer_id`` takes them."""
+
 MAX_CLIENT_ID = 64
 """Characters. Source: ICS-24, identifiers."""
 

@@ -7,7 +7,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
 from hub.core.errors import IdentifierInvalid
-from hub.core.ids import ClientId, PeerId, PortId, parse_client_id, parse_peer_id, parse_port_id
+from hub.core.ids import (
+    MAX_CLIENT_ID,
+    MAX_PEER_ID,
+    ClientId,
+    PeerId,
+    PortId,
+    parse_client_id,
+    parse_peer_id,
+    parse_port_id,
+)
 from hub.core.ranges import EMPTY, RangeSet
 
 if TYPE_CHECKING:
@@ -15,6 +24,9 @@ if TYPE_CHECKING:
 
 _SEPARATOR = "~"
 _ENDS = 4
+
+MAX_LANE_NAME = len("lanes/") + 2 * (MAX_PEER_ID + MAX_CLIENT_ID) + _ENDS - 1
+"""Characters of the longest resource name of a lane."""
 
 
 class Order(StrEnum):

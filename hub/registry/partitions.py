@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DAYS_AHEAD: Final = 7
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('ydhub:partitions', 0))"
+_KEY: Final = "hashtextextended('ydhub:partitions', 0)"
+LOCK: Final = f"SELECT pg_advisory_xact_lock({_KEY})"
+"""Until the transaction's end nobody else makes a day, drops one, or opens a packet again."""
+LOCK_SHARED: Final = f"SELECT pg_advisory_xact_lock_shared({_KEY})"
+"""Until the transaction's end nobody makes a day or drops one."""
 
 
 async def make_partitions(database: Database) -> None:
@@ -37,7 +41,7 @@ async def make_partitions(database: Database) -> None:
             for table in PARTITIONED:
                 if partition(table, day) in missing:
                     async with line.transaction():
-                        await line.execute(_LOCK)
+                        await line.execute(LOCK)
                         await line.execute(_making(table, day))
 
 

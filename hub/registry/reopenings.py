@@ -19,6 +19,7 @@ from hub.registry.moments import timestamp
 from hub.registry.multirange import to_text
 from hub.registry.narrow import NarrowSet
 from hub.registry.narrow_rows import lock_side, read_closed, write_closed
+from hub.registry.partitions import LOCK_SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from hub.ports.leases import Fence
     from hub.registry.narrow_rows import LockedSide
 
-_KEEP: Final = "SELECT pg_advisory_xact_lock_shared(hashtextextended('ydhub:partitions', 0))"
-"""No day is dropped meanwhile, so that what is open again has its records."""
 _KEPT: Final = """
 SELECT o.outcome_index FROM outcomes o JOIN packets p USING (lane_id, sequence)
 WHERE o.lane_id = $1 AND o.outcome_index = ANY($2::bigint[]) AND o.kind <> 'SETTLED_ELSEWHERE'
@@ -76,7 +75,8 @@ async def reopen(
 ) -> Mapping[int, int]:
     """As ``hub.ports.packets.Outcomes`` says."""
     async with line.transaction():
-        await line.execute(_KEEP)
+        # No day is dropped meanwhile, so that what is open again has its records.
+        await line.execute(LOCK_SHARED)
         row = await lock_side(line, fence, lane_id, Side.SOURCE)
         if row.gate != gate:
             raise GateChanged(lane=row.lane, gate=gate)
@@ -113,11 +113,11 @@ async def _take(line: Any, row: LockedSide, shown: Mapping[int, Disproof]) -> Ra
     around = RangeSet.span(max(wanted.first - 1, 0), wanted.end + 1)
     before = await read_closed(line, row, "PROGRESS", around)
     gone = wanted & NarrowSet(row.progress, before).truth
+    # Also records that still stand, where their day is noted: they are about to be dropped.
+    sequences = RangeSet.of([shown[index].sequence for index in gone])
+    await check_kept(line, row.lane_id, sequences, "sequences")
     rows = await line.fetch(_KEPT, row.lane_id, list(gone))
-    kept = RangeSet.of([found["outcome_index"] for found in rows])
-    missing = RangeSet.of([shown[index].sequence for index in gone - kept])
-    await check_kept(line, row.lane_id, missing, "sequences")
-    gone &= kept
+    gone &= RangeSet.of([found["outcome_index"] for found in rows])
     after = NarrowSet(row.progress, before).remove(gone)
     await write_closed(line, row, "PROGRESS", before, after.closed)
     await line.execute(_TAKE, row.lane_id, row.side, to_text(after.stored), len(gone))

@@ -2,20 +2,22 @@
 
 A day goes when every packet of it has ended at both chains, no timeout waits for one, and it is
 older than what is kept. In one transaction its sequences are noted as ``retired``, and the audit
-trail says so. Then its partitions are detached, which lets writers and readers go on, and dropped:
-packets first, proofs last, so that at no moment a fact stands without its proof. What is cut off
-between is taken up again by the next look.
+trail says so; it ends under lock, and only if nothing of the day was opened again (reopenings.py)
+since it was looked at. Then its partitions are detached, which lets writers and readers go on, and
+dropped: packets first, proofs last, so that at no moment a fact stands without its proof. What is
+cut off between is taken up again by the next look.
 
 Source: design section 5 ("dropped only when all its packets are terminal").
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from hub.registry.partitions import day_of, partition
+from hub.registry.partitions import LOCK, day_of, partition
 
 if TYPE_CHECKING:
     from datetime import date
@@ -60,6 +62,16 @@ SELECT EXISTS (
     WHERE o.day = $1 AND p.day > $1
 )
 """
+_LAST_REOPENING: Final = "SELECT coalesce(max(reopening_id), 0) FROM reopenings"
+_REOPENED: Final = """
+-- OFFSET 0 keeps the lookup of one packet a lookup.
+SELECT EXISTS (
+    SELECT FROM reopenings r CROSS JOIN LATERAL (
+        SELECT FROM packets p
+        WHERE p.lane_id = r.lane_id AND p.sequence = r.sequence AND p.day = $1 OFFSET 0
+    ) mine WHERE r.reopening_id > $2
+)
+"""
 _NOTE: Final = """
 INSERT INTO retired AS r (lane_id, sequences, settled, indexes)
 SELECT lane_id, coalesce(range_agg(sequences), '{}'), coalesce(range_agg(settled), '{}'),
@@ -94,6 +106,10 @@ FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
 WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
     AND c.relname ~ '^(packets|outcomes|proofs)_[0-9]{8}$'
 """
+
+
+class _OpenAgainError(Exception):
+    """Something of the day was opened again meanwhile."""
 
 
 async def retire(database: Database, keep_days: int, by: str) -> list[date]:
@@ -132,14 +148,32 @@ async def _retire(line: Any, keep_days: int, by: str) -> list[date]:
 
 async def _note(line: Any, day: date, by: str) -> bool:
     """Whether all of the day has ended, and its sequences are noted as retired, durably."""
+    if await line.fetchval(_IS_NOTED, day):
+        return True
+    last = await _last_reopening(line)
+    if await line.fetchval(_OPEN, day, timeout=_PATIENCE_SECONDS):
+        return False
+    with suppress(_OpenAgainError):
+        async with line.transaction():
+            await line.execute(_NOTE, day, timeout=_PATIENCE_SECONDS)
+            await line.execute(_AUDIT, day, by, timeout=_PATIENCE_SECONDS)
+            # Only now, since others wait for it two seconds at most, and all above may take long.
+            await line.execute(LOCK)
+            if await line.fetchval(_REOPENED, day, last):
+                raise _OpenAgainError
+        return True
+    return False
+
+
+async def _last_reopening(line: Any) -> int:
+    """The last reopening's id; whatever is asked next sees all up to it, and later ones are above.
+
+    Those under way have the lock, so none of them has an id and is not committed.
+    """
     async with line.transaction():
-        if await line.fetchval(_IS_NOTED, day):
-            return True
-        if await line.fetchval(_OPEN, day, timeout=_PATIENCE_SECONDS):
-            return False
-        await line.execute(_NOTE, day, timeout=_PATIENCE_SECONDS)
-        await line.execute(_AUDIT, day, by, timeout=_PATIENCE_SECONDS)
-    return True
+        await line.execute(LOCK)
+        last: int = await line.fetchval(_LAST_REOPENING)
+    return last
 
 
 async def _drop(line: Any, row: Any) -> None:

@@ -42,8 +42,10 @@ class Fewest(Generic[T]):
         self._running: Counter[str] = Counter()
         """By name the weight of what is under way."""
         self._line: list[tuple[int, int, str]] = []
-        """(weight under way, place, name), a heap. An entry may be too low or of no use, but every
-        name that has something waiting has one that is not too high."""
+        """(weight under way, place, name), a heap. Each name that has something waiting has one
+        entry that counts; those that it had before are of no use, and never more than those."""
+        self._standing: dict[str, int] = {}
+        """By name the place of the entry that counts."""
         self._places = 0
         self._waiting = 0
 
@@ -58,7 +60,8 @@ class Fewest(Generic[T]):
             self._items.append((item, weight))
             return
         self._below.setdefault(path[0], Fewest()).put(path[1:], item, weight)
-        self._stand(path[0])
+        if path[0] not in self._standing:
+            self._stand(path[0])
 
     def take(self) -> Taken[T] | None:
         """The next attempt, under way now; None if none waits."""
@@ -96,16 +99,23 @@ class Fewest(Generic[T]):
             del self._below[name]
 
     def _stand(self, name: str) -> None:
-        """*name* has an entry that is not too high."""
+        """*name* stands behind those with as much under way, and nowhere else."""
         self._places += 1
+        self._standing[name] = self._places
         heapq.heappush(self._line, (self._running[name], self._places, name))
+        self._tidy()
 
     def _next(self) -> str:
-        """The name whose turn it is; its entry is gone."""
+        """The name whose turn it is; it stands in line no more."""
         while True:
-            running, place, name = heapq.heappop(self._line)
-            if not self._below.get(name):
-                continue
-            if running >= self._running[name]:
+            _, place, name = heapq.heappop(self._line)
+            if self._standing.get(name) == place:
+                del self._standing[name]
+                self._tidy()
                 return name
-            heapq.heappush(self._line, (self._running[name], place, name))
+
+    def _tidy(self) -> None:
+        """Most entries count. Each that goes was put in once, so this costs nothing by itself."""
+        if len(self._line) > 2 * len(self._standing):
+            self._line = [entry for entry in self._line if self._standing.get(entry[2]) == entry[1]]
+            heapq.heapify(self._line)

@@ -3,8 +3,9 @@
 Work waits under a path of names, such as (peer, kind, lane). At each level everyone who has work
 waiting gets the same quantum in a round, times its weight, and is served until that is spent. What
 work costs may be known only afterwards: what it cost beyond what was said is owed, and paid in
-later rounds. So nobody waits for more than one round of the others, nobody gains by asking often,
-and as long as anything waits there is something to do.
+later rounds, also by those who want nothing meanwhile: then they are forgotten. So nobody waits for
+more than one round of the others, nobody gains by asking often, as long as anything waits there is
+something to do, and nobody is kept in mind who neither wants nor owes anything.
 
 Pure bookkeeping: no clock, no tasks, no threads.
 
@@ -69,7 +70,7 @@ class _Branch(Generic[T]):
         """Those that have something left of this round."""
         self._later: OrderedDict[str, _Branch[T]] = OrderedDict()
         self._idle: dict[str, _Branch[T]] = {}
-        """Names without work that owe something, or below which somebody does."""
+        """Names without work that owe something, until it is paid."""
         self._balance: dict[str, int] = {}
         """What is left of a name's round, or below 0 what it owes; nothing is 0."""
         self._items: deque[tuple[T, int]] = deque()
@@ -104,10 +105,12 @@ class _Branch(Generic[T]):
     def charge(self, path: Path, cost: int) -> None:
         if not path:
             return
-        self.spend(path[0], cost)
-        below = self._find(path[0]) or self._idle.get(path[0])
-        if below is not None:
-            below.charge(path[1:], cost)
+        name = path[0]
+        below = self._find(name)
+        if below is None:
+            below = self._idle.setdefault(name, _Branch(self._quantum, self._weights))
+        self.spend(name, cost)
+        below.charge(path[1:], cost)
 
     def spend(self, name: str, cost: int) -> None:
         """*name* has had so much of its round, or of rounds to come."""
@@ -128,6 +131,11 @@ class _Branch(Generic[T]):
             balance[name] = balance.get(name, 0) + rounds * self._share(name)
             if balance[name] > 0:
                 self._served[name] = line.pop(name)
+        # As often as they have spent a round's share beforehand, so it costs no more than that did.
+        for name in [*self._idle]:
+            balance[name] += rounds * self._share(name)
+            if balance[name] >= 0:
+                del balance[name], self._idle[name]
 
     def _share(self, name: str) -> int:
         return self._quantum * self._weights.get(name, 1)

@@ -3,9 +3,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 
-from hub.core.errors import GateChanged, LaneNotFound, LeaseLost, Reason, SequenceRetired
+from hub.core.errors import (
+    GateChanged,
+    HubError,
+    LaneNotFound,
+    LeaseLost,
+    Reason,
+    SequenceRetired,
+)
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, OutcomeKind, PacketException
 from tests.harness.registry import (
@@ -179,3 +187,22 @@ async def test_a_packet_without_records_stays_as_it_ended(postgres: PostgresRegi
     with pytest.raises(SequenceRetired):
         await postgres.outcomes.reopen(lanes.source, lanes.lane, 1, [disproof(0, 1)])
     assert await progress(lanes) == (RangeSet.of([0]), 0)
+
+
+async def test_a_packet_whose_day_is_noted_and_not_dropped_yet_stays_as_it_ended(
+    postgres: PostgresRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes = await completed(postgres, 1)
+    await drop_timeouts(lanes)
+    await age(postgres)
+
+    async def cut(*_: object) -> None:
+        raise asyncpg.AdminShutdownError("stopped")
+
+    monkeypatch.setattr("hub.registry.retention._drop", cut)
+    with pytest.raises(HubError):
+        await postgres.retire(30, "ydhub-server")
+    with pytest.raises(SequenceRetired):
+        await postgres.outcomes.reopen(lanes.source, lanes.lane, 1, [disproof(0, 1)])
+    assert await progress(lanes) == (RangeSet.of([0]), 0)
+    assert await postgres.exceptions.of_lane(lanes.lane) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
@@ -12,15 +12,25 @@ import pytest
 from hub.core.errors import HubError, RegistryUnreachable, SequenceRetired
 from hub.core.ranges import RangeSet
 from hub.core.record import OutcomeKind
-from hub.registry.partitions import partition
+from hub.registry import retention
+from hub.registry.partitions import DAYS_AHEAD, make_partitions, partition, partition_days
 from hub.registry.tables import PARTITIONED
-from tests.harness.registry import Opened, broken, key_of, opened
+from tests.harness.registry import Opened, broken, disproof, key_of, opened
 from tests.registry.test_partitions import LONG_AGO, age, drop_timeouts, live, partitions, today
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import date
+
     from hub.registry.registry import PostgresRegistry
 
 BY = "ydhub-server"
+WAITS = """
+SELECT EXISTS (
+    SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted
+)
+"""
 
 
 async def test_a_day_is_dropped_once_everything_in_it_has_ended(postgres: PostgresRegistry) -> None:
@@ -199,3 +209,113 @@ async def test_one_process_drops_at_a_time(postgres: PostgresRegistry) -> None:
     await age(postgres)
     found = await asyncio.gather(*[postgres.retire(30, BY) for _ in range(4)])
     assert sorted(map(len, found)) == [0, 0, 0, 1]
+
+
+class Interleaved:
+    """A line of the database; behind each answer to *query* comes what *step* does."""
+
+    def __init__(self, line: Any, query: str, step: Callable[[], Awaitable[None]]) -> None:
+        self._line = line
+        self._query = query
+        self._step = step
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._line, name)
+
+    async def execute(self, query: str, *arguments: object, **named: Any) -> None:
+        await self._line.execute(query, *arguments, **named)
+        await self._behind(query)
+
+    async def fetchval(self, query: str, *arguments: object, **named: Any) -> Any:
+        found = await self._line.fetchval(query, *arguments, **named)
+        await self._behind(query)
+        return found
+
+    async def _behind(self, query: str) -> None:
+        if query == self._query:
+            await self._step()
+
+
+async def retire_during(
+    postgres: PostgresRegistry, query: str, step: Callable[[], Awaitable[None]]
+) -> list[date]:
+    """The days that are dropped while *step* is done behind *query* of each day's note."""
+    genuine = retention._note
+
+    async def note(line: Any, day: date, by: str) -> bool:
+        return await genuine(Interleaved(line, query, step), day, by)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retention, "_note", note)
+        return await postgres.retire(30, BY)
+
+
+@pytest.mark.parametrize("query", ["_IS_NOTED", "_OPEN", "_NOTE", "_AUDIT"])
+async def test_a_packet_that_is_opened_again_during_the_look_keeps_its_day(
+    postgres: PostgresRegistry, query: str
+) -> None:
+    lanes = await live(postgres, 1, 2)
+    await age(postgres)
+    outcomes, times = postgres.outcomes, []
+
+    async def reopen() -> None:
+        times.append(await outcomes.reopen(lanes.source, lanes.lane, 1, [disproof(0, 1)]))
+
+    assert await retire_during(postgres, getattr(retention, query), reopen) == []
+    assert times == [{0: 1}]
+    assert len(await postgres.packets.read(lanes.lane, RangeSet.of([1]))) == 1
+    assert await broken(postgres) == {}
+    await outcomes.record_completed(lanes.source, lanes.lane, RangeSet.of([0]))
+    assert len(await postgres.retire(30, BY)) == 1
+
+
+async def test_what_others_opened_again_during_the_look_keeps_no_other_day(
+    postgres: PostgresRegistry,
+) -> None:
+    lanes = await live(postgres, 1)
+    await age(postgres)
+    await lanes.accept(2)
+    await lanes.settle(2)
+    await postgres.outcomes.record_completed(lanes.source, lanes.lane, RangeSet.of([1]))
+
+    async def reopen() -> None:
+        await postgres.outcomes.reopen(lanes.source, lanes.lane, 1, [disproof(1, 2)])
+
+    assert len(await retire_during(postgres, retention._OPEN, reopen)) == 1
+    assert await broken(postgres) == {}
+
+
+async def test_who_opens_again_as_the_day_is_noted_waits_and_hears_that_it_is_retired(
+    postgres: PostgresRegistry,
+) -> None:
+    lanes = await live(postgres, 1)
+    await age(postgres)
+    opening: list[asyncio.Future[Any]] = []
+
+    async def reopen() -> None:
+        made = postgres.outcomes.reopen(lanes.source, lanes.lane, 1, [disproof(0, 1)])
+        opening.append(asyncio.ensure_future(made))
+        async with postgres.database.line() as line:
+            while not opening[0].done() and not await line.fetchval(WAITS):
+                pass
+
+    assert len(await retire_during(postgres, retention._REOPENED, reopen)) == 1
+    with pytest.raises(SequenceRetired):
+        await opening[0]
+    assert (await lanes.view()).source.progress == RangeSet.of([0])
+    assert await broken(postgres) == {}
+
+
+async def test_partitions_are_made_while_a_day_is_noted(postgres: PostgresRegistry) -> None:
+    """What takes long is done without the lock that they wait for."""
+    await live(postgres, 1)
+    await age(postgres)
+    last = partition("packets", await today(postgres) + timedelta(days=DAYS_AHEAD))
+    async with postgres.database.line() as line:
+        await line.execute(f"DROP TABLE {last}")
+
+    async def make() -> None:
+        await make_partitions(postgres.database)
+
+    assert len(await retire_during(postgres, retention._AUDIT, make)) == 1
+    assert await partition_days(postgres.database) == DAYS_AHEAD

@@ -5,6 +5,7 @@ from typing import Any
 
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from hub.core.lane import MAX_LANE_NAME
 from relayer.intake import TOGETHER, Intake
 from tests.harness.clock import settle
 
@@ -64,6 +65,28 @@ async def test_a_long_line_of_one_lane_keeps_no_other_waiting() -> None:
     flood = [packets(number) for number in range(20)]
     found = await order(*flood, packets(100, "b", 1), packets(101, "b", 1))
     assert found.index(101) <= 3
+
+
+async def test_lanes_whose_names_are_too_long_share_one_turn() -> None:
+    flood = [packets(number, "x" * MAX_LANE_NAME + str(number)) for number in range(20)]
+    mine = [packets(100 + number, "b") for number in range(5)]
+    found = await order(*flood, *mine)
+    assert sum(number >= 100 for number in found[:10]) == 5
+
+
+async def test_lanes_that_never_come_again_are_kept_in_mind_no_longer_than_they_owe() -> None:
+    """Also while something always waits."""
+    intake = Intake()
+    intake.put_nowait(packets(0))
+    for number in range(1, 500):
+        intake.put_nowait(packets(number, f"lane-{number}", 1))
+        intake.put_nowait(packets(number, f"lane-{number}"))
+        intake.put_nowait(packets(0))
+        while intake.qsize() > 1:
+            await intake.get()
+    [below] = intake._items._root._later.values()
+    assert len(below._idle) <= 2
+    assert len(below._balance) <= 3
 
 
 async def test_answers_have_four_turns_to_one_of_new_packets() -> None:

@@ -5,8 +5,17 @@ from dataclasses import replace
 import pytest
 
 from hub.core.errors import IdentifierInvalid
-from hub.core.ids import ClientId, PeerId, PortId
-from hub.core.lane import Lane, LaneKey, LaneSide, LaneState, LaneView, Order, RouteKey
+from hub.core.ids import MAX_CLIENT_ID, MAX_PEER_ID, ClientId, PeerId, PortId
+from hub.core.lane import (
+    MAX_LANE_NAME,
+    Lane,
+    LaneKey,
+    LaneSide,
+    LaneState,
+    LaneView,
+    Order,
+    RouteKey,
+)
 from hub.core.ranges import RangeSet
 from hub.core.time import Timestamp
 
@@ -25,6 +34,15 @@ def test_a_lane_is_named_by_its_two_ends() -> None:
 @pytest.mark.parametrize("text", [TEXT, f"lanes/{TEXT}"])
 def test_a_lane_is_read_from_its_name(text: str) -> None:
     assert LaneKey.parse(text) == LANE
+
+
+def test_no_lane_has_a_longer_name() -> None:
+    peer, client = "p" * MAX_PEER_ID, "c" * (MAX_CLIENT_ID - 2) + "-0"
+    longest = LaneKey.parse(f"{peer}~{client}~{peer}~{client}")
+    assert len(longest.name) == MAX_LANE_NAME
+    for text in (f"{peer}p~{client}~{peer}~{client}", f"{peer}~c{client}~{peer}~{client}"):
+        with pytest.raises(IdentifierInvalid):
+            LaneKey.parse(text)
 
 
 def test_the_reverse_lane_has_the_ends_exchanged() -> None:

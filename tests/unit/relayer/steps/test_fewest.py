@@ -47,6 +47,21 @@ def test_a_heavy_one_counts_more() -> None:
     assert [_item(line) for _ in range(6)] == [0, 10, 11, 12, 13, 1]
 
 
+def test_the_line_is_no_longer_than_there_are_names_that_wait() -> None:
+    """However long they wait, and however often one has its turn."""
+    line: Fewest[int] = Fewest()
+    for name in ("a", "b", "c"):
+        line.put((name, "x"), 0)
+    for number in range(1000):
+        taken = line.take()
+        assert taken is not None
+        line.put((taken.path[0], "x"), number)
+        line.put((taken.path[0], "x"), number)
+        line.end(taken)
+        _assert_bounded(line)
+    assert len(line) == 1003
+
+
 @given(
     st.lists(
         st.tuples(
@@ -84,6 +99,14 @@ def test_each_is_taken_once_and_always_by_who_has_the_least_under_way(
         elif running:
             line.end(running.pop(number % len(running)))
         assert len(line) == len(waiting)
+        _assert_bounded(line)
+
+
+def _assert_bounded(line: Fewest[int]) -> None:
+    """At each level at most two entries for each name that waits."""
+    assert len(line._line) <= 2 * sum(1 for below in line._below.values() if below)
+    for below in line._below.values():
+        _assert_bounded(below)
 
 
 def _item(line: Fewest[int]) -> int:

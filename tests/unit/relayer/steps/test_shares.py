@@ -96,6 +96,42 @@ def test_debts_end_when_nothing_waits() -> None:
     assert take(shares, 1) == ["hangzhou"]
 
 
+def test_debts_are_paid_by_time_and_then_the_name_is_forgotten() -> None:
+    """Others' rounds count for whoever wants nothing, as they would if it stood in line."""
+    shares: Shares[int] = Shares(QUANTUM)
+    for number in range(200):
+        shares.put(("suzhou",), number, 1)
+    shares.put(("hangzhou",), 0, 1)
+    while take(shares, 1) != ["hangzhou"]:
+        pass
+    shares.charge(("hangzhou",), 3 * QUANTUM)
+    assert "hangzhou" in shares._root._idle
+    take(shares, 4 * QUANTUM)
+    assert not shares._root._idle
+    shares.put(("hangzhou",), 0, 1)
+    assert "hangzhou" in take(shares, QUANTUM + 1)
+
+
+@pytest.mark.parametrize("extra", [0, 1, -1, 5 * QUANTUM])
+def test_as_many_names_are_kept_as_owe_or_wait(extra: int) -> None:
+    """However many there ever were, and however they owe, while something always waits."""
+    shares: Shares[int] = Shares(QUANTUM)
+    for number in range(1000):
+        shares.put(("always",), number, QUANTUM)
+    for number in range(1000):
+        path = (f"lane-{number}",)
+        shares.put(path, number, 1)
+        shares.put(path, number, QUANTUM)
+        for _ in range(3):
+            assert shares.take() is not None
+        shares.charge(path, extra)
+        shares.put(("always",), number, QUANTUM)
+    root = shares._root
+    most = 3 * (2 + max(0, extra) // QUANTUM)
+    assert len(root._idle) <= most
+    assert len(root._balance) <= most + len(root._later) + len(root._served)
+
+
 def test_a_weight_is_so_many_times_the_turn() -> None:
     shares: Shares[int] = Shares(QUANTUM, {"outcomes": 4})
     for number in range(200):
