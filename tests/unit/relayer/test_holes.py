@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
@@ -13,6 +13,7 @@ from hub.core.record import OutcomeKind
 from hub.core.time import Duration
 from hub.exchange import story
 from relayer.holes import EVERY, HoleSweep
+from relayer.reproof import ask
 from relayer.steps.events import Added
 from relayer.switchboard import MAX_UNKNOWN, LaneDesk
 from tests.harness.clock import until
@@ -210,6 +211,33 @@ async def test_what_is_found_on_the_way_counts_though_the_rest_fails(
     assert settled(at_work) == [1, 2]
     await one.sweep()
     assert settled(at_work) == [1, 2, 3, 4, 5]
+
+
+async def test_what_was_proven_gone_before_its_client_started_again_is_not_settled(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its root may be that of a forged header."""
+    await holed(at_work)
+    board, one = at_work.board, sweep(at_work)
+
+    async def slow(*arguments: Any, **how: Any) -> Any:
+        found = await ask(*arguments, **how)
+        await board.registry.clients.freeze(HANGZHOU, "two headers", None, ADMIN)
+        board.exchange.grow(1)
+        anchor = board.exchange.anchor(HANGZHOU, board.exchange.chain(HANGZHOU).height)
+        await board.registry.clients.recover(HANGZHOU, anchor, board.clock.now(), "mended", ADMIN)
+        return found
+
+    await one.sweep()
+    with monkeypatch.context() as patch:
+        patch.setattr("relayer.holes.ask", slow)
+        await one.sweep()
+    assert len(asked(at_work)) == 1
+    assert settled(at_work) == []
+    await board.know()
+    for _ in range(3):
+        await one.sweep()
+    assert settled(at_work) == [1, 2]
 
 
 class TestAnswered:
