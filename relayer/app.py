@@ -232,14 +232,21 @@ class RelayerApp:
         return writer != owner.peer and writer not in self.board.sessions
 
     async def _open_lanes(self) -> None:
-        while True:
-            await self.board.clock.sleep(OPENINGS_EVERY)
-            try:
-                await Openings(self.board, self.gateway.owners.keys()).run_all()
-            except HubError as error:
-                _log.warning("openings_failed", reason=error.reason, detail=str(error))
-            except Exception:  # noqa: BLE001 - a bug costs one round of openings
-                _log.exception("openings_broke")
+        openings = Openings(self.board, self.gateway.owners.keys())
+        try:
+            while True:
+                await self.board.clock.sleep(OPENINGS_EVERY)
+                await self._start_openings(openings)
+        finally:
+            await openings.end()
+
+    async def _start_openings(self, openings: Openings) -> None:
+        try:
+            await openings.start_all()
+        except HubError as error:
+            _log.warning("openings_failed", reason=error.reason, detail=str(error))
+        except Exception:  # noqa: BLE001 - a bug costs one round of openings
+            _log.exception("openings_broke")
 
 
 async def run(config: RelayerConfig) -> None:

@@ -24,6 +24,7 @@ from hub.core.paths import commitment_key
 from hub.core.ranges import RangeSet
 from hub.core.record import Disproof, Refusal
 from hub.core.time import SECOND, Duration, Timestamp
+from hub.exchange.packets import check_stands
 from relayer.reproof import KEYS, ask
 from relayer.steps.audits import added, due, removed
 from relayer.verification import Root, look
@@ -155,6 +156,9 @@ class Audits:
     ) -> None:
         # A freeze or pause between here and the record asks for another look.
         gates = {report.desk: report.desk.view.source.gate for report in reports}
+        for desk in gates:
+            # It may be heard of sooner than its client's new anchor is read.
+            check_stands(keeper.peer, desk.view.source_anchor, state.height.number)
         # Whatever comes of it, others have their turn before these are asked for again.
         for desk in gates:
             mine = [report for report in reports if report.desk is desk]

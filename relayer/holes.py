@@ -11,6 +11,7 @@ Source: design section 3, "settled elsewhere"; reliability notes section 6, "Cle
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,13 +22,17 @@ from hub.core.errors import HubError
 from hub.core.paths import commitment_key, next_sequence_send_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import NewOutcome, OutcomeKind
-from hub.core.time import SECOND, Duration
+from hub.core.time import SECOND, Duration, Timestamp
 from hub.exchange.outcomes import ProvenOutcomes
+from relayer.deadline import within
 from relayer.reproof import KEYS, ask
 from relayer.verification import Root, prove_gone
 from relayer.watches import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hub.core.ids import PeerId
     from hub.ports.leases import Fence
     from relayer.inbound import Inbound
     from relayer.switchboard import LaneDesk, Switchboard
@@ -36,6 +41,9 @@ _log = structlog.get_logger()
 
 EVERY: Final = Duration(10 * SECOND)
 """What is missing in two sweeps, one after the other, is asked for."""
+WITHIN: Final = Duration(30 * SECOND)
+"""For all lanes from one source in one sweep, however slow its adapter is; some answers as late as
+they may be."""
 PARTS: Final = 64
 """Most questions about one lane in one sweep."""
 LONGEST_REST: Final = 8
@@ -48,6 +56,8 @@ class _Search:
 
     missing: RangeSet = EMPTY
     """In the sweep before."""
+    asked: int = 0
+    """What is below this was asked for last; what is left is asked for first."""
     rest: int = 0
     """Sweeps until it may be asked about."""
     next_rest: int = 1
@@ -71,6 +81,8 @@ class HoleSweep:
         """Lanes that have changed, or in which something is missing."""
         self._searches: dict[int, _Search] = {}
         """By lane id."""
+        self._left: dict[PeerId, int] = {}
+        """By source the first lane for which no time was left in the sweep before."""
 
     async def run(self) -> None:
         """Sweeps now and then."""
@@ -79,13 +91,32 @@ class HoleSweep:
             await self.sweep()
 
     async def sweep(self) -> None:
-        """Every lane that may miss something is looked at; one that fails holds up no other."""
+        """Every lane that may miss something is looked at; one that fails holds up no other.
+
+        Sources do not wait for each other; of one that is slow, some may be left for the next.
+        """
+        lanes: defaultdict[PeerId, list[LaneDesk]] = defaultdict(list)
         for desk in self.watch.take():
-            await self._search(desk)
+            lanes[desk.key.source_peer].append(desk)
+        async with asyncio.TaskGroup() as tasks:
+            for source, desks in lanes.items():
+                tasks.create_task(self._sweep_source(source, desks))
+
+    async def _sweep_source(self, source: PeerId, desks: Iterable[LaneDesk]) -> None:
+        clock, first = self._board.clock, self._left.pop(source, 0)
+        until = Timestamp(clock.monotonic() + WITHIN)
+        waiting = deque(sorted(desks, key=lambda desk: desk.view.lane.lane_id < first))
+        while waiting and clock.monotonic() < until:
+            desk = waiting.popleft()
+            await self._search(desk, until)
             if desk.view.lane.lane_id in self._searches:
                 self.watch.see(desk)
+        if waiting:
+            self._left[source] = waiting[0].view.lane.lane_id
+        for desk in waiting:
+            self.watch.see(desk)
 
-    async def _search(self, desk: LaneDesk) -> None:
+    async def _search(self, desk: LaneDesk, until: Timestamp) -> None:
         missing = _missing(desk)
         lane_id = desk.view.lane.lane_id
         if not missing:
@@ -97,30 +128,40 @@ class HoleSweep:
         if search.rest:
             search.rest -= 1
         elif again:
-            search.ended(is_useful=await self._settle_all(desk, again))
+            search.ended(is_useful=await self._settle_all(desk, search, again, until))
 
-    async def _settle_all(self, desk: LaneDesk, missing: RangeSet) -> bool:
-        """Whether any of *missing* is found to have ended; those that are proven gone have."""
-        is_useful = False
+    async def _settle_all(
+        self, desk: LaneDesk, search: _Search, missing: RangeSet, until: Timestamp
+    ) -> bool:
+        """Whether any of *missing* is found to have ended; those that are proven gone have.
+
+        Nothing is asked for after *until*: the next time goes on there.
+        """
+        is_useful, first = False, missing - RangeSet.span(0, search.asked)
         try:
             for _ in range(PARTS):
-                part = missing.take(KEYS - 1)
-                missing -= part
-                if part:
-                    is_useful = await self._settle(desk, part) or is_useful
+                part = (first or missing).take(KEYS - 1)
+                if not part or self._board.clock.monotonic() >= until:
+                    break
+                first, missing = first - part, missing - part
+                is_useful = await self._settle(desk, part, until) or is_useful
+                search.asked = part.end
         except HubError as error:
             lane, reason = desk.key.name, error.reason
             _log.info("holes_not_settled", lane=lane, reason=reason, detail=str(error))
         return is_useful
 
-    async def _settle(self, desk: LaneDesk, missing: RangeSet) -> bool:
+    async def _settle(self, desk: LaneDesk, missing: RangeSet, until: Timestamp) -> bool:
         """Whether any of *missing* is proven gone, and so has ended. Raises ``HubError``."""
         client = desk.key.source_client
         keeper = await self._board.keeper(desk.key.source_peer)
         state = keeper.latest_verified()
         keys = [commitment_key(client, sequence) for sequence in missing]
         keys = sorted([*keys, next_sequence_send_key(client)])
-        answer = await ask(self._board, keeper, state, keys, batch=False)
+        left = Duration(until - self._board.clock.monotonic())
+        asking = ask(self._board, keeper, state, keys, batch=False)
+        # Only the question is cut off: what is recorded must be heard of.
+        answer = await within(self._board.clock, left, "proofs", asking)
         pairs = zip(answer.values, answer.proofs, strict=True)
         shown = dict(zip(keys, pairs, strict=True))
         root = Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)

@@ -69,22 +69,36 @@ class Openings:
         """Openings over the sessions of *board* with the adapters *attached* here."""
         self._board = board
         self._attached = attached
+        self.tries: dict[int, asyncio.Task[None]] = {}
+        """By number those that are being taken as far as they go."""
 
-    async def run_all(self) -> None:
-        """Every running opening from a peer attached here is taken as far as it goes.
+    async def start_all(self) -> None:
+        """Every running opening from a peer attached here is being taken as far as it goes.
 
-        The other end may be attached to another process, but to one it must be. They do not wait
-        for each other: an adapter that is slow to answer holds up its own alone.
+        The other end may be attached to another process, but to one it must be. Nobody waits for
+        them: an adapter that is slow to answer holds up its own alone, and none that comes later.
         """
+        tried = set(self.tries)  # one that ends from now on may be read as it was before
         running = await self._board.registry.lanes.running_openings()
         ours = [opening for opening in running if opening.plan.source in self._attached]
         attached = set(self._attached)
         if any(opening.plan.destination not in attached for opening in ours):
             attached |= {lease.peer for lease in await self._board.registry.leases.all()}
-        here = [opening for opening in ours if opening.plan.destination in attached]
-        async with asyncio.TaskGroup() as tasks:
-            for opening in here:
-                tasks.create_task(self._run(opening))
+        for opening in ours:
+            if opening.plan.destination in attached and opening.number not in tried:
+                self._start(opening)
+
+    async def end(self) -> None:
+        """Nothing is taken further any more."""
+        tries = list(self.tries.values())
+        for task in tries:
+            task.cancel()
+        await asyncio.gather(*tries, return_exceptions=True)
+
+    def _start(self, opening: Opening) -> None:
+        number = opening.number
+        task = self.tries[number] = asyncio.get_running_loop().create_task(self._run(opening))
+        task.add_done_callback(lambda _: self.tries.pop(number, None))
 
     async def _run(self, opening: Opening) -> None:
         """One try, whose end is noted; what the registry does not take is tried again."""
@@ -92,6 +106,8 @@ class Openings:
             await self._try(opening)
         except HubError as error:
             _log.warning("opening_not_noted", opening=opening.name, reason=error.reason)
+        except Exception:  # noqa: BLE001 - a bug costs one try of one opening
+            _log.exception("opening_broke", opening=opening.name)
 
     async def _try(self, opening: Opening) -> None:
         lanes = self._board.registry.lanes

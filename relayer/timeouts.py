@@ -182,7 +182,11 @@ class TimeoutSweep:
         return True
 
     async def _sweep_batches(self, desk: LaneDesk, state: ConsensusState, due_at: int) -> None:
-        """The lane's batches that are due by *due_at* (s) were looked at, some of very many."""
+        """The lane's batches that are due by *due_at* (s) were looked at, some of very many.
+
+        The lanes before may have taken long: *state* must stand still.
+        """
+        await (await self._board.keeper(self._fence.peer)).root_at(state.height)
         registry = self._board.registry
         moves: list[tuple[TimeoutBatch, int | None]] = []
         for batch in await registry.packets.due_timeouts(desk.view.lane.lane_id, due_at, BATCHES):

@@ -214,6 +214,11 @@ class LaneView:
     """Why nothing that the source's chain proves counts (frozen, suspended); empty if it counts."""
     destination_stopped: str
     """Why nothing that the destination's chain proves counts; empty if it counts."""
+    source_anchor: int
+    """Height at which the source's client was started last; what it verified below counts no more.
+    Gates rise when it does."""
+    destination_anchor: int
+    """Likewise of the destination's client."""
     suspended: tuple[PeerId, ...] = ()
     """Those of its two ends that take no part now."""
     has_exceptions: bool = True

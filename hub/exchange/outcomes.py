@@ -27,7 +27,7 @@ from hub.core.lane import LaneState
 from hub.core.lifecycle import PacketState
 from hub.core.ranges import RangeSet
 from hub.core.record import FrameProof, NewOutcome, OutcomeKind, Settlement, SkippedLeaf
-from hub.exchange.packets import JUDGE_ATTEMPTS, Judgement, against_conflicts
+from hub.exchange.packets import JUDGE_ATTEMPTS, Judgement, against_conflicts, check_stands
 
 if TYPE_CHECKING:
     from hub.core.lane import LaneView
@@ -54,7 +54,10 @@ class ShownAnswers(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenOutcomes:
-    """Outcomes of one lane's packets, proven under one verified root of the destination."""
+    """Outcomes of one lane's packets, proven under one verified root of the destination.
+
+    That packets are settled elsewhere the source's root proves.
+    """
 
     outcomes: tuple[NewOutcome, ...]
     """Sequences rising."""
@@ -70,11 +73,15 @@ async def record(
 ) -> tuple[Judgement, LaneView]:
     """What became of each outcome, durable now; and the lane as it was judged by.
 
-    A paused lane still takes outcomes. Raises as ``check_takes_outcomes``; ``LeaseLost``,
-    ``GateChanged`` when the lane never rests, ``RegistryUnreachable``.
+    A paused lane still takes outcomes. Raises as ``check_takes_outcomes``, or as ``check_stands``;
+    ``LeaseLost``, ``GateChanged`` when the lane never rests, ``RegistryUnreachable``.
     """
+    if _is_of_source(proven):
+        # The destination's gate does not tell of the source's client.
+        view = await registry.lanes.view(view.lane.lane_id)
     for _ in range(JUDGE_ATTEMPTS):
         check_takes_outcomes(view)
+        _check_prover(view, proven)
         judgement, settlement = await _judge(registry, view, proven)
         if settlement is None:
             return judgement, view
@@ -117,6 +124,21 @@ def check_takes_outcomes(view: LaneView) -> None:
     if view.destination_stopped:
         client = f"peers/{destination}/client"
         raise ClientFrozen(client=client, cause=view.destination_stopped)
+
+
+def _is_of_source(proven: ProvenOutcomes) -> bool:
+    return any(one.kind is OutcomeKind.SETTLED_ELSEWHERE for one in proven.outcomes)
+
+
+def _check_prover(view: LaneView, proven: ProvenOutcomes) -> None:
+    """Its proof counts: its client goes on. Raises ``ClientFrozen``, or as ``check_stands``."""
+    source, destination = view.lane.key.peers
+    if not _is_of_source(proven):
+        check_stands(destination, view.destination_anchor, proven.proof_height)
+        return
+    if view.source_stopped:
+        raise ClientFrozen(client=f"peers/{source}/client", cause=view.source_stopped)
+    check_stands(source, view.source_anchor, proven.proof_height)
 
 
 async def _judge(

@@ -19,6 +19,7 @@ from hub.core.errors import (
     ClientFrozen,
     CommitUnknown,
     Conflict,
+    ConsensusStateMissing,
     GateChanged,
     LaneNotOpen,
     LanePaused,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub.core.errors import HubError
+    from hub.core.ids import PeerId
     from hub.core.lane import LaneView, Route
     from hub.core.packet import Packet
     from hub.core.time import Timestamp
@@ -98,11 +100,12 @@ async def accept(
 
     Those that are *over* a limit, by sequence, are refused unless they are known already.
 
-    Raises as ``check_accepts``; ``LeaseLost``, ``GapTooWide``, ``GateChanged`` when the lane never
-    rests, ``RegistryUnreachable``.
+    Raises as ``check_accepts``, or as ``check_stands``; ``LeaseLost``, ``GapTooWide``,
+    ``GateChanged`` when the lane never rests, ``RegistryUnreachable``.
     """
     for _ in range(JUDGE_ATTEMPTS):
         check_accepts(view)
+        check_stands(view.lane.key.source_peer, view.source_anchor, proven.proof_height)
         judged = await _judge(registry, view, routes, proven, over)
         if judged.acceptance is None:
             return judged.judgement, view
@@ -146,6 +149,16 @@ def check_accepts(view: LaneView) -> None:
     if view.source_stopped:
         client = f"peers/{view.lane.key.source_peer}/client"
         raise ClientFrozen(client=client, cause=view.source_stopped)
+
+
+def check_stands(peer: PeerId, anchor: int, proof_height: int) -> None:
+    """What *peer*'s client verified at *proof_height* counts still: it started from *anchor*.
+
+    The gate that comes with *anchor* is another one once the client starts again, so what is
+    recorded under it was verified by the client as it is then. Raises ``ConsensusStateMissing``.
+    """
+    if proof_height < anchor:
+        raise ConsensusStateMissing(client=f"peers/{peer}/client", height=proof_height)
 
 
 def denial(packet: Packet, routes: Mapping[tuple[str, str], Route], proven_at: Timestamp) -> str:

@@ -43,7 +43,7 @@ SELECT CASE
     WHEN p.state <> 'ACTIVE'
         THEN concat_ws(': ', 'the peer is ' || lower(p.state), nullif(p.suspend_cause, ''))
     ELSE '' END AS cause,
-    p.state <> 'ACTIVE' AS is_away
+    p.state <> 'ACTIVE' AS is_away, c.anchor_height
 FROM peers p JOIN hub_clients c USING (peer) WHERE p.peer = """
 VIEW: Final = f"""
 SELECT l.*,
@@ -54,6 +54,7 @@ SELECT l.*,
     d.progress AS destination_progress, dp.cause AS destination_stopped,
     s.reopened_count AS source_reopened_count, d.reopened_count AS destination_reopened_count,
     sp.is_away AS source_away, dp.is_away AS destination_away,
+    sp.anchor_height AS source_anchor, dp.anchor_height AS destination_anchor,
     EXISTS (SELECT FROM exceptions e WHERE e.lane_id = l.lane_id) AS has_exceptions
 FROM lanes l
 JOIN LATERAL ({_SIDE} 'SOURCE') s ON true
@@ -235,6 +236,8 @@ def _view(row: Mapping[str, Any]) -> LaneView:
         destination=side_of(row, "destination"),
         source_stopped=row["source_stopped"],
         destination_stopped=row["destination_stopped"],
+        source_anchor=row["source_anchor"],
+        destination_anchor=row["destination_anchor"],
         suspended=tuple([peer for peer, is_away in away if is_away]),
         has_exceptions=row["has_exceptions"],
     )

@@ -38,6 +38,7 @@ from hub.wire.frames import headers_to_proto
 from hub.wire.headers import header_from_proto, height_to_proto
 from hub.wire.packet import encode_acknowledgement, encode_packet
 from relayer.chain_clients import ChainClients
+from relayer.openings import Openings
 from relayer.owner import PeerOwner
 from relayer.session import Session
 from relayer.switchboard import Switchboard
@@ -54,7 +55,7 @@ from tests.harness.exchange import (
 from tests.harness.simchain import TRUST
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence, Set
 
     from adapters.simchain.chain import Chain
     from hub.core.client import Header
@@ -372,6 +373,13 @@ async def station(*, opened: bool = True) -> AsyncIterator[Station]:
             yield found
         finally:
             await found.close()
+
+
+async def open_all(board: Switchboard, attached: Set[PeerId]) -> None:
+    """Every running opening has been taken as far as it goes, once."""
+    openings = Openings(board, attached)
+    await openings.start_all()
+    await asyncio.gather(*openings.tries.values())
 
 
 def proto_height(number: int, revision: int = 1) -> client_pb2.Height:

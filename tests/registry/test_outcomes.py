@@ -1,19 +1,31 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.core.errors import GateChanged, IllegalMove, LaneNotFound, LeaseLost, PacketNotFound
+from hub.core.errors import (
+    ConsensusStateMissing,
+    GateChanged,
+    IllegalMove,
+    LaneNotFound,
+    LeaseLost,
+    PacketNotFound,
+)
+from hub.core.height import Height
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, OutcomeKind, Settlement
+from hub.core.time import SECOND, Timestamp
+from hub.exchange.outcomes import ProvenOutcomes, record
 from hub.ports.leases import Fence
 from tests.harness.registry import (
     ADMIN,
     HANGZHOU,
     SUZHOU,
     acquire,
+    anchor,
     broken,
     key_of,
     opened,
@@ -23,8 +35,10 @@ from tests.harness.registry import (
 )
 
 if TYPE_CHECKING:
+    from hub.core.ids import PeerId
     from hub.ports.registry import Registry
 
+NOW = Timestamp(1_800_000_100 * SECOND)
 ABSENCE, ELSEWHERE = OutcomeKind.ABSENCE, OutcomeKind.SETTLED_ELSEWHERE
 
 
@@ -49,6 +63,32 @@ async def test_outcomes_have_one_dense_index_in_the_order_of_their_recording(
         1,
     ]
     assert await broken(registry) == {}
+
+
+@pytest.mark.parametrize("peer", [HANGZHOU, SUZHOU])
+async def test_what_was_proven_before_a_client_started_again_is_recorded_under_no_gate_of_it(
+    registry: Registry, peer: PeerId
+) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(1)
+    old = await lanes.view()
+    assert (old.source_anchor, old.destination_anchor) == (5, 5)
+    await registry.clients.freeze(peer, "two headers", None, ADMIN)
+    later = anchor(f"{peer}-1", height=Height(1, 20))
+    await registry.clients.recover(peer, later, NOW, "mended", ADMIN)
+    now = await lanes.view()
+    heights = (20, 5) if peer == HANGZHOU else (5, 20)
+    assert (now.source_anchor, now.destination_anchor) == heights
+    kind, sequence = (ELSEWHERE, 9) if peer == HANGZHOU else (ABSENCE, 1)
+    shown = ProvenOutcomes(
+        outcomes=(outcome(sequence, kind),), commitments=(b"",), proof_height=7, proof=b"proof"
+    )
+    for view in (old, now):
+        with pytest.raises(ConsensusStateMissing):
+            await record(registry, lanes.destination, view, shown)
+    anew = replace(shown, proof_height=20)
+    found, _ = await record(registry, lanes.destination, old, anew)
+    assert found.accepted == RangeSet.of([sequence])
 
 
 async def test_frames_begin_with_their_first_outcome(registry: Registry) -> None:

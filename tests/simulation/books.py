@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hub.core.height import Height
 from hub.core.ids import ClientId, PeerId
 from hub.core.lane import Lane, LaneKey, LaneState, Order, Route, RouteAction, RouteKey, Side
 from hub.core.peer import PeerState
@@ -37,6 +38,12 @@ class _Active:
     suspend_cause = ""
 
 
+class _Anchor:
+    """Where every client began."""
+
+    height = Height(1, 1)
+
+
 class Books:
     """One lane's registry; time in it stands, and a lease ends when it is told to."""
 
@@ -54,7 +61,7 @@ class Books:
         state = State(now=_now, changes=LocalChanges())
         for peer in (SOURCE, DESTINATION):
             state.peers[peer] = _Active()  # type: ignore[assignment]
-            state.clients[peer] = ClientRow(None)  # type: ignore[arg-type]  # no header is verified here
+            state.clients[peer] = ClientRow(_Anchor())  # type: ignore[arg-type]  # no header is verified here
             state.leases[peer] = LeaseRow()
         lane = Lane(
             lane_id=LANE,

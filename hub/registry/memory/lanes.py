@@ -129,12 +129,15 @@ class MemoryLanes:
     async def view(self, lane_id: int) -> LaneView:
         """As the port says."""
         row = self._state.lane(lane_id)
+        source, destination = [self._state.client(p).anchor.height for p in row.lane.key.peers]
         return LaneView(
             lane=row.lane,
             source=row.sides[Side.SOURCE].as_side(),
             destination=row.sides[Side.DESTINATION].as_side(),
             source_stopped=self._state.stopped_cause(row.lane.key.source_peer),
             destination_stopped=self._state.stopped_cause(row.lane.key.destination_peer),
+            source_anchor=source.number,
+            destination_anchor=destination.number,
             suspended=tuple([p for p in row.lane.key.peers if self._state.is_away(p)]),
             has_exceptions=bool(row.exceptions),
         )

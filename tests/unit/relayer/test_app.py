@@ -16,6 +16,7 @@ from hub.ports.registry import Change, Topic
 from hub.registry.memory import MemoryRegistry
 from relayer.app import RelayerApp, SystemClock, SystemRandomness, run
 from relayer.config import RelayerConfig, Tls
+from relayer.openings import Openings
 from tests.harness.certificates import TRUST_DOMAIN, Certificates
 from tests.harness.clock import FixedChance, settle, until
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hub.core.ids import PeerId
+    from hub.ports.lanes import Opening
     from tests.harness.station import Station
 
 
@@ -185,6 +187,28 @@ class TestProcess:
                 patch.setattr(world.registry.lanes, "running_openings", broken)
                 await world.seconds(2)
             await world.open()
+
+    async def test_an_opening_that_takes_long_holds_up_none_that_comes_later_and_ends_with_it_all(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with relayed(tmp_path) as world:
+            open_one, begun = Openings._open, list[int]()
+
+            async def slow(openings: Openings, opening: Opening) -> None:
+                begun.append(opening.number)
+                if opening.number == begun[0]:
+                    await asyncio.Event().wait()
+                await open_one(openings, opening)
+
+            monkeypatch.setattr(Openings, "_open", slow)
+            first = asyncio.ensure_future(world.open())
+            await world.until(lambda: begun)
+            first.cancel()
+            await world.open(source=SUZHOU, destination=HANGZHOU)
+            assert begun.count(begun[0]) == 1
+            await world.app.stop()
+            names = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+            assert not [name for name in names if name.startswith("Openings")]
 
     async def test_an_address_that_is_taken_is_told_with_its_key(self, tmp_path: Path) -> None:
         first = RelayerApp(config_of(tmp_path), MemoryRegistry())

@@ -11,6 +11,7 @@ from hub.core.errors import (
     AnswerOverdue,
     ChainUnreachable,
     ClientFrozen,
+    ConsensusStateMissing,
     GateChanged,
     LeaseLost,
     Reason,
@@ -255,6 +256,26 @@ async def test_what_was_judged_before_a_pause_is_judged_again(wired: Station) ->
         await audit.audit()
     assert ways.open_again == []
     await wired.fresh_desk()
+    await later(wired)
+    await audit.audit()
+    assert ways.open_again == [([0], None)]
+
+
+async def test_a_gate_from_after_a_recovery_goes_with_no_header_from_before(
+    wired: Station,
+) -> None:
+    """The lane may be read anew before its client is."""
+    await reported(wired, 1, executed=False)
+    audit, ways = await audit_of(wired)
+    await later(wired)
+    await wired.registry.clients.freeze(HANGZHOU, "two truths", None, ADMIN)
+    wired.exchange.grow(1)
+    anchor = wired.exchange.anchor(HANGZHOU, wired.left.chain.height)
+    await wired.registry.clients.recover(HANGZHOU, anchor, wired.clock.now(), "mended", ADMIN)
+    await wired.fresh_desk()
+    with pytest.raises(ConsensusStateMissing):
+        await audit.audit()
+    assert ways.open_again == []
     await later(wired)
     await audit.audit()
     assert ways.open_again == [([0], None)]

@@ -19,10 +19,10 @@ from hub.core.paths import commitment_key
 from hub.core.time import SECOND
 from hub.ports.forwarding import ForwardedAnswer, ForwardKind
 from hub.ports.lanes import OpeningPlan, OpeningState
-from relayer.openings import Openings
 from relayer.reproof import fresh_batch
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.simchain import TRANSFER
+from tests.harness.station import open_all
 from tests.harness.two_boards import TwoBoards, two_boards
 
 if TYPE_CHECKING:
@@ -112,9 +112,9 @@ async def test_a_refusal_of_the_adapter_is_the_same_from_afar(two: TwoBoards) ->
 async def test_a_lane_is_opened_between_cities_of_two_processes() -> None:
     async with two_boards(opened=False) as two:
         opening = await two.west.registry.lanes.start_opening(PLAN, ADMIN)
-        await two.done(Openings(two.east.board, two.east.owners.keys()).run_all())
+        await two.done(open_all(two.east.board, two.east.owners.keys()))
         assert (await two.west.registry.lanes.opening(opening.number)).step == ""
-        await two.done(Openings(two.west.board, two.west.owners.keys()).run_all())
+        await two.done(open_all(two.west.board, two.west.owners.keys()))
         found = await two.west.registry.lanes.opening(opening.number)
         assert found.state is OpeningState.DONE, found
         assert {one.WhichOneof("body") for one in two.east.right.requests} >= {

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from hub.core.ids import PeerId
 from hub.core.lifecycle import PacketState
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
-from hub.core.time import Duration
+from hub.core.time import SECOND, Duration
 from hub.exchange import story
-from relayer.holes import EVERY, HoleSweep
+from relayer.holes import EVERY, WITHIN, HoleSweep
+from relayer.reproof import ask
 from relayer.steps.events import Added
 from relayer.switchboard import MAX_UNKNOWN, LaneDesk
 from tests.harness.clock import until
@@ -210,6 +213,99 @@ async def test_what_is_found_on_the_way_counts_though_the_rest_fails(
     assert settled(at_work) == [1, 2]
     await one.sweep()
     assert settled(at_work) == [1, 2, 3, 4, 5]
+
+
+async def test_what_was_proven_gone_before_its_client_started_again_is_not_settled(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its root may be that of a forged header."""
+    await holed(at_work)
+    board, one = at_work.board, sweep(at_work)
+
+    async def slow(*arguments: Any, **how: Any) -> Any:
+        found = await ask(*arguments, **how)
+        await board.registry.clients.freeze(HANGZHOU, "two headers", None, ADMIN)
+        board.exchange.grow(1)
+        anchor = board.exchange.anchor(HANGZHOU, board.exchange.chain(HANGZHOU).height)
+        await board.registry.clients.recover(HANGZHOU, anchor, board.clock.now(), "mended", ADMIN)
+        return found
+
+    await one.sweep()
+    with monkeypatch.context() as patch:
+        patch.setattr("relayer.holes.ask", slow)
+        await one.sweep()
+    assert len(asked(at_work)) == 1
+    assert settled(at_work) == []
+    await board.know()
+    for _ in range(3):
+        await one.sweep()
+    assert settled(at_work) == [1, 2]
+
+
+class TestSlowSource:
+    async def test_it_holds_up_no_other_sources_lanes(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each answer comes just in time, and every sequence stands still."""
+        await holed(at_work)
+        board, one = at_work.board, sweep(at_work)
+        lane = (await board.desk()).view.lane
+        key = replace(lane.key, source_peer=PeerId("nanjing"))
+        slow = LaneDesk(replace((await board.desk()).view, lane=replace(lane, lane_id=0, key=key)))
+        watch_lane(slow, SUZHOU, one.watch)
+        late = copy(await board.keeper(HANGZHOU))
+        keeper = board.board.keeper
+
+        async def asking(on: Any, whose: Any, *arguments: Any, **how: Any) -> Any:
+            if whose is late:
+                await board.clock.sleep(Duration(14 * SECOND))
+            return await ask(on, whose, *arguments, **how)
+
+        async def keeping(peer: PeerId) -> Any:
+            return late if peer == key.source_peer else await keeper(peer)
+
+        monkeypatch.setattr("relayer.holes.ask", asking)
+        monkeypatch.setattr(board.board, "keeper", keeping)
+        await one.sweep()
+        sweeping = asyncio.ensure_future(one.sweep())
+        await until(lambda: settled(at_work) == [1, 2])
+        assert not sweeping.done()
+        sweeping.cancel()
+
+    async def test_it_has_so_long_in_one_sweep_and_goes_on_in_the_next(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also with its other lanes, where the first takes all of it."""
+        await holed(at_work, 8, carried=False)
+        board, one, questions = at_work.board, sweep(at_work), list[tuple[bytes, ...]]()
+        view = (await board.desk()).view
+        second = LaneDesk(replace(view, lane=replace(view.lane, lane_id=2)))
+        watch_lane(second, SUZHOU, one.watch)
+
+        async def asking(on: Any, keeper: Any, state: Any, keys: Any, **how: Any) -> Any:
+            questions.append(tuple(keys))
+            await board.clock.sleep(Duration(2 * WITHIN // 5))
+            return await ask(on, keeper, state, keys, **how)
+
+        monkeypatch.setattr("relayer.holes.ask", asking)
+        monkeypatch.setattr("relayer.holes.KEYS", 3)
+        within = WITHIN // SECOND
+        # The first lane, the second, none, since both rest once, and the first again.
+        assert [await self.swept(at_work, one) for _ in range(5)] == [0, within, within, 0, within]
+        assert len(set(questions[:3])) == 3
+        assert questions[3:6] == questions[:3]
+        assert questions[6] == questions[2]
+
+    async def swept(self, at: Working, one: HoleSweep) -> int:
+        """How many seconds the sweep took."""
+        sweeping, seconds = asyncio.ensure_future(one.sweep()), 0
+        await at.board.rests()
+        while not sweeping.done():
+            await at.board.seconds(1)
+            await at.board.rests()
+            seconds += 1
+        await sweeping
+        return seconds
 
 
 class TestAnswered:

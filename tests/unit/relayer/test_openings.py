@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,10 @@ from hub.core.time import Timestamp
 from hub.ports.lanes import Opening, OpeningPlan, OpeningState
 from relayer.openings import Openings
 from relayer.session import ANSWER_WITHIN
-from tests.harness.clock import settle, until
+from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, ANCHOR_HEIGHT, HANGZHOU, SUZHOU
 from tests.harness.simchain import TRANSFER, TRUST
-from tests.harness.station import Station, proto_height, station
+from tests.harness.station import Station, open_all, proto_height, station
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -56,7 +55,7 @@ def plan(**changes: Any) -> OpeningPlan:
 async def opened(board: Station, **changes: Any) -> Opening:
     """The opening of a plan, after one try."""
     opening = await board.registry.lanes.start_opening(plan(**changes), ADMIN)
-    await Openings(board.board, {HANGZHOU, SUZHOU}).run_all()
+    await open_all(board.board, {HANGZHOU, SUZHOU})
     return await board.registry.lanes.opening(opening.number)
 
 
@@ -102,7 +101,7 @@ class TestCreated:
         assert (opening.state, opening.step) == (OpeningState.RUNNING, "trying again")
         assert opening.reason == "CHAIN_UNREACHABLE"
         unopened.right.answers = lambda _: None
-        await Openings(unopened.board, {HANGZHOU, SUZHOU}).run_all()
+        await open_all(unopened.board, {HANGZHOU, SUZHOU})
         done = await unopened.registry.lanes.opening(opening.number)
         assert done.state is OpeningState.DONE
         # The pair that stood before, and one client more on each chain.
@@ -134,8 +133,8 @@ class TestCreated:
         opening = await unopened.registry.lanes.start_opening(plan(), ADMIN)
         for fence in unopened.exchange.fences.values():
             await unopened.registry.leases.release(fence)
-        await Openings(unopened.board, {HANGZHOU}).run_all()
-        await Openings(unopened.board, {SUZHOU}).run_all()
+        await open_all(unopened.board, {HANGZHOU})
+        await open_all(unopened.board, {SUZHOU})
         assert unopened.left.requests == []
         assert (await unopened.registry.lanes.opening(opening.number)).step == ""
 
@@ -395,7 +394,7 @@ class TestLies:
         opening = await opened(unopened)
         assert (opening.state, opening.reason) == (OpeningState.RUNNING, "CHAIN_UNREACHABLE")
         unopened.right.reports = lambda _: None
-        await Openings(unopened.board, {HANGZHOU, SUZHOU}).run_all()
+        await open_all(unopened.board, {HANGZHOU, SUZHOU})
         assert (await unopened.registry.lanes.opening(opening.number)).state is OpeningState.DONE
 
 
@@ -426,13 +425,62 @@ async def test_an_adapter_that_is_slow_to_answer_holds_up_its_own_openings_alone
         return await ask(request)
 
     left.session.request = request  # type: ignore[method-assign]
-    running = asyncio.ensure_future(Openings(unopened.board, {HANGZHOU, SUZHOU}).run_all())
-    openings = unopened.registry.state.openings
-    await until(lambda: openings[quick.number][0].state is OpeningState.DONE)
-    assert not running.done()
-    assert openings[slow.number][0].reason == ""
-    running.cancel()
-    await settle()
+    opener = Openings(unopened.board, {HANGZHOU, SUZHOU})
+    await opener.start_all()
+    await until(lambda: set(opener.tries) == {slow.number})
+    lanes = unopened.registry.lanes
+    later = await lanes.start_opening(plan(source=SUZHOU, destination=HANGZHOU), ADMIN)
+    await opener.start_all()
+    await until(lambda: set(opener.tries) == {slow.number})
+    for opening in (quick, later):
+        assert (await lanes.opening(opening.number)).state is OpeningState.DONE
+    assert (await lanes.opening(slow.number)).reason == ""
+    slow_one = opener.tries[slow.number]
+    await opener.start_all()
+    assert opener.tries == {slow.number: slow_one}
+    await opener.end()
+    assert slow_one.cancelled()
+    assert opener.tries == {}
+
+
+async def test_an_opening_that_ends_while_others_are_read_is_not_taken_up_as_it_was(
+    unopened: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes = unopened.registry.lanes
+    await lanes.start_opening(plan(), ADMIN)
+    opener, read = Openings(unopened.board, {HANGZHOU, SUZHOU}), lanes.running_openings
+    await opener.start_all()
+
+    async def slow() -> Any:
+        found = await read()
+        await until(lambda: not opener.tries)
+        return found
+
+    monkeypatch.setattr(lanes, "running_openings", slow)
+    await opener.start_all()
+    assert opener.tries == {}
+
+
+async def test_a_bug_costs_one_try_of_one_opening(
+    unopened: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes = unopened.registry.lanes
+    broken = await lanes.start_opening(plan(), ADMIN)
+    other = await lanes.start_opening(plan(source=SUZHOU, destination=HANGZHOU), ADMIN)
+    note = lanes.note_opening
+
+    async def noting(number: int, **how: Any) -> None:
+        if number == broken.number:
+            raise KeyError("a bug")
+        await note(number, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lanes, "note_opening", noting)
+        await open_all(unopened.board, {HANGZHOU, SUZHOU})
+    assert (await lanes.opening(other.number)).state is OpeningState.DONE
+    assert (await lanes.opening(broken.number)).state is OpeningState.RUNNING
+    await open_all(unopened.board, {HANGZHOU, SUZHOU})
+    assert (await lanes.opening(broken.number)).state is OpeningState.DONE
 
 
 async def test_where_the_registry_does_not_answer_it_is_tried_again(
@@ -445,6 +493,6 @@ async def test_where_the_registry_does_not_answer_it_is_tried_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(unopened.registry.lanes, "note_opening", away)
-        await Openings(unopened.board, {HANGZHOU, SUZHOU}).run_all()
-    await Openings(unopened.board, {HANGZHOU, SUZHOU}).run_all()
+        await open_all(unopened.board, {HANGZHOU, SUZHOU})
+    await open_all(unopened.board, {HANGZHOU, SUZHOU})
     assert (await unopened.registry.lanes.opening(opening.number)).state is OpeningState.DONE

@@ -10,6 +10,7 @@ from hub.core.errors import ClientFrozen, LeaseLost, RegistryUnreachable, TrustE
 from hub.core.ranges import RangeSet
 from hub.core.record import OutcomeKind
 from hub.core.time import SECOND, Duration, Timestamp
+from relayer.reproof import ask
 from relayer.steps.events import Added, Lapsed
 from relayer.switchboard import LaneDesk
 from relayer.timeouts import ASK_AGAIN, PACKETS, TIDY_EVERY, TimeoutSweep
@@ -384,6 +385,68 @@ async def test_a_frozen_or_expired_destination_proves_no_absence(at_work: Workin
     with pytest.raises(TrustExpired):
         await sweep(at_work).sweep()
     assert asked(at_work) == []
+
+
+async def started_again(at: Working) -> None:
+    """The destination's client is frozen, and starts again from the newest header."""
+    board = at.board
+    await board.registry.clients.freeze(SUZHOU, "two headers", None, ADMIN)
+    board.exchange.grow(1)
+    anchor = board.exchange.anchor(SUZHOU, board.exchange.chain(SUZHOU).height)
+    await board.registry.clients.recover(SUZHOU, anchor, board.clock.now(), "mended", ADMIN)
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+async def test_an_absence_from_before_its_client_started_again_is_not_recorded(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch, *, is_heard: bool
+) -> None:
+    """Its root may be that of a forged header; whether this process has heard of it, or not."""
+    await accepted(at_work)
+    await pass_by(at_work, 30)
+    board, one = at_work.board, sweep(at_work)
+
+    async def slow(*arguments: Any, **how: Any) -> Any:
+        found = await ask(*arguments, **how)
+        await started_again(at_work)
+        if is_heard:
+            await board.board.refresh(SUZHOU)
+            await board.fresh_desk()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr("relayer.timeouts.ask", slow)
+        await one.sweep()
+    assert len(asked(at_work)) == 1
+    assert outcomes(at_work) == []
+    assert waiting(at_work) != []
+    await pass_by(at_work, 1)
+    await one.sweep()
+    [outcome] = outcomes(at_work)
+    assert outcome.kind is OutcomeKind.ABSENCE
+    [proof] = [row.stored.proof for row in board.registry.state.proofs.values()][-1:]
+    assert proof.height >= (await board.keeper(SUZHOU)).hub_client.anchor.height.number
+
+
+async def test_a_lane_that_is_reached_after_its_client_started_again_is_not_judged_by_what_was(
+    at_work: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accepted(at_work)
+    await pass_by(at_work, 30)
+    packets, one = at_work.board.registry.packets, sweep(at_work)
+    earliest = packets.earliest_timeouts
+
+    async def slow(lanes: Any) -> Any:
+        await started_again(at_work)
+        await at_work.board.board.refresh(SUZHOU)
+        return await earliest(lanes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packets, "earliest_timeouts", slow)
+        await one.sweep()
+    assert (asked(at_work), outcomes(at_work)) == ([], [])
+    await pass_by(at_work, 1)
+    await one.sweep()
+    assert len(outcomes(at_work)) == 1
 
 
 async def test_it_goes_on_by_itself_once_a_second_whatever_fails(at_work: Working) -> None:

@@ -128,6 +128,8 @@ def view_of(state: LaneState = LaneState.OPEN, **changes: object) -> LaneView:
         destination=LaneSide(epoch=1, gate=1, done=three, outcome_count=3),
         source_stopped="",
         destination_stopped="",
+        source_anchor=1,
+        destination_anchor=1,
     )
     return replace(view, **changes)  # type: ignore[arg-type]
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hub.core.errors import (
     ClientFrozen,
+    ConsensusStateMissing,
     GateChanged,
     IllegalMove,
     LaneNotOpen,
@@ -13,12 +15,17 @@ from hub.core.errors import (
     PacketNotFound,
     PeerSuspended,
 )
+from hub.core.height import Height
 from hub.core.lane import LaneState
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import NewOutcome, OutcomeKind
+from hub.core.time import Timestamp
 from hub.exchange.outcomes import ProvenOutcomes, check_takes_outcomes, record
 from hub.registry.memory import MemoryRegistry
-from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, Opened, opened
+from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, Opened, anchor, opened
+
+if TYPE_CHECKING:
+    from hub.core.ids import PeerId
 
 ACKNOWLEDGED, ABSENT = OutcomeKind.ACKNOWLEDGEMENT, OutcomeKind.ABSENCE
 ELSEWHERE = OutcomeKind.SETTLED_ELSEWHERE
@@ -142,6 +149,42 @@ async def test_a_freeze_between_judging_and_recording_stops_the_outcome(lanes: O
     with pytest.raises(ClientFrozen):
         await record(lanes.registry, lanes.destination, old, proven(1))
     assert await lanes.registry.outcomes.find(lanes.lane, RangeSet.of([1])) == []
+
+
+@pytest.mark.parametrize("is_old", [True, False], ids=["view from before", "view from after"])
+@pytest.mark.parametrize(
+    ("peer", "kind", "sequence"),
+    [(SUZHOU, ABSENT, 1), (SUZHOU, ACKNOWLEDGED, 1), (HANGZHOU, ELSEWHERE, 9)],
+)
+async def test_what_was_proven_before_its_client_started_again_is_not_recorded(
+    lanes: Opened, peer: PeerId, kind: OutcomeKind, sequence: int, *, is_old: bool
+) -> None:
+    """Under a root that may have been forged."""
+    view = await lanes.view()
+    await lanes.registry.clients.freeze(peer, "two headers", None, ADMIN)
+    if is_old or kind is ELSEWHERE:
+        with pytest.raises(ClientFrozen):
+            await record(lanes.registry, lanes.destination, view, proven(sequence, kind=kind))
+    later = anchor(f"{peer}-1", height=Height(1, 10))
+    await lanes.registry.clients.recover(peer, later, Timestamp(0), "mended", ADMIN)
+    view = view if is_old else await lanes.view()
+    with pytest.raises(ConsensusStateMissing):
+        await record(lanes.registry, lanes.destination, view, proven(sequence, kind=kind))
+    assert await lanes.registry.outcomes.find(lanes.lane, RangeSet.of([sequence])) == []
+    anew = replace(proven(sequence, kind=kind), proof_height=10)
+    found, _ = await record(lanes.registry, lanes.destination, view, anew)
+    assert found.accepted == RangeSet.of([sequence])
+
+
+async def test_what_one_chain_proved_counts_though_the_others_client_started_again(
+    lanes: Opened,
+) -> None:
+    view = await lanes.view()
+    later = anchor("hangzhou-1", height=Height(1, 10))
+    await lanes.registry.clients.freeze(HANGZHOU, "two headers", None, ADMIN)
+    await lanes.registry.clients.recover(HANGZHOU, later, Timestamp(0), "mended", ADMIN)
+    found, _ = await record(lanes.registry, lanes.destination, view, proven(1))
+    assert found.accepted == RangeSet.of([1])
 
 
 async def test_a_lane_that_never_rests_is_given_up(

@@ -10,12 +10,14 @@ from hub.core.errors import (
     BelowFirstSequence,
     ClientFrozen,
     CommitUnknown,
+    ConsensusStateMissing,
     GateChanged,
     LaneNotOpen,
     LanePaused,
     PacketDiffers,
     PeerSuspended,
 )
+from hub.core.height import Height
 from hub.core.lane import LaneState, Route, RouteAction, RouteKey
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind
@@ -24,7 +26,7 @@ from hub.exchange.packets import ProvenPackets, accept, check_accepts, denial
 from hub.registry.memory import MemoryRegistry
 from hub.wire.packet import encode_packet
 from tests.harness.packet_samples import PACKET
-from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, opened
+from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, anchor, opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,6 +176,23 @@ async def test_a_lane_that_changed_since_it_was_read_is_judged_again(lanes: Open
     found, view = await accept(lanes.registry, lanes.source, old, table(lanes), proven(1))
     assert found.accepted == RangeSet.of([1])
     assert view.source.gate > old.source.gate
+
+
+async def test_what_was_proven_before_its_client_started_again_is_not_accepted(
+    lanes: Opened,
+) -> None:
+    """Under a root that may have been forged."""
+    old, shown = await lanes.view(), proven(1)
+    later = anchor("hangzhou-1", height=Height(1, 9))
+    await lanes.registry.clients.freeze(HANGZHOU, "two headers", None, ADMIN)
+    await lanes.registry.clients.recover(HANGZHOU, later, Timestamp(0), "mended", ADMIN)
+    for view in (old, await lanes.view()):
+        with pytest.raises(ConsensusStateMissing):
+            await accept(lanes.registry, lanes.source, view, table(lanes), shown)
+    assert not (await lanes.view()).source.done
+    anew = replace(shown, proof_height=9)
+    found, _ = await accept(lanes.registry, lanes.source, old, table(lanes), anew)
+    assert found.accepted == RangeSet.of([1])
 
 
 async def test_a_lane_that_never_rests_is_given_up(

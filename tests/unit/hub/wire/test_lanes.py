@@ -82,6 +82,8 @@ def view(state: LaneState = LaneState.OPEN, order: Order = Order.UNORDERED) -> L
         destination=LaneSide(epoch=1, gate=1, outcome_count=4),
         source_stopped="",
         destination_stopped="",
+        source_anchor=1,
+        destination_anchor=1,
     )
 
 
