@@ -20,6 +20,7 @@ from hub.core.lane import Order
 from hub.core.peer import PeerState
 from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
+from hub.exchange.reading import in_parts
 from relayer.accusations import Accusations
 from relayer.alarms import Alarms
 from relayer.audits import Audits
@@ -283,8 +284,8 @@ class PeerOwner:
         runner.again(asked & runner.flow.parked)
 
     async def _outcome_indexes(self, lane_id: int, sequences: RangeSet) -> RangeSet:
-        found = await self._board.registry.outcomes.find(lane_id, sequences)
-        return RangeSet.of([outcome.outcome_index for outcome in found])
+        parts = in_parts(self._board.registry.outcomes.find, lane_id, sequences)
+        return RangeSet.of([one.outcome_index async for part in parts for one in part])
 
     def _own(self, desk: LaneDesk) -> bool:
         """Whether the lane's way out from here runs from now on; not twice, and not after all."""
