@@ -25,6 +25,7 @@ from hub.core.ranges import RangeSet
 from hub.core.record import Disproof, Refusal
 from hub.core.time import SECOND, Duration, Timestamp
 from hub.exchange.packets import check_stands
+from hub.exchange.reading import in_parts
 from relayer.reproof import KEYS, ask
 from relayer.steps.audits import added, due, removed
 from relayer.verification import Root, look
@@ -142,13 +143,14 @@ class Audits:
     async def _read(self, desk: LaneDesk, items: RangeSet) -> list[_Report]:
         client, lane_id = desk.key.source_client, desk.view.lane.lane_id
         try:
-            outcomes = await self._board.registry.outcomes.read(lane_id, items)
+            parts = in_parts(self._board.registry.outcomes.read, lane_id, items, "outcome_index")
+            found = [(one.outcome_index, one.sequence) async for part in parts for one in part]
         except SequenceRetired:
             self._lose(desk, items)
             return []
         return [
-            _Report(desk, one.outcome_index, one.sequence, commitment_key(client, one.sequence))
-            for one in outcomes
+            _Report(desk, index, sequence, commitment_key(client, sequence))
+            for index, sequence in found
         ]
 
     async def _look(

@@ -8,6 +8,7 @@ Source: design section 5 ("delivers [updates, packets] in order") and section 3 
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from functools import partial
 from itertools import chain, groupby
 from operator import attrgetter
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from hub.core.budget import size_of
 from hub.core.commitment import commit_packet
 from hub.core.errors import HubError, Reason
 from hub.core.lane import Order
@@ -27,7 +29,8 @@ from hub.wire.frames import MAX_FRAME_BYTES
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_packet
 from relayer.failpoints import Failpoint, hit
-from relayer.merging import merged, within
+from relayer.large import Found
+from relayer.merging import merged, whole_frames, within
 from relayer.parts import Part, carry_parts, planned
 from relayer.passing import MOST, find_gone, next_to_receive
 from relayer.proofs import stored_proof
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from hub.core.height import Height
+    from hub.core.ids import PeerId
     from hub.core.record import FrameProof, StoredPacket
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
@@ -74,9 +78,18 @@ class Delivery:
 
     async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What the destination's chain made of the packets. Raises ``HubError``."""
+        async with AsyncExitStack() as held:
+            return await self._carry(send, goes_on, held)
+
+    async def _carry(
+        self, send: Send, goes_on: Callable[[], None], held: AsyncExitStack
+    ) -> Reported:
+        """As ``carry``, while *held* keeps what room the packets take."""
         items, gone = await self._lapsed(send)
-        packets = await self._board.registry.packets.read(self._lane_id, items)
+        packets, untried = await self._packets(items, goes_on, held)
         packets, denied = self._allowed(send, packets)
+        if is_stopped(self._desk, self._desk.key.destination_peer):
+            return Reported(send.number, EMPTY, untried=send.items)
         hit(Failpoint.DELIVERY_PLANNED)
         session = self._board.session(self._desk.key.destination_peer)
         again = send.possible_duplicate
@@ -86,7 +99,8 @@ class Delivery:
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
         next_item = await self._next_item(send, refused)
-        return Reported(send.number, executed, (*denied, *refused), chance, next_item)
+        refused = [*denied, *refused]
+        return Reported(send.number, executed, tuple(refused), chance, next_item, untried)
 
     async def record(self, effect: Done | Park | Wait) -> RangeSet:
         """What the destination reported is durable; only a proof ends it. Raises ``HubError``."""
@@ -131,6 +145,28 @@ class Delivery:
             for one in found
         ]
         return [one for one in packets if one.sequence not in denied], refused
+
+    async def _packets(
+        self, items: RangeSet, goes_on: Callable[[], None], held: AsyncExitStack
+    ) -> tuple[Sequence[StoredPacket], RangeSet]:
+        """The first packets of *items*, as many as there is room for, and the other items."""
+
+        async def read(most: int) -> Found[Sequence[StoredPacket]]:
+            found = await self._board.registry.packets.read(self._lane_id, items, most)
+            size = size_of(found)
+            return Found(content=found, items=len(found), size=size, is_cut=size >= most)
+
+        whose = (self._desk.key.destination_peer, self._desk.key.name)
+        found = await self._board.large.read(read, len(items), whose, goes_on, held)
+        packets = found.content
+        if not found.is_cut:
+            return packets, EMPTY
+        if self._desk.view.lane.order is not Order.UNORDERED:
+            # As many as go with one proof.
+            packets = within(MAX_FRAME_BYTES, packets, _size)
+        if items - RangeSet.span(0, packets[-1].sequence + 1):
+            packets = whole_frames(packets)
+        return packets, items - RangeSet.span(0, packets[-1].sequence + 1)
 
     async def _lapsed(self, send: Send) -> tuple[RangeSet, Gone | None]:
         """The items of *send* that go as packets, and what shows the gateway that others are gone.
@@ -284,6 +320,12 @@ def _by_proof(packets: Iterable[StoredPacket]) -> list[list[StoredPacket]]:
 
 def _size(packet: StoredPacket) -> int:
     return len(packet.content)
+
+
+def is_stopped(desk: LaneDesk, peer: PeerId) -> bool:
+    """Whether the lane's way out to *peer* was stopped since the attempt began."""
+    runner = desk.standing(peer)
+    return runner is not None and runner.flow.is_stopped
 
 
 def exceptions(

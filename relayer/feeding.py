@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.core.ranges import RangeSet
+from hub.exchange.reading import in_parts
 from relayer.starts import frame_starts
 from relayer.steps.events import Added, Ended, Gate
 from relayer.steps.retries import excluded, retries, unparked
@@ -70,8 +71,8 @@ async def feed_settlement(registry: Registry, desk: LaneDesk, peer: PeerId) -> N
 
 async def outcome_indexes(registry: Registry, lane_id: int, sequences: RangeSet) -> RangeSet:
     """The indexes of the outcomes of *sequences*, of those that have one. Raises ``HubError``."""
-    found = await registry.outcomes.find(lane_id, sequences)
-    return RangeSet.of([outcome.outcome_index for outcome in found])
+    parts = in_parts(registry.outcomes.find, lane_id, sequences)
+    return RangeSet.of([one.outcome_index async for part in parts for one in part])
 
 
 async def _retry_outcomes(registry: Registry, lane_id: int, runner: FlowRunner) -> None:

@@ -60,6 +60,18 @@ async def merged(
     return parts
 
 
+def whole_frames(items: Sequence[T]) -> Sequence[T]:
+    """*items*, which are cut off anywhere, without those at their end that may be half a frame.
+
+    A frame's proof goes on as it came only if all of it goes.
+    """
+    if not items:
+        return items
+    last = items[-1].proof_id
+    end = next((at for at in range(len(items), 0, -1) if items[at - 1].proof_id != last), 0)
+    return items[:end] if end else items
+
+
 def within(limit: int, items: Iterable[T], size: Callable[[T], int]) -> list[T]:
     """The first of *items* whose *size* is not more than *limit* in all; at least one."""
     found: list[T] = []

@@ -8,7 +8,9 @@ Source: design section 3 ("completed", "refunded"), section 5 ("outcome_index").
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
@@ -16,18 +18,21 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from hub.core.budget import is_full, size_of
 from hub.core.commitment import commit_acknowledgement
 from hub.core.errors import HubError, MembershipNotProven, RecordCorrupt
 from hub.core.paths import acknowledgement_key, receipt_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
 from hub.core.time import MILLISECOND, Duration
+from hub.exchange.reading import in_parts
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_acknowledgement
 from hub.wire.tracing import Stage
-from relayer.delivery import exceptions, log_parked
+from relayer.delivery import exceptions, is_stopped, log_parked
 from relayer.failpoints import Failpoint, hit
-from relayer.merging import merged
+from relayer.large import Found
+from relayer.merging import merged, whole_frames
 from relayer.parts import Part, carry_parts, planned
 from relayer.proofs import stored_proof
 from relayer.reports import read_report
@@ -44,6 +49,8 @@ if TYPE_CHECKING:
     from hub.core.time import Timestamp
     from hub.ports.leases import Fence
     from relayer.switchboard import LaneDesk, Switchboard
+
+    _Content = tuple[Sequence[StoredOutcome], Mapping[int, StoredPacket]]
 
 _log = structlog.get_logger()
 
@@ -77,20 +84,34 @@ class Settlement:
 
     async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
         """What the source's chain made of the outcomes. Raises ``HubError``."""
-        outcomes = await self._board.registry.outcomes.read(self._lane_id, send.items)
-        elsewhere = [o for o in outcomes if o.kind is OutcomeKind.SETTLED_ELSEWHERE]
-        owed = [o for o in outcomes if o.kind is not OutcomeKind.SETTLED_ELSEWHERE]
+        async with AsyncExitStack() as held:
+            return await self._carry(send, goes_on, held)
+
+    async def _carry(
+        self, send: Send, goes_on: Callable[[], None], held: AsyncExitStack
+    ) -> Reported:
+        """As ``carry``, while *held* keeps what room packets and answers take."""
+        source = self._desk.key.source_peer
+        read, whose = partial(self._content, send.items), (source, self._desk.key.name)
+        found = await self._board.large.read(read, len(send.items), whose, goes_on, held)
+        outcomes, packets = found.content
+        if is_stopped(self._desk, source):
+            return Reported(send.number, EMPTY, untried=send.items)
+        elsewhere = [o for o in outcomes if not _is_owed(o)]
+        owed = [o for o in outcomes if _is_owed(o)]
         executed = RangeSet.of([outcome.outcome_index for outcome in elsewhere])
         refused: list[Refused] = []
         if owed:
             self._choose(owed, again=send.possible_duplicate)
-            session = self._board.session(self._desk.key.source_peer)
-            plans = await self._plans(owed, again=send.possible_duplicate)
+            session = self._board.session(source)
+            plans = await self._plans(owed, packets, again=send.possible_duplicate)
             done, refused = await carry_parts(session, plans, Failpoint.SETTLEMENT_SENT, goes_on)
             executed |= done
         hit(Failpoint.SETTLEMENT_REPORTED)
         chance = self._board.randomness.below(CHANCES)
-        return Reported(send.number, executed, tuple(refused), chance)
+        known = RangeSet.of([outcome.outcome_index for outcome in outcomes])
+        untried = send.items - known if found.is_cut else EMPTY
+        return Reported(send.number, executed, tuple(refused), chance, untried=untried)
 
     async def record(self, effect: Done | Park | Wait) -> RangeSet:
         """What the source reported is durable, and with that complete. Raises ``HubError``."""
@@ -108,10 +129,8 @@ class Settlement:
             self._doubtful -= doubtful
             return effect.items
         indexes = RangeSet.of([effect.item]) if isinstance(effect, Park) else effect.items
-        sequences = {
-            outcome.outcome_index: outcome.sequence
-            for outcome in await registry.outcomes.read(self._lane_id, indexes)
-        }
+        parts = in_parts(registry.outcomes.read, self._lane_id, indexes, "outcome_index")
+        sequences = {one.outcome_index: one.sequence async for part in parts for one in part}
         found = exceptions(effect, self._board.clock, sequences)
         if found:
             await registry.exceptions.put(self._fence, self._lane_id, found)
@@ -164,24 +183,48 @@ class Settlement:
         registry = self._board.registry
         found = await registry.exceptions.of_lane(self._lane_id)
         sequences = RangeSet.of([entry.sequence for entry in found])
-        for outcome in await registry.outcomes.find(self._lane_id, sequences):
-            self._excepted[outcome.outcome_index] = outcome.sequence
+        async for part in in_parts(registry.outcomes.find, self._lane_id, sequences):
+            self._excepted.update({one.outcome_index: one.sequence for one in part})
 
     @property
     def _lane_id(self) -> int:
         return self._desk.view.lane.lane_id
 
-    async def _plans(
-        self, outcomes: Sequence[StoredOutcome], *, again: bool
-    ) -> Iterable[Awaitable[Part]]:
-        """One part for each proof of *outcomes*, or for many. Raises ``RecordCorrupt``."""
+    async def _content(self, indexes: RangeSet, most: int) -> Found[_Content]:
+        """Outcomes of *indexes* and their packets, within *most* bytes. Raises ``RecordCorrupt``.
+
+        Answers take no more than half of them, so that there are packets to all.
+        """
         registry = self._board.registry
-        sequences = RangeSet.of([outcome.sequence for outcome in outcomes])
-        packets = {p.sequence: p for p in await registry.packets.read(self._lane_id, sequences)}
+        outcomes = await registry.outcomes.read(self._lane_id, indexes, most // 2)
+        is_cut = is_full(outcomes, most // 2)
+        rest = max(most // 4, most - size_of(outcomes))
+        sequences = RangeSet.of([o.sequence for o in outcomes if _is_owed(o)])
+        found = await registry.packets.read(self._lane_id, sequences, rest)
+        packets = {packet.sequence: packet for packet in found}
         missing = sequences - RangeSet.of(packets)
+        if is_full(found, rest):
+            is_cut = True
+            unread = missing - RangeSet.span(0, found[-1].sequence)
+            missing -= unread
+            outcomes = [o for o in outcomes if o.sequence not in unread]
         if missing:
             name = f"{self._desk.key.name}/packets/{missing.first}"
             raise RecordCorrupt(what=name, stored="an outcome", computed="no packet")
+        answers = size_of(outcomes)
+        count, size = len(outcomes), answers + max(answers, size_of(found))
+        if is_cut:
+            outcomes = whole_frames(outcomes)
+        return Found(content=(outcomes, packets), items=count, size=size, is_cut=is_cut)
+
+    async def _plans(
+        self,
+        outcomes: Sequence[StoredOutcome],
+        packets: Mapping[int, StoredPacket],
+        *,
+        again: bool,
+    ) -> Iterable[Awaitable[Part]]:
+        """One part for each proof of *outcomes*, or for many."""
 
         async def afresh(some: list[StoredOutcome]) -> Part:
             return await self._part(some, packets, again=again, afresh=True)
@@ -324,3 +367,8 @@ class Settlement:
         done, refusals = read_report(clients, key.source_client, report, RangeSet.of(indexes))
         executed = RangeSet.of([indexes[sequence] for sequence in done])
         return executed, [Refused(indexes[sequence], refusal) for sequence, refusal in refusals]
+
+
+def _is_owed(outcome: StoredOutcome) -> bool:
+    """Whether the source is to be told of it: others have not done that."""
+    return outcome.kind is not OutcomeKind.SETTLED_ELSEWHERE

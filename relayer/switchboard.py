@@ -20,6 +20,7 @@ from hub.wire.tracing import OFF
 from relayer.asked import Asked
 from relayer.chain_clients import ChainClients
 from relayer.headers import HeaderKeeper
+from relayer.large import LargeContent
 from relayer.limiter import Limiter
 from relayer.news import News
 from relayer.penalties import Penalties
@@ -305,6 +306,7 @@ class Switchboard:
         self.asked = Asked(registry, clock, self.sessions)
         self.news = News(registry, clock)
         self.renewals = Renewals(registry.leases, LEASE, clock)
+        self.large = LargeContent(clock)
         self._keepers: dict[PeerId, HeaderKeeper] = {}
 
     def forget(self) -> None:

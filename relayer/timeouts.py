@@ -20,6 +20,7 @@ from hub.core.packet import MAX_TIMEOUT
 from hub.core.paths import receipt_key
 from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, whole_seconds
+from hub.exchange.reading import in_parts
 from hub.wire.frames import AbsenceFrame, absence_to_proto
 from relayer.failpoints import Failpoint, hit
 from relayer.reproof import ask
@@ -200,7 +201,8 @@ class TimeoutSweep:
     ) -> int | None:
         """When one of *span* is due next (s), after those that are due are judged; None if never.
 
-        A frame's packets may lie far apart, with others between: few are read at a time.
+        A frame's packets may lie far apart, with others between, and be large: few are read at a
+        time.
         """
         at = whole_seconds(state.time)
         rest = span - desk.view.destination.done
@@ -208,12 +210,12 @@ class TimeoutSweep:
         while rest:
             part = rest.take(PACKETS)
             rest -= part
-            packets = await self._board.registry.packets.read(desk.view.lane.lane_id, part)
-            due = [packet for packet in packets if packet.timeout_timestamp <= at]
-            later = [p.timeout_timestamp for p in packets if p.timeout_timestamp > at]
-            if due and await self._judge(desk, due, state):
-                later.append(at + ASK_AGAIN)
-            waits += [min(later)] if later else []
+            read = self._board.registry.packets.read
+            async for packets in in_parts(read, desk.view.lane.lane_id, part):
+                due = [packet for packet in packets if packet.timeout_timestamp <= at]
+                waits += [p.timeout_timestamp for p in packets if p.timeout_timestamp > at]
+                if due and await self._judge(desk, due, state):
+                    waits.append(at + ASK_AGAIN)
         return min(waits, default=None)
 
     async def _judge(

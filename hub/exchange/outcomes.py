@@ -28,6 +28,7 @@ from hub.core.lifecycle import PacketState
 from hub.core.ranges import RangeSet
 from hub.core.record import FrameProof, NewOutcome, OutcomeKind, Settlement, SkippedLeaf
 from hub.exchange.packets import JUDGE_ATTEMPTS, Judgement, against_conflicts, check_stands
+from hub.exchange.reading import in_parts
 
 if TYPE_CHECKING:
     from hub.core.lane import LaneView
@@ -104,7 +105,9 @@ async def repeated(registry: Registry, view: LaneView, shown: ShownAnswers) -> J
     sequences = RangeSet.of(shown.sequences)
     if sequences - view.destination.done:
         return None
-    stored = await registry.outcomes.find(view.lane.lane_id, sequences)
+    # Others may be longer than what is shown, and are not read for that.
+    most = sum(map(len, shown.contents)) + 1
+    stored = await registry.outcomes.find(view.lane.lane_id, sequences, most)
     known = {one.sequence: one.content for one in stored if one.kind is _ANSWER}
     if known != dict(zip(shown.sequences, shown.contents, strict=True)):
         return None
@@ -210,28 +213,18 @@ async def _compare(
     registry: Registry, view: LaneView, again: RangeSet, proven: ProvenOutcomes
 ) -> dict[int, HubError | None]:
     """For each sequence of *again*: None if its outcome is the same, else the conflict."""
-    stored = {
-        outcome.sequence: outcome
-        for outcome in await registry.outcomes.find(view.lane.lane_id, again)
-    }
-    known: dict[int, HubError | None] = {}
-    for outcome in proven.outcomes:
-        if outcome.sequence not in again:
-            continue
-        old = stored.get(outcome.sequence)
-        same = (
-            old is None
-            or OutcomeKind.SETTLED_ELSEWHERE in {old.kind, outcome.kind}
-            or (old.kind, old.content) == (outcome.kind, outcome.content)
-        )
-        known[outcome.sequence] = (
-            None
-            if same or old is None
-            else OutcomeDiffers(
-                lane=view.lane.key.name,
-                sequence=outcome.sequence,
-                got=f"{outcome.kind} {outcome.content.hex()[:64]}",
-                stored=f"{old.kind} {old.content.hex()[:64]}",
-            )
-        )
+    shown = {outcome.sequence: outcome for outcome in proven.outcomes}
+    known: dict[int, HubError | None] = dict.fromkeys([s for s in shown if s in again])
+    async for part in in_parts(registry.outcomes.find, view.lane.lane_id, again):
+        for old in part:
+            outcome = shown[old.sequence]
+            is_elsewhere = OutcomeKind.SETTLED_ELSEWHERE in {old.kind, outcome.kind}
+            same = (old.kind, old.content) == (outcome.kind, outcome.content)
+            if not (same or is_elsewhere):
+                known[old.sequence] = OutcomeDiffers(
+                    lane=view.lane.key.name,
+                    sequence=old.sequence,
+                    got=f"{outcome.kind} {outcome.content.hex()[:64]}",
+                    stored=f"{old.kind} {old.content.hex()[:64]}",
+                )
     return known

@@ -30,6 +30,7 @@ from hub.core.lane import LaneState, RouteAction
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import Acceptance, Denial, FrameProof, NewPacket, SkippedLeaf
 from hub.core.time import SECOND
+from hub.exchange.reading import in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,7 +129,9 @@ async def repeated(registry: Registry, view: LaneView, shown: ShownPackets) -> J
     sequences = RangeSet.of([packet.sequence for packet in shown.packets])
     if sequences - view.source.done:
         return None
-    stored = await registry.packets.read(view.lane.lane_id, sequences)
+    # Others may be longer than what is shown, and are not read for that.
+    most = sum(map(len, shown.contents)) + 1
+    stored = await registry.packets.read(view.lane.lane_id, sequences, most)
     if tuple([packet.content for packet in stored]) != shown.contents:
         return None
     return Judgement(already_done=sequences)
@@ -270,22 +273,20 @@ async def _compare(
 
     A sequence that counts as done but is not stored is a hole that others left: it is new.
     """
-    stored = {
-        packet.sequence: packet for packet in await registry.packets.read(view.lane.lane_id, again)
-    }
+    pairs = zip(proven.packets, proven.contents, strict=True)
+    shown = {packet.sequence: content for packet, content in pairs}
     known: dict[int, HubError | None] = {}
-    for packet, content in zip(proven.packets, proven.contents, strict=True):
-        old = stored.get(packet.sequence)
-        if old is None:
-            continue
-        known[packet.sequence] = (
-            None
-            if old.content == content
-            else PacketDiffers(
-                lane=view.lane.key.name,
-                sequence=packet.sequence,
-                got=content.hex()[:64],
-                stored=old.content.hex()[:64],
+    async for part in in_parts(registry.packets.read, view.lane.lane_id, again):
+        for old in part:
+            content = shown[old.sequence]
+            known[old.sequence] = (
+                None
+                if old.content == content
+                else PacketDiffers(
+                    lane=view.lane.key.name,
+                    sequence=old.sequence,
+                    got=content.hex()[:64],
+                    stored=old.content.hex()[:64],
+                )
             )
-        )
     return known

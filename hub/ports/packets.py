@@ -42,10 +42,14 @@ class Packets(Protocol):
         """
         ...
 
-    async def read(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredPacket]:
+    async def read(
+        self, lane_id: int, sequences: RangeSet, max_bytes: int | None = None
+    ) -> Sequence[StoredPacket]:
         """The accepted packets among *sequences*, in order.
 
-        Raises ``SequenceRetired`` for one whose records are dropped.
+        Given *max_bytes*, no more than the first of them: the last one is that with which their
+        contents are so many bytes or more. Raises ``SequenceRetired`` for one whose records are
+        dropped.
         """
         ...
 
@@ -128,16 +132,26 @@ class Outcomes(Protocol):
         """How often and by what the packet was open again, oldest first."""
         ...
 
-    async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
-        """The outcomes among *indexes*, in order. Raises ``SequenceRetired``."""
+    async def read(
+        self, lane_id: int, indexes: RangeSet, max_bytes: int | None = None
+    ) -> Sequence[StoredOutcome]:
+        """The outcomes among *indexes*, in order; *max_bytes* ends it as in ``Packets.read``.
+
+        Raises ``SequenceRetired``.
+        """
         ...
 
     async def frame_starts(self, lane_id: int, indexes: RangeSet) -> Sequence[int]:
         """The first of *indexes* under each of their proofs, rising; of recent days alone."""
         ...
 
-    async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:
-        """The outcomes of *sequences*, by sequence. Raises ``SequenceRetired``."""
+    async def find(
+        self, lane_id: int, sequences: RangeSet, max_bytes: int | None = None
+    ) -> Sequence[StoredOutcome]:
+        """The outcomes of *sequences*, by sequence; *max_bytes* ends it as in ``Packets.read``.
+
+        Raises ``SequenceRetired``.
+        """
         ...
 
 

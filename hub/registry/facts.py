@@ -16,11 +16,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from hub.core.errors import SequenceRetired
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
 from hub.registry.multirange import bounds, from_text, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import date
 
 _RETIRED: Final = """
@@ -46,16 +46,30 @@ class FactQuery:
         """The query of all other days."""
         return self._template.replace("{days}", f"NOT {_days(today)}")
 
-    async def by_range(
-        self, line: Any, today: date, lane_id: int, numbers: RangeSet, column: str
+    async def by_range(  # noqa: PLR0917 - a place for each
+        self,
+        line: Any,
+        today: date,
+        lane_id: int,
+        numbers: RangeSet,
+        column: str,
+        max_bytes: int | None = None,
     ) -> list[Any]:
-        """The rows whose *column* is among *numbers*, by it; parameters are lane, lows, highs."""
-        found = await line.fetch(self.recent(today), lane_id, *bounds(numbers))
-        if len(found) == len(numbers):
+        """The rows whose *column* is among *numbers*, by it; parameters are lane, lows, highs.
+
+        Given *max_bytes*, they end with that one with which their contents are so many or more.
+        """
+        recent, others = self.recent(today), self.others(today)
+        limits = [] if max_bytes is None else [max_bytes]
+        if limits:
+            recent, others = until_full(recent, column), until_full(others, column)
+        found = await line.fetch(recent, lane_id, *bounds(numbers), *limits)
+        missing = absent(found, numbers, column, max_bytes)
+        if not missing:
             return list(found)
-        missing = numbers - RangeSet.of([row[column] for row in found])
-        older = await line.fetch(self.others(today), lane_id, *bounds(missing))
-        return sorted([*older, *found], key=lambda row: row[column])
+        older = await line.fetch(others, lane_id, *bounds(missing), *limits)
+        both = sorted([*older, *found], key=lambda row: row[column])
+        return _first_of(both, max_bytes)
 
     async def by_id(self, line: Any, today: date, numbers: Iterable[int], column: str) -> list[Any]:
         """The rows whose *column* is one of *numbers*; the parameter is their list."""
@@ -86,6 +100,41 @@ class StartsQuery:
         """The first of *numbers* in each frame, rising."""
         rows = await line.fetch(self._query.recent(today), lane_id, *bounds(numbers))
         return [row["start"] for row in rows]
+
+
+def absent(
+    rows: Sequence[Any], numbers: RangeSet, column: str, max_bytes: int | None = None
+) -> RangeSet:
+    """Those of *numbers* that *rows* would hold too; none behind where *max_bytes* ended them."""
+    if len(rows) == len(numbers):
+        return EMPTY
+    found = RangeSet.of([row[column] for row in rows])
+    if max_bytes is not None and sum([len(row["content"]) for row in rows]) >= max_bytes:
+        numbers &= RangeSet.span(0, found.end)
+    return numbers - found
+
+
+def _first_of(rows: list[Any], max_bytes: int | None) -> list[Any]:
+    """*rows* up to the one with which their contents are *max_bytes* or more.
+
+    Where either query has left something out, there is so much before it.
+    """
+    size = 0
+    for at, row in enumerate(rows, 1):
+        size += len(row["content"])
+        if max_bytes is not None and size >= max_bytes:
+            return rows[:at]
+    return rows
+
+
+def until_full(query: str, column: str) -> str:
+    """*query*, whose rows end by a fourth parameter; what is left out is measured, not read."""
+    return f"""
+    SELECT * FROM (
+        SELECT f.*, sum(octet_length(content)) OVER (ORDER BY {column} ROWS UNBOUNDED PRECEDING)
+            - octet_length(content) AS before FROM ({query}) f
+    ) g WHERE before < $4 ORDER BY {column}
+    """  # noqa: S608 - our queries
 
 
 def _days(today: date) -> str:

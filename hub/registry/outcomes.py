@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from hub.core.budget import first_of
 from hub.core.errors import GateChanged, IllegalMove, PacketNotFound
 from hub.core.lane import Side
 from hub.core.lifecycle import PacketEvent, PacketState
@@ -11,7 +12,7 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind, StoredOutcome
 from hub.ports.registry import Change, Topic
 from hub.registry import reopenings
-from hub.registry.facts import FactQuery, StartsQuery, check_kept
+from hub.registry.facts import FactQuery, StartsQuery, absent, check_kept
 from hub.registry.moments import timestamp
 from hub.registry.multirange import to_text
 from hub.registry.narrow import MAX_END
@@ -95,32 +96,45 @@ class PostgresOutcomes:
         async with self._database.line() as line:
             return await reopenings.of_packet(line, lane_id, sequence)
 
-    async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
+    async def read(
+        self, lane_id: int, indexes: RangeSet, max_bytes: int | None = None
+    ) -> Sequence[StoredOutcome]:
         """As the port says."""
         recent = self._recent.outcomes.among(lane_id, indexes)
         if recent is not None:
-            return recent
-        return await self._among(_READ, lane_id, indexes, "outcome_index", "indexes")
+            return first_of(recent, max_bytes)
+        where = ("outcome_index", "indexes")
+        return await self._among(_READ, lane_id, indexes, where, max_bytes)
 
     async def frame_starts(self, lane_id: int, indexes: RangeSet) -> Sequence[int]:
         """As the port says."""
         async with self._database.line() as line:
             return await _STARTS.starts(line, self._database.today, lane_id, indexes)
 
-    async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:
+    async def find(
+        self, lane_id: int, sequences: RangeSet, max_bytes: int | None = None
+    ) -> Sequence[StoredOutcome]:
         """As the port says."""
-        return await self._among(_FIND, lane_id, sequences, "sequence", "settled")
+        where = ("sequence", "settled")
+        return await self._among(_FIND, lane_id, sequences, where, max_bytes)
 
     async def _among(
-        self, query: FactQuery, lane_id: int, numbers: RangeSet, column: str, kind: str
+        self,
+        query: FactQuery,
+        lane_id: int,
+        numbers: RangeSet,
+        where: tuple[str, str],
+        max_bytes: int | None,
     ) -> list[StoredOutcome]:
+        """The outcomes of *numbers*; they are *where*, by column and by kind of what is retired."""
         if not numbers:
             return []
+        column, kind = where
+        today = self._database.today
         async with self._database.line() as line:
-            rows = await query.by_range(line, self._database.today, lane_id, numbers, column)
-            if len(rows) < len(numbers):
-                missing = numbers - RangeSet.of([row[column] for row in rows])
-                await check_kept(line, lane_id, missing, kind)
+            rows = await query.by_range(line, today, lane_id, numbers, column, max_bytes)
+            missing = absent(rows, numbers, column, max_bytes)
+            await check_kept(line, lane_id, missing, kind)
         return [_outcome(row) for row in rows]
 
 

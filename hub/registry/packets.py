@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from hub.core.budget import first_of
 from hub.core.errors import GapTooWide, GateChanged
 from hub.core.lane import Side
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import FrameProof, StoredPacket, StoredProof, TimeoutBatch
 from hub.ports.registry import Change, Topic
-from hub.registry.facts import FactQuery, StartsQuery, check_kept
+from hub.registry.facts import FactQuery, StartsQuery, absent, check_kept
 from hub.registry.moments import timestamp
 from hub.registry.narrow import MAX_END, MAX_HOLES, NarrowSet
 from hub.registry.narrow_rows import lock_side, read_closed, write_set
@@ -97,16 +98,18 @@ class PostgresPackets:
         for lane_id in offer.lanes:
             self._changes.announce(Change(Topic.ACCEPTED, str(lane_id)))
 
-    async def read(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredPacket]:
+    async def read(
+        self, lane_id: int, sequences: RangeSet, max_bytes: int | None = None
+    ) -> Sequence[StoredPacket]:
         """As the port says."""
         recent = self._recent.packets.among(lane_id, sequences)
         if recent is not None:
-            return recent
+            return first_of(recent, max_bytes)
+        today = self._database.today
         async with self._database.line() as line:
-            rows = await _READ.by_range(line, self._database.today, lane_id, sequences, "sequence")
-            if len(rows) < len(sequences):
-                missing = sequences - RangeSet.of([row["sequence"] for row in rows])
-                await check_kept(line, lane_id, missing, "sequences")
+            rows = await _READ.by_range(line, today, lane_id, sequences, "sequence", max_bytes)
+            missing = absent(rows, sequences, "sequence", max_bytes)
+            await check_kept(line, lane_id, missing, "sequences")
         return [_packet(row) for row in rows]
 
     async def frame_starts(self, lane_id: int, sequences: RangeSet) -> Sequence[int]:

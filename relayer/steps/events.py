@@ -86,6 +86,8 @@ class Reported:
     chance: int = 0
     next_item: int = 0
     """That the gateway is proven to receive next; 0 where it was not asked."""
+    untried: RangeSet = EMPTY
+    """What it had no room for: these are as they were."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,7 +277,8 @@ def _over(
 def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]) -> Flow:
     flow, items = _take_attempt(flow, event.number)
     dealt = event.executed & items if flow.order is Order.UNORDERED else dealt_with(event, items)
-    owed = items - dealt
+    untried = (event.untried & items) - dealt
+    owed = items - dealt - untried
     refused = {entry.item: entry for entry in event.refused if entry.item in owed}
     # What has lapsed and was passed over needs nothing more.
     unproven = dealt - flow.lapsed
@@ -292,7 +293,7 @@ def _reported(flow: Flow, event: Reported, now: Timestamp, effects: list[Effect]
     final -= flow.lapsed
     effects.extend(Park(item, refused[item].refusal) for item in final)
     again = owed - final
-    flow = replace(flow, parked=flow.parked | final)
+    flow = _added(replace(flow, parked=flow.parked | final), untried, untried)
     first = next((entry.refusal for entry in refused.values() if not entry.refusal.is_final), None)
     if again:
         flow, wait = _try_later(flow, again, now, event.chance, first)

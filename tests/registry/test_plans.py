@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hub.registry import header_writes, outcomes, packets, statements
+from hub.registry.facts import until_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,12 +22,18 @@ if TYPE_CHECKING:
 
     Statement = str | Callable[[date], str]
 
+
+def _bounded(statement: Callable[[date], str]) -> Statement:
+    return lambda today: until_full(statement(today), "sequence")
+
+
 KEPT = [
     (packets._READ.recent, "packets", ["lane_id =", "sequence >=", "sequence <"]),
     (packets._READ.others, "packets", ["lane_id =", "sequence >=", "sequence <"]),
     (packets._PROOFS.recent, "proofs", ["proof_id ="]),
     (outcomes._READ.recent, "outcomes", ["lane_id =", "outcome_index >=", "outcome_index <"]),
     (outcomes._FIND.recent, "outcomes", ["lane_id =", "sequence >=", "sequence <"]),
+    (_bounded(packets._READ.recent), "packets", ["lane_id =", "sequence >=", "sequence <"]),
     (statements.ACCEPT, "lane_sides", ["lane_id =", "side ="]),
     (statements.RECORD, "lane_sides", ["lane_id =", "side ="]),
     (statements.DELIVERED, "lane_sides", ["lane_id ="]),

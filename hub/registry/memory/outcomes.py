@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from hub.core.budget import first_of
 from hub.core.errors import GateChanged, IllegalMove, PacketNotFound
 from hub.core.lane import Side
 from hub.core.lifecycle import PacketEvent, PacketState
@@ -105,22 +106,26 @@ class MemoryOutcomes:
             if one.sequence == sequence
         ]
 
-    async def read(self, lane_id: int, indexes: RangeSet) -> Sequence[StoredOutcome]:
+    async def read(
+        self, lane_id: int, indexes: RangeSet, max_bytes: int | None = None
+    ) -> Sequence[StoredOutcome]:
         """As the port says."""
         outcomes = self._state.known(lane_id).outcomes
         known = indexes & RangeSet.span(0, len(outcomes))
-        return [outcomes[index] for index in known]
+        return first_of((outcomes[index] for index in known), max_bytes)
 
     async def frame_starts(self, lane_id: int, indexes: RangeSet) -> Sequence[int]:
         """As the port says."""
         found = await self.read(lane_id, indexes)
         return first_of_proofs({o.outcome_index: o.proof_id for o in found})
 
-    async def find(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredOutcome]:
+    async def find(
+        self, lane_id: int, sequences: RangeSet, max_bytes: int | None = None
+    ) -> Sequence[StoredOutcome]:
         """As the port says."""
         row = self._state.known(lane_id)
         indexes = [row.outcome_of[sequence] for sequence in among(row.outcome_of, sequences)]
-        return [row.outcomes[index] for index in indexes]
+        return first_of((row.outcomes[index] for index in indexes), max_bytes)
 
     def _reopen(self, row: LaneRow, disproof: Disproof, times: int) -> None:
         at = self._state.now()

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hub.core.budget import first_of
 from hub.core.errors import GapTooWide, GateChanged, Reason
 from hub.core.lane import Side
 from hub.core.ranges import EMPTY, RangeSet
@@ -56,10 +57,12 @@ class MemoryPackets:
                 self._store(fence, row, part, at)
             self._state.announce(Topic.ACCEPTED, row.lane.lane_id)
 
-    async def read(self, lane_id: int, sequences: RangeSet) -> Sequence[StoredPacket]:
+    async def read(
+        self, lane_id: int, sequences: RangeSet, max_bytes: int | None = None
+    ) -> Sequence[StoredPacket]:
         """As the port says."""
         packets = self._state.known(lane_id).packets
-        return [packets[sequence] for sequence in among(packets, sequences)]
+        return first_of((packets[number] for number in among(packets, sequences)), max_bytes)
 
     async def frame_starts(self, lane_id: int, sequences: RangeSet) -> Sequence[int]:
         """As the port says."""

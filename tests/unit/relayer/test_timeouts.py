@@ -349,9 +349,9 @@ async def test_packets_between_those_of_a_frame_are_read_a_few_at_a_time(
     await pass_by(at_work, 30)
     read, sizes = at_work.board.registry.packets.read, []
 
-    async def counting(lane_id: int, sequences: RangeSet) -> Any:
+    async def counting(lane_id: int, sequences: RangeSet, *limits: Any) -> Any:
         sizes.append(len(sequences))
-        return await read(lane_id, sequences)
+        return await read(lane_id, sequences, *limits)
 
     monkeypatch.setattr(at_work.board.registry.packets, "read", counting)
     await sweep(at_work).sweep()

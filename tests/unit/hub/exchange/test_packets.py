@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,7 +22,7 @@ from hub.core.lane import LaneState, Route, RouteAction, RouteKey
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind
 from hub.core.time import SECOND, Duration, Timestamp
-from hub.exchange.packets import ProvenPackets, accept, check_accepts, denial
+from hub.exchange.packets import ProvenPackets, accept, check_accepts, denial, repeated
 from hub.registry.memory import MemoryRegistry
 from hub.wire.packet import encode_packet
 from tests.harness.packet_samples import PACKET
@@ -67,6 +67,29 @@ def proven(*sequences: int, **changes: object) -> ProvenPackets:
         proven_at=PROVEN_AT,
         proof_batch=b"proof",
     )
+
+
+async def test_a_repetition_reads_no_more_than_is_shown_and_one_packet(
+    lanes: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is proven yet: short contents under the sequences of long ones cost nothing."""
+    count = 20
+    await accept(
+        lanes.registry, lanes.source, await lanes.view(), table(lanes), proven(*range(1, count + 1))
+    )
+    view, read, sizes = await lanes.view(), lanes.registry.packets.read, []
+
+    async def counting(*arguments: Any) -> Any:
+        sizes.append(len(found := await read(*arguments)))
+        return found
+
+    monkeypatch.setattr(lanes.registry.packets, "read", counting)
+    shown = proven(*range(1, count + 1))
+    again = await repeated(lanes.registry, view, shown)
+    assert again is not None
+    assert again.already_done == RangeSet.span(1, count + 1)
+    assert await repeated(lanes.registry, view, replace(shown, contents=(b"",) * count)) is None
+    assert sizes == [count, 1]
 
 
 async def test_new_packets_are_recorded_with_the_proof_of_their_frame(lanes: Opened) -> None:

@@ -160,6 +160,27 @@ def test_what_is_withdrawn_is_as_it_was() -> None:
     assert sends(effects) == [Send(2, span(1, 5), possible_duplicate=False)]
 
 
+def test_what_an_attempt_had_no_room_for_goes_next_as_if_it_had_not_been_tried() -> None:
+    flow, _ = after(Flow(window=1), Added(span(1, 9)))
+    flow, effects = after(flow, Reported(1, span(1, 4), untried=span(5, 9)))
+    assert effects == [Done(span(1, 4)), Send(2, span(5, 9), possible_duplicate=False)]
+    assert (flow.tries, flow.later, flow.tried) == (0, (), EMPTY)
+
+
+def test_what_had_no_room_is_only_what_the_attempt_still_holds_and_did_not_execute() -> None:
+    flow, _ = after(Flow(window=1), Added(span(1, 4)), Ended(span(4, 4)))
+    flow, effects = after(flow, Reported(1, span(1, 2), untried=span(2, 9)))
+    assert sends(effects) == [Send(2, span(3, 3), possible_duplicate=False)]
+
+
+def test_in_order_what_had_no_room_waits_for_what_is_before_it() -> None:
+    flow, _ = after(ORDERED, Added(span(1, 9)))
+    flow, effects = after(flow, Reported(1, span(1, 4), untried=span(5, 9)))
+    assert sends(effects) == []
+    _, effects = after(flow, Ended(span(1, 4)))
+    assert sends(effects) == [Send(2, span(5, 9), possible_duplicate=False)]
+
+
 def test_frames_that_are_added_together_go_whole_if_their_starts_are_known() -> None:
     _, effects = after(Flow(window=9), Added(span(1, 700), (1, 101, 351, 601)))
     assert [send.items for send in sends(effects)] == [
