@@ -19,6 +19,7 @@ import hub.exchange.packets
 import relayer.cursors
 import relayer.delivery
 import relayer.inbound
+import relayer.feeding
 import relayer.owner
 import relayer.proofs
 import relayer.settlement
@@ -227,7 +228,7 @@ async def _quietly(work: Any) -> None:
 
 @contextmanager
 def _resend_forgotten() -> Iterator[None]:
-    with patch.object(relayer.owner, "Added", lambda *_: Tick()):
+    with patch.object(relayer.feeding, "Added", lambda *_: Tick()):
         yield
 
 
