@@ -18,8 +18,8 @@ import adapters.simchain.gateway as chain_gateway
 import hub.exchange.packets
 import relayer.cursors
 import relayer.delivery
-import relayer.inbound
 import relayer.feeding
+import relayer.inbound
 import relayer.owner
 import relayer.proofs
 import relayer.settlement
