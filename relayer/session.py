@@ -49,6 +49,8 @@ MAX_FRAMES: Final = 2048
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Unanswered frames, and their bytes: with more, nothing is read until some are answered."""
 MAX_EXECUTIONS: Final = 64
+MAX_REQUESTS: Final = 48
+"""Unanswered ones; others wait. An adapter refuses more than 64 (adapters/sdk/requests.py)."""
 WRITE_WITHIN: Final = Duration(10 * SECOND)
 """An adapter that does not take a frame for that long has missed every heartbeat, and is gone."""
 ANSWER_WITHIN: Final = Duration(15 * SECOND)
@@ -107,6 +109,7 @@ class Session:
         self.execution_credits = min(first.hello.execution_credits or 1, MAX_EXECUTIONS)
         """Executions that the adapter takes at once."""
         self._executions = asyncio.Semaphore(self.execution_credits)
+        self._requests = asyncio.Semaphore(MAX_REQUESTS)
         self._is_draining = False
         self.tracing = OFF
 
@@ -223,16 +226,17 @@ class Session:
 
     async def ask(self, request: pb.Request) -> pb.Answer:
         """The adapter's answer, whatever it is. Raises ``AdapterOffline`` or ``AnswerOverdue``."""
-        request.request_id = self._take_id()
-        kind = str(request.WhichOneof("body"))
-        future: asyncio.Future[pb.Answer] = asyncio.get_running_loop().create_future()
-        self._answers[request.request_id] = future
-        try:
-            self._check_live()
-            self.send(pb.RelayerFrame(request=request))
-            return await self._answers_due.meet(kind, future)
-        finally:
-            del self._answers[request.request_id]
+        async with self._requests:
+            request.request_id = self._take_id()
+            kind = str(request.WhichOneof("body"))
+            future: asyncio.Future[pb.Answer] = asyncio.get_running_loop().create_future()
+            self._answers[request.request_id] = future
+            try:
+                self._check_live()
+                self.send(pb.RelayerFrame(request=request))
+                return await self._answers_due.meet(kind, future)
+            finally:
+                del self._answers[request.request_id]
 
     async def execute(
         self, execution: pb.Execution, sent: Callable[[], None] | None = None

@@ -23,6 +23,7 @@ from relayer.session import (
     MAX_BYTES,
     MAX_EXECUTIONS,
     MAX_FRAMES,
+    MAX_REQUESTS,
     REPORT_WITHIN,
     SILENCE,
     Session,
@@ -229,6 +230,20 @@ class TestRequests:
             await asked
         assert caught.value.problem.startswith("HEADER_NOT_FOUND:  x")
         assert len(caught.value.problem) < 600
+
+    async def test_more_than_an_adapter_takes_at_once_wait_for_answers(self) -> None:
+        one = session()
+        asked = [asyncio.ensure_future(one.request(HEADERS)) for _ in range(MAX_REQUESTS + 2)]
+        await settle()
+        ids = [out.request.request_id for out in drained(one)]
+        assert len(ids) == MAX_REQUESTS
+        one.receive(frame(2, answer=pb.Answer(request_id=ids[7], headers=pb.HeaderBatch())))
+        await settle()
+        assert len(drained(one)) == 1
+        assert sum(task.done() for task in asked) == 1
+        one.end(AdapterOffline(peer=HANGZHOU))
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert sum(isinstance(result, AdapterOffline) for result in found) == MAX_REQUESTS + 1
 
     async def test_a_request_that_is_not_answered_is_overdue(self) -> None:
         clock = ManualClock()
