@@ -135,7 +135,7 @@ async def test_it_finds_what_was_frozen_before_and_goes_on_until_it_is_done(
     found = Accusations(told.board, told.exchange.fences[SUZHOU])
     running = asyncio.ensure_future(found.run())
     for _ in range(8):
-        await settle()
+        await told.rests()
         if await is_frozen(told):
             break
         await show_newest(told)
