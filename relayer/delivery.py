@@ -29,7 +29,7 @@ from hub.wire.frames import MAX_FRAME_BYTES
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_packet
 from relayer.failpoints import Failpoint, hit
-from relayer.large import Found
+from relayer.large import Found, Holder
 from relayer.merging import merged, whole_frames, within
 from relayer.parts import Part, carry_parts, planned
 from relayer.passing import MOST, find_gone, next_to_receive
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hub.ports.leases import Fence
     from relayer.passing import Gone
     from relayer.switchboard import LaneDesk, Switchboard
+    from relayer.turns import Turn
 
 _log = structlog.get_logger()
 
@@ -76,17 +77,25 @@ class Delivery:
         """As the protocol says."""
         self._afresh |= items
 
-    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
+    async def carry(
+        self, send: Send, goes_on: Callable[[], None], turn: Turn | None = None
+    ) -> Reported:
         """What the destination's chain made of the packets. Raises ``HubError``."""
         async with AsyncExitStack() as held:
-            return await self._carry(send, goes_on, held)
+            holder = Holder(
+                executor=self._desk.key.destination_peer,
+                prover=self._desk.key.source_peer,
+                lane=self._desk.key.name,
+                held=held,
+                goes_on=goes_on,
+                turn=turn,
+            )
+            return await self._carry(send, holder)
 
-    async def _carry(
-        self, send: Send, goes_on: Callable[[], None], held: AsyncExitStack
-    ) -> Reported:
-        """As ``carry``, while *held* keeps what room the packets take."""
+    async def _carry(self, send: Send, holder: Holder) -> Reported:
+        """As ``carry``, while *holder* keeps what room the packets take."""
         items, gone = await self._lapsed(send)
-        packets, untried = await self._packets(items, goes_on, held)
+        packets, untried = await self._packets(items, holder)
         packets, denied = self._allowed(send, packets)
         if is_stopped(self._desk, self._desk.key.destination_peer):
             return Reported(send.number, EMPTY, untried=send.items)
@@ -95,7 +104,8 @@ class Delivery:
         again = send.possible_duplicate
         parts = await self._together(packets, again=again)
         plans = map(planned, parts) if parts else self._plans(packets, gone, again=again)
-        executed, refused = await carry_parts(session, plans, Failpoint.DELIVERY_SENT, goes_on)
+        sent, goes_on = Failpoint.DELIVERY_SENT, holder.goes_on
+        executed, refused = await carry_parts(session, plans, sent, goes_on)
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
         next_item = await self._next_item(send, refused)
@@ -147,7 +157,7 @@ class Delivery:
         return [one for one in packets if one.sequence not in denied], refused
 
     async def _packets(
-        self, items: RangeSet, goes_on: Callable[[], None], held: AsyncExitStack
+        self, items: RangeSet, holder: Holder
     ) -> tuple[Sequence[StoredPacket], RangeSet]:
         """The first packets of *items*, as many as there is room for, and the other items."""
 
@@ -156,8 +166,7 @@ class Delivery:
             size = size_of(found)
             return Found(content=found, items=len(found), size=size, is_cut=size >= most)
 
-        whose = (self._desk.key.destination_peer, self._desk.key.name)
-        found = await self._board.large.read(read, len(items), whose, goes_on, held)
+        found = await self._board.large.read(read, len(items), holder)
         packets = found.content
         if not found.is_cut:
             return packets, EMPTY

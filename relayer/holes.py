@@ -107,8 +107,10 @@ class HoleSweep:
         until = Timestamp(clock.monotonic() + WITHIN)
         waiting = deque(sorted(desks, key=lambda desk: desk.view.lane.lane_id < first))
         while waiting and clock.monotonic() < until:
-            desk = waiting.popleft()
-            await self._search(desk, until)
+            desk, left = waiting.popleft(), until - clock.monotonic()
+            if not await self._search(desk, until, is_cut_short=left < WITHIN):
+                waiting.appendleft(desk)  # the next sweep begins with it, and has time
+                break
             if desk.view.lane.lane_id in self._searches:
                 self.watch.see(desk)
         if waiting:
@@ -116,19 +118,24 @@ class HoleSweep:
         for desk in waiting:
             self.watch.see(desk)
 
-    async def _search(self, desk: LaneDesk, until: Timestamp) -> None:
+    async def _search(self, desk: LaneDesk, until: Timestamp, *, is_cut_short: bool) -> bool:
+        """Whether the lane was looked at; not where time, which *is_cut_short*, ended that."""
         missing = _missing(desk)
         lane_id = desk.view.lane.lane_id
         if not missing:
             self._searches.pop(lane_id, None)
-            return
+            return True
         search = self._searches.setdefault(lane_id, _Search())
         again = missing & search.missing
         search.missing = missing
         if search.rest:
             search.rest -= 1
         elif again:
-            search.ended(is_useful=await self._settle_all(desk, search, again, until))
+            is_useful = await self._settle_all(desk, search, again, until)
+            if is_cut_short and not is_useful and self._board.clock.monotonic() >= until:
+                return False
+            search.ended(is_useful=is_useful)
+        return True
 
     async def _settle_all(
         self, desk: LaneDesk, search: _Search, missing: RangeSet, until: Timestamp

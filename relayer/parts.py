@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from hub.core.errors import HubError
 from hub.core.ranges import EMPTY, RangeSet
+from hub.core.time import SECOND, Duration
 from hub.wire.tracing import Stage
 from relayer.failpoints import Failpoint, hit
 
@@ -29,6 +30,8 @@ _log = structlog.get_logger()
 
 Found = tuple[RangeSet, list["Refused"]]
 """Items executed, and items refused."""
+PLANNED_WITHIN: Final = Duration(30 * SECOND)
+"""No part is planned later: whose adapter proves slowly holds an attempt's turn no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +59,20 @@ async def carry_parts(
 ) -> Found:
     """What became of every part that could be planned and was reported; *goes_on* hears of each.
 
-    What a failed part holds is in neither. Raises the first ``HubError`` where every part failed.
+    What a failed part holds is in neither, and what there was no time to plan. Raises the first
+    ``HubError`` where every part failed.
     """
     parts: list[Part] = []
     failures: list[HubError] = []
+    until = session.clock.monotonic() + PLANNED_WITHIN
     for plan in plans:
         try:
             parts.append(await plan)
         except HubError as error:
             failures.append(error)
         goes_on()
+        if session.clock.monotonic() >= until:
+            break
     found = await asyncio.gather(*[_execute(session, part, sent, goes_on) for part in parts])
     failures += [result for result in found if isinstance(result, HubError)]
     results = [result for result in found if not isinstance(result, HubError)]

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from hub.ports.clock import Randomness
     from relayer.alarms import Alarms
     from relayer.steps.shares import Path
-    from relayer.turns import Turns
+    from relayer.turns import Turn, Turns
 
 _log = structlog.get_logger()
 
@@ -62,10 +62,11 @@ class Carrier(Protocol):
         """How long (ns) reports wait for others that may be recorded with them."""
         ...
 
-    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
+    async def carry(self, send: Send, goes_on: Callable[[], None], turn: Turn) -> Reported:
         """What became of the attempt. A ``HubError`` means that nobody knows, or not yet.
 
-        Tells *goes_on* whenever a part of it is done.
+        Tells *goes_on* whenever a part of it is done. It has its *turn* at the chain, and gives it
+        back where it waits for something else.
         """
         ...
 
@@ -204,21 +205,21 @@ class FlowRunner:
 
     async def _attempt(self, send: Send) -> None:
         """The attempt, once it is its turn; not if it is no longer wanted then."""
-        async with self._turns.turn(*self._path, items=len(send.items)):
+        async with self._turns.turn(*self._path, items=len(send.items)) as turn:
             attempt = next((a for a in self.flow.in_flight if a.number == send.number), None)
             if attempt is None or not attempt.items or self.flow.is_stopped:
                 self._end(Withdrawn(send.number))
                 return
             self.feed(Begun(send.number))
             items, lapsed = attempt.items, attempt.items & self.flow.lapsed
-            event = await self._carry(replace(send, items=items, lapsed=lapsed))
+            event = await self._carry(replace(send, items=items, lapsed=lapsed), turn)
         self._end(event)
 
-    async def _carry(self, send: Send) -> Failed | Reported:
+    async def _carry(self, send: Send, turn: Turn) -> Failed | Reported:
         began = self._clock.monotonic()
         reason, executed = GIVEN_UP, 0
         try:
-            event = await self._carrier.carry(send, self._going_on(send.number))
+            event = await self._carrier.carry(send, self._going_on(send.number), turn)
             reason, executed = OK, len(event.executed)
             return event  # noqa: TRY300 - what follows is of failures
         except HubError as error:

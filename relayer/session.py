@@ -89,7 +89,7 @@ class Session:
         """Frames that a verdict answers; bounded by the credits."""
         self.ended = asyncio.Event()
         self.end_cause: HubError = AdapterOffline(peer=peer)
-        self._clock = clock
+        self.clock = clock
         self._heard_at = clock.monotonic()
         self._outbound: asyncio.Queue[tuple[pb.RelayerFrame, _Charge] | None] = asyncio.Queue()
         """None at its end."""
@@ -176,7 +176,7 @@ class Session:
         if found is None:
             return None
         frame, charge = found
-        self._writing_since = self._clock.monotonic()
+        self._writing_since = self.clock.monotonic()
         self._charge(_Charge(-charge.items, -charge.frames, -charge.bytes))
         return frame
 
@@ -184,11 +184,11 @@ class Session:
         """Returns when the next frame may be read; that it waits until then is no silence."""
         if not self._has_room.is_set():
             await self._has_room.wait()
-            self._heard_at = self._clock.monotonic()
+            self._heard_at = self.clock.monotonic()
 
     def receive(self, frame: pb.AdapterFrame) -> None:
         """*frame* came in. Raises ``FrameInvalid`` or ``CreditsSpent``: the session must end."""
-        self._heard_at = self._clock.monotonic()
+        self._heard_at = self.clock.monotonic()
         if frame.frame_id <= self._last_frame_id:
             raise FrameInvalid(frame=str(frame.frame_id), problem="frame ids do not rise")
         self._last_frame_id = frame.frame_id
@@ -227,16 +227,16 @@ class Session:
     async def ask(self, request: pb.Request) -> pb.Answer:
         """The adapter's answer, whatever it is. Raises ``AdapterOffline`` or ``AnswerOverdue``."""
         async with self._requests:
-            request.request_id = self._take_id()
+            number = request.request_id = self._take_id()
             kind = str(request.WhichOneof("body"))
             future: asyncio.Future[pb.Answer] = asyncio.get_running_loop().create_future()
-            self._answers[request.request_id] = future
+            self._answers[number] = future
             try:
                 self._check_live()
                 self.send(pb.RelayerFrame(request=request))
                 return await self._answers_due.meet(kind, future)
             finally:
-                del self._answers[request.request_id]
+                del self._answers[number]
 
     async def execute(
         self, execution: pb.Execution, sent: Callable[[], None] | None = None
@@ -268,8 +268,8 @@ class Session:
         while not self.ended.is_set():
             if self._outbound.empty():  # whatever waits there shows as much
                 self.send(pb.RelayerFrame(heartbeat=pb.Heartbeat()))
-            await self._clock.sleep(HEARTBEAT)
-            now = self._clock.monotonic()
+            await self.clock.sleep(HEARTBEAT)
+            now = self.clock.monotonic()
             if now - self._heard_at > SILENCE and self._has_room.is_set():
                 self.end(AnswerOverdue(what="heartbeat", waited_ms=SILENCE // MILLISECOND))
             since = self._writing_since

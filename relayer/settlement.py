@@ -31,7 +31,7 @@ from hub.wire.packet import decode_acknowledgement
 from hub.wire.tracing import Stage
 from relayer.delivery import exceptions, is_stopped, log_parked
 from relayer.failpoints import Failpoint, hit
-from relayer.large import Found
+from relayer.large import Found, Holder
 from relayer.merging import merged, whole_frames
 from relayer.parts import Part, carry_parts, planned
 from relayer.proofs import stored_proof
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hub.core.time import Timestamp
     from hub.ports.leases import Fence
     from relayer.switchboard import LaneDesk, Switchboard
+    from relayer.turns import Turn
 
     _Content = tuple[Sequence[StoredOutcome], Mapping[int, StoredPacket]]
 
@@ -82,18 +83,26 @@ class Settlement:
         # Whoever asks for it has left exceptions.
         self._knows_earlier = False
 
-    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
+    async def carry(
+        self, send: Send, goes_on: Callable[[], None], turn: Turn | None = None
+    ) -> Reported:
         """What the source's chain made of the outcomes. Raises ``HubError``."""
         async with AsyncExitStack() as held:
-            return await self._carry(send, goes_on, held)
+            holder = Holder(
+                executor=self._desk.key.source_peer,
+                prover=self._desk.key.destination_peer,
+                lane=self._desk.key.name,
+                held=held,
+                goes_on=goes_on,
+                turn=turn,
+            )
+            return await self._carry(send, holder)
 
-    async def _carry(
-        self, send: Send, goes_on: Callable[[], None], held: AsyncExitStack
-    ) -> Reported:
-        """As ``carry``, while *held* keeps what room packets and answers take."""
+    async def _carry(self, send: Send, holder: Holder) -> Reported:
+        """As ``carry``, while *holder* keeps what room packets and answers take."""
         source = self._desk.key.source_peer
-        read, whose = partial(self._content, send.items), (source, self._desk.key.name)
-        found = await self._board.large.read(read, len(send.items), whose, goes_on, held)
+        read = partial(self._content, send.items)
+        found = await self._board.large.read(read, len(send.items), holder)
         outcomes, packets = found.content
         if is_stopped(self._desk, source):
             return Reported(send.number, EMPTY, untried=send.items)
@@ -105,7 +114,8 @@ class Settlement:
             self._choose(owed, again=send.possible_duplicate)
             session = self._board.session(source)
             plans = await self._plans(owed, packets, again=send.possible_duplicate)
-            done, refused = await carry_parts(session, plans, Failpoint.SETTLEMENT_SENT, goes_on)
+            sent, goes_on = Failpoint.SETTLEMENT_SENT, holder.goes_on
+            done, refused = await carry_parts(session, plans, sent, goes_on)
             executed |= done
         hit(Failpoint.SETTLEMENT_REPORTED)
         chance = self._board.randomness.below(CHANCES)

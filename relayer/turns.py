@@ -22,6 +22,28 @@ if TYPE_CHECKING:
 ITEM_QUANTUM: Final = 64
 """Items that add one to the weight of an attempt."""
 
+
+class Turn:
+    """An attempt's turn: given back while it waits for something that the chain has no part in."""
+
+    def __init__(self, turns: Turns, path: Path, items: int) -> None:
+        """Not taken yet."""
+        self._turns = turns
+        self._path = path
+        self._items = items
+        self._taken: Taken[_Turn] | None = None
+
+    async def take(self) -> None:
+        """It is the attempt's turn, as soon as it is."""
+        self._taken = await self._turns.begin(self._path, self._items)
+
+    def give_back(self) -> None:
+        """Others may have it; nothing, where it is not taken."""
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            self._turns.end(taken)
+
+
 _Turn = asyncio.Future[Any]
 """What an attempt waits for: its ``Taken``, which names this in turn."""
 
@@ -35,15 +57,17 @@ class Turns:
         self._line: Fewest[_Turn] = Fewest()
 
     @asynccontextmanager
-    async def turn(self, *path: str, items: int = 1) -> AsyncIterator[None]:
+    async def turn(self, *path: str, items: int = 1) -> AsyncIterator[Turn]:
         """An attempt with *items* under *path* (way, peer and lane), when it is its turn."""
-        taken = await self._begin(path, items)
+        turn = Turn(self, path, items)
+        await turn.take()
         try:
-            yield
+            yield turn
         finally:
-            self._end(taken)
+            turn.give_back()
 
-    async def _begin(self, path: Path, items: int) -> Taken[_Turn]:
+    async def begin(self, path: Path, items: int) -> Taken[_Turn]:
+        """A turn, when it comes; ``end`` must follow."""
         turn: asyncio.Future[Taken[_Turn]] = asyncio.get_running_loop().create_future()
         self._line.put(path, turn, 1 + items // ITEM_QUANTUM)
         self._grant()
@@ -51,10 +75,11 @@ class Turns:
             return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._end(turn.result())
+                self.end(turn.result())
             raise
 
-    def _end(self, taken: Taken[_Turn]) -> None:
+    def end(self, taken: Taken[_Turn]) -> None:
+        """The turn is over."""
         self._free += 1
         self._line.end(taken)
         self._grant()

@@ -214,8 +214,8 @@ def _outcome_index_reused() -> AbstractContextManager[object]:
 def _completed_before_report() -> AbstractContextManager[object]:
     true = relayer.settlement.Settlement.carry
 
-    async def carry(self: Any, send: Any, goes_on: Any) -> Reported:
-        _later.append(asyncio.ensure_future(_quietly(true(self, send, goes_on))))
+    async def carry(self: Any, send: Any, goes_on: Any, turn: Any) -> Reported:
+        _later.append(asyncio.ensure_future(_quietly(true(self, send, goes_on, turn))))
         return Reported(send.number, send.items)
 
     return patch.object(relayer.settlement.Settlement, "carry", carry)

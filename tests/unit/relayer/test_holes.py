@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from hub.core.errors import ChainUnreachable
 from hub.core.ids import PeerId
 from hub.core.lifecycle import PacketState
 from hub.core.ranges import EMPTY, RangeSet
@@ -295,6 +296,35 @@ class TestSlowSource:
         assert len(set(questions[:3])) == 3
         assert questions[3:6] == questions[:3]
         assert questions[6] == questions[2]
+
+    async def test_a_lane_whose_question_is_cut_short_by_others_is_first_in_the_next_sweep(
+        self, at_work: Working, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await holed(at_work)
+        board, one, questions = at_work.board, sweep(at_work), list[int]()
+        view = (await board.desk()).view
+        for number in (0, 2):
+            lane = replace(view.lane, lane_id=number)
+            watch_lane(LaneDesk(replace(view, lane=lane)), SUZHOU, one.watch)
+        search = one._search
+
+        async def searching(desk: LaneDesk, *arguments: Any, **how: Any) -> bool:
+            questions.append(desk.view.lane.lane_id)
+            return await search(desk, *arguments, **how)
+
+        async def asking(*arguments: Any, **how: Any) -> Any:
+            await board.clock.sleep(Duration(2 * WITHIN // 5))
+            raise ChainUnreachable(chain="hangzhou-1", problem="no answer")
+
+        monkeypatch.setattr("relayer.holes.ask", asking)
+        monkeypatch.setattr(one, "_search", searching)
+        await self.swept(at_work, one)
+        await self.swept(at_work, one)
+        assert len(set(questions[3:])) == 3
+        cut = questions[5]
+        await self.swept(at_work, one)
+        assert questions[6] == cut
+        assert one._searches[cut].rest == 0 or questions.count(cut) == 3
 
     async def swept(self, at: Working, one: HoleSweep) -> int:
         """How many seconds the sweep took."""

@@ -28,10 +28,11 @@ from hub.core.time import SECOND
 from hub.wire.frames import MAX_FRAME_BYTES, ranges_to_proto
 from hub.wire.packet import decode_packet, encode_packet
 from relayer.delivery import Delivery
-from relayer.large import LARGE, OF_PEER, OF_PROCESS, SMALL, Found, LargeContent
+from relayer.large import LARGE, OF_PEER, OF_PROCESS, SMALL, Found, Holder, LargeContent
 from relayer.settlement import Settlement
 from relayer.steps.events import Gate, Send
 from relayer.telemetry import Telemetry
+from relayer.turns import Turn, Turns
 from tests.harness.clock import ManualClock, settle, until
 from tests.harness.exchange import HANGZHOU, SUZHOU
 from tests.harness.station import ScriptedAdapter, Station, goes_on
@@ -233,7 +234,8 @@ class TestDelivery:
         assert runner is not None
         carrier = runner._carrier
         async with owned.board.large.all.hold("others", size=OF_PROCESS):
-            attempt = asyncio.ensure_future(carrier.carry(send(6), goes_on))
+            waiting = carrier.carry(send(6), goes_on, Turn(Turns(1), ("way",), 1))
+            attempt = asyncio.ensure_future(waiting)
             await settle()
             runner.feed(Gate(is_stopped=True))
         reported = await attempt
@@ -275,9 +277,12 @@ class Attempts:
         self.told = 0
         self.tasks: list[asyncio.Task[None]] = []
 
-    def begin(self, peer: str, count: int = 1) -> None:
-        for _ in range(count):
-            self.tasks.append(asyncio.ensure_future(self._attempt(PeerId(peer))))
+    def begin(self, peer: str, count: int = 1, *provers: str, turns: Turns | None = None) -> None:
+        """Attempts at the chain of *peer*, that *provers* prove in turn: if not given, any two."""
+        for number in range(count):
+            of = provers or (f"{peer}-left", f"{peer}-right")
+            prover = PeerId(of[number % len(of)])
+            self.tasks.append(asyncio.ensure_future(self._in_turn(PeerId(peer), prover, turns)))
 
     @property
     def held(self) -> int:
@@ -290,7 +295,14 @@ class Attempts:
         next(iter(self.holding)).cancel()
         await settle()
 
-    async def _attempt(self, peer: PeerId) -> None:
+    async def _in_turn(self, peer: PeerId, prover: PeerId, turns: Turns | None) -> None:
+        if turns is None:
+            await self._attempt(peer, prover, None)
+            return
+        async with turns.turn("way", prover, "lane") as turn:
+            await self._attempt(peer, prover, turn)
+
+    async def _attempt(self, peer: PeerId, prover: PeerId, turn: Turn | None) -> None:
         async def read(most: int) -> Found[None]:
             items = max(1, min(256, most // self.each))
             size = items * self.each
@@ -302,7 +314,10 @@ class Attempts:
         task = asyncio.current_task()
         assert task is not None
         async with AsyncExitStack() as held:
-            found = await self.content.read(read, 256, (peer, "lane"), tell, held)
+            holder = Holder(
+                executor=peer, prover=prover, lane="lane", held=held, goes_on=tell, turn=turn
+            )
+            found = await self.content.read(read, 256, holder)
             self.holding[task] = (peer, found.size)
             try:
                 await asyncio.Event().wait()
@@ -341,6 +356,47 @@ class TestRoom:
         await settle()
         assert attempts.of("other") == LARGE
         await self._close(attempts)
+
+    async def test_one_prover_leaves_room_for_others_however_slow_it_is(
+        self, clock: ManualClock
+    ) -> None:
+        attempts = Attempts(LargeContent(clock), MAX_PAYLOAD_BYTES)
+        attempts.begin("city", 16, "slow")
+        await settle()
+        assert attempts.of("city") == LARGE
+        attempts.begin("city", 1, "quick")
+        await settle()
+        assert attempts.of("city") == OF_PEER
+        for number in range(8):
+            attempts.begin(f"city-{number}", 4, "slow")
+        await settle()
+        assert attempts.held == OF_PEER + LARGE, "of both peers' room, and not all of the process's"
+        await self._close(attempts)
+
+    async def test_who_waits_for_room_is_in_nobodys_way_at_the_chain(
+        self, clock: ManualClock
+    ) -> None:
+        content, turns = LargeContent(clock), Turns(4)
+        large, small = Attempts(content, MAX_PAYLOAD_BYTES), Attempts(content, 1)
+        large.begin("city", 16, turns=turns)
+        await settle()
+        assert large.of("city") == OF_PEER
+        small.begin("city", 2, "other", turns=turns)
+        await settle()
+        assert len(small.holding) == 2
+        small.begin("city", 1, "other", turns=turns)
+        await large.end()
+        await settle()
+        assert large.of("city") == OF_PEER - LARGE, "the next one has room, and waits for its turn"
+        assert content.all.held == OF_PEER
+        await small.end()
+        await settle()
+        assert large.of("city") == OF_PEER
+        await self._close(large, small)
+        small.begin("city", 4, turns=turns)
+        await settle()
+        assert len(small.holding) == 4, "every turn was given back, once"
+        await self._close(small)
 
     async def test_few_bytes_wait_for_nobody(self, clock: ManualClock) -> None:
         content = LargeContent(clock)

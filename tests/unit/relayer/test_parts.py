@@ -9,10 +9,11 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from hub.core.errors import AdapterOffline, FrameInvalid, Reason, RecordCorrupt
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import Refusal
+from hub.core.time import SECOND, Duration
 from relayer.failpoints import Failpoint
 from relayer.parts import Found, Part, carry_parts
 from relayer.steps.events import Refused
-from tests.harness.clock import settle
+from tests.harness.clock import ManualClock, settle
 from tests.harness.station import goes_on
 from tests.unit.relayer.test_session import session
 
@@ -99,3 +100,25 @@ async def test_cancelling_it_ends_its_executions() -> None:
     await settle()
     assert one._reports == {}
     assert not one._executions.locked()
+
+
+async def test_what_there_is_no_time_to_plan_is_left_out_and_the_rest_goes() -> None:
+    """An adapter that proves each part just in time does not hold the attempt's turn for long."""
+    clock = ManualClock()
+    one, begun = session(clock, execution_credits=4), []
+
+    async def slow(number: int) -> Part:
+        begun.append(number)
+        await clock.sleep(Duration(14 * SECOND))
+        return await part(RangeSet.of([number]))
+
+    plans = (slow(number) for number in range(1, 9))
+    carried = asyncio.ensure_future(carry_parts(one, plans, Failpoint.DELIVERY_SENT, goes_on))
+    for _ in range(3):
+        await settle()
+        await clock.advance(Duration(14 * SECOND))
+    await settle()
+    assert begun == [1, 2, 3]
+    for number in begun:
+        report(one, number)
+    assert await carried == (RangeSet.of([1, 2, 3]), [])

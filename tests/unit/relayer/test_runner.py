@@ -13,7 +13,7 @@ from relayer.alarms import Alarms
 from relayer.runner import FlowRunner, joined
 from relayer.steps.events import Added, Done, Ended, Gate, Park, Refused, Reported, Send, Wait
 from relayer.steps.flow import PROOF_WITHIN, REPORT_WITHIN, Flow
-from relayer.turns import Turns
+from relayer.turns import Turn, Turns
 from tests.harness.clock import FixedChance, ManualClock, settle
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ class PaperCarrier:
     def prove_afresh(self, items: RangeSet) -> None:
         self.afresh |= items
 
-    async def carry(self, send: Send, goes_on: Callable[[], None]) -> Reported:
+    async def carry(self, send: Send, goes_on: Callable[[], None], turn: Turn) -> Reported:
         self.sends.append(send)
+        self.turn = turn
         self.goes_on = goes_on
         if not self.waits:
             return Reported(send.number, send.items)

@@ -113,14 +113,14 @@ async def test_one_that_is_given_up_as_its_turn_comes_gives_it_on() -> None:
     turns = Turns(1)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(turns.turn("a"))
-        second = asyncio.ensure_future(turns._begin(("b",), 1))
-        third = asyncio.ensure_future(turns._begin(("c",), 1))
+        second = asyncio.ensure_future(turns.begin(("b",), 1))
+        third = asyncio.ensure_future(turns.begin(("c",), 1))
         await settle()
         await stack.aclose()
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
-        turns._end(await third)
+        turns.end(await third)
     assert turns._free == 1
     assert not turns._line
 
