@@ -109,10 +109,10 @@ class ChainClients:
         return known or await self.query(client)
 
     async def query(self, client: ClientId) -> Mirror:
-        """The client as its adapter shows it now, proven under a verified root.
+        """The client as its adapter shows it now, proven under a verified root that still counts.
 
         Raises ``AdapterOffline``, ``AnswerOverdue``, ``ChainUnreachable``, ``ClientNotFound``,
-        ``VerificationFailed`` or ``Malformed``.
+        ``ConsensusStateMissing``, ``VerificationFailed`` or ``Malformed``.
         """
         answer = await self._session.request(pb.Request(client=pb.ClientQuery(client=client)))
         if not answer.clients.clients:
@@ -259,7 +259,7 @@ class ChainClients:
     async def _member(self, height: int, key: bytes, value: bytes, proof: bytes) -> None:
         """*value* stands at *key* under the verified root at *height*."""
         keeper = self._keeper
-        root = (await keeper.state(height)).root
+        root = (await keeper.standing(height)).root
         prefix = keeper.hub_client.anchor.prefix
         keeper.light_client.verify_membership(root, prefix, key, value, proof)
 

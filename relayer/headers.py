@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from hub.core.client import VerifiedHeader
+from hub.core.client import VerifiedHeader, check_began
 from hub.core.errors import (
     AdapterOffline,
+    AnswerOverdue,
     ClientFrozen,
     ClientPending,
     ConsensusStateDiffers,
@@ -27,6 +28,7 @@ from hub.core.errors import (
     Reason,
     TrustExpired,
 )
+from hub.core.time import MILLISECOND, SECOND, Duration
 from hub.light_clients.router import light_client
 from hub.wire.frames import headers_from_proto
 from hub.wire.headers import header_to_proto
@@ -38,9 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
-    from hub.core.client import ConsensusState, Header, HubClient
+    from hub.core.client import Anchor, ConsensusState, Header, HubClient
     from hub.core.height import Height
     from hub.core.ids import PeerId
+    from hub.core.time import Timestamp
     from hub.ports.caller import Caller
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
@@ -50,6 +53,9 @@ if TYPE_CHECKING:
     from relayer.session import Session
 
 T = TypeVar("T")
+
+BISECTION_WITHIN: Final = Duration(120 * SECOND)
+"""After it an adapter is asked for nothing more of one bisection: what it begins with grows old."""
 
 
 class HeaderKeeper:
@@ -124,6 +130,11 @@ class HeaderKeeper:
             if self.waits:
                 await self._begin()
 
+    @property
+    def _anchor_height(self) -> int:
+        """Below it nothing that was verified counts."""
+        return self.hub_client.anchor.height.number
+
     async def state(self, height: int) -> ConsensusState:
         """The verified state at *height*, whenever it was. Raises ``ConsensusStateMissing``."""
         known = await self._recent.state(height)
@@ -147,7 +158,7 @@ class HeaderKeeper:
 
         Raises ``ConsensusStateMissing``.
         """
-        if height < self.hub_client.anchor.height.number:
+        if height < self._anchor_height:
             raise ConsensusStateMissing(client=self.hub_client.name, height=height)
         return await self.state(height)
 
@@ -157,10 +168,10 @@ class HeaderKeeper:
         Raises ``ConsensusStateMissing``.
         """
         latest = self._latest
-        if latest is not None and latest.height.number < height:
+        if latest is not None and self._anchor_height <= latest.height.number < height:
             return latest
         below = await self._registry.clients.header_at_or_below(self.peer, height - 1)
-        if below is None or below.state.height.number < self.hub_client.anchor.height.number:
+        if below is None or below.state.height.number < self._anchor_height:
             raise ConsensusStateMissing(client=self.hub_client.name, height=height - 1)
         return below.state
 
@@ -169,7 +180,7 @@ class HeaderKeeper:
 
         For other chains' clients, which judge it themselves. Raises as ``header`` or ``claimed``.
         """
-        if height < self.hub_client.anchor.height.number:
+        if height < self._anchor_height:
             return await self.claimed(height)
         header = await self.header(height)
         return header, await self.state(height)
@@ -243,7 +254,7 @@ class HeaderKeeper:
             begun_at, anchor = self._latest, self.hub_client.anchor
             verified = await self._risen(begun_at, headers)
             if verified and (self._latest, self.hub_client.anchor) == (begun_at, anchor):
-                await self._keep(verified)
+                await self._keep(verified, anchor)
 
     def latest_verified(self) -> ConsensusState:
         """The newest verified state, whose root may be built on now.
@@ -251,8 +262,7 @@ class HeaderKeeper:
         Raises ``ClientPending`` before the anchor's header, or as ``check_active``.
         """
         if self._latest is None:
-            height = self.hub_client.anchor.height.number
-            raise ClientPending(client=self.hub_client.name, height=height)
+            raise ClientPending(client=self.hub_client.name, height=self._anchor_height)
         self.check_active()
         return self._latest
 
@@ -268,13 +278,13 @@ class HeaderKeeper:
 
     async def _add(self, header: Header) -> int:
         claimed, begun = await self._read(header)
-        height = claimed.height.number
+        height, anchor = claimed.height.number, self.hub_client.anchor
         if self.hub_client.is_frozen:
             cause = self.hub_client.frozen_cause
             raise ClientFrozen(client=self.hub_client.name, cause=cause)
         if self._latest is None:
-            if height == self.hub_client.anchor.height.number:
-                await self._trust_anchor(header)
+            if height == anchor.height.number:
+                await self._trust_anchor(anchor, header)
                 return height
             latest = await self._begin()
         else:
@@ -286,10 +296,11 @@ class HeaderKeeper:
         if height < latest.height.number:
             above = await self._registry.clients.header_above(self.peer, height)
         if stored is None and above is not None and await self._precedes(header, above):
-            await self._keep([VerifiedHeader(header=header, state=claimed)])
+            await self._keep([VerifiedHeader(header=header, state=claimed)], anchor)
             return height
         trusted = await self.standing_below(height)
-        verified = await self._prove(await self._way(begun, trusted, header, height))
+        way = await self._way(begun, trusted, header, height)
+        verified = await self._prove(way)
         other = stored
         if other is None and above is not None:
             beside = [trusted, above.state]
@@ -298,7 +309,7 @@ class HeaderKeeper:
                 other = above.state  # it names another block before it
         if other is not None:
             await self._contradicted(other, claimed, header)
-        await self._keep(verified)
+        await self._keep(verified, way.trust.anchor)
         return height
 
     async def _risen(
@@ -372,25 +383,34 @@ class HeaderKeeper:
 
         Where it fails on the way up, what is verified so far is kept: the next try goes on there.
         """
+        begun_at = self._clock.monotonic()
         try:
             while way.needed is not None:
+                if way.needed:
+                    self._check_patience(begun_at)
                 sent = await self._fetch(way.needed) if way.needed else None
                 await self._run(way.proceed, sent)
         except HubError:
             latest = self._latest
             if way.verified and latest is not None and way.height > latest.height.number:
-                await self._keep(way.verified)
+                await self._keep(way.verified, way.trust.anchor)
             raise
         return way.verified
 
+    def _check_patience(self, begun_at: Timestamp) -> None:
+        """A bisection *begun_at* may go on. Raises ``AnswerOverdue``."""
+        if self._clock.monotonic() - begun_at >= BISECTION_WITHIN:
+            waited_ms = BISECTION_WITHIN // MILLISECOND
+            raise AnswerOverdue(what="headers of a bisection", waited_ms=waited_ms)
+
     async def _begin(self) -> ConsensusState:
         """The anchor's state; its header is asked of the adapter."""
-        return await self._trust_anchor(await self._fetch(self.hub_client.anchor.height.number))
-
-    async def _trust_anchor(self, header: Header) -> ConsensusState:
         anchor = self.hub_client.anchor
+        return await self._trust_anchor(anchor, await self._fetch(anchor.height.number))
+
+    async def _trust_anchor(self, anchor: Anchor, header: Header) -> ConsensusState:
         state = await self._run(self.light_client.trust_anchor, anchor, header)
-        await self._keep([VerifiedHeader(header=header, state=state)])
+        await self._keep([VerifiedHeader(header=header, state=state)], anchor)
         return state
 
     async def _stored_state(self, height: int) -> ConsensusState | None:
@@ -398,12 +418,19 @@ class HeaderKeeper:
             return None
         return await self._recent.state(height)
 
-    async def _keep(self, verified: Sequence[VerifiedHeader]) -> None:
+    async def _keep(self, verified: Sequence[VerifiedHeader], anchor: Anchor) -> None:
+        """*verified* under *anchor* are stored, and believed unless the client starts again.
+
+        Raises ``ClientPending`` where it does, or as ``Clients.add_headers``.
+        """
         if self._writer is None:
             raise AdapterOffline(peer=self.peer)
-        await self._registry.clients.add_headers(self._writer[0], verified)
+        client = self.hub_client.name
+        check_began(client, self.hub_client.anchor, anchor)
+        await self._registry.clients.add_headers(self._writer[0], anchor, verified)
         hit(Failpoint.HEADER_VERIFIED)
         self._recent.keep(verified)
+        check_began(client, self.hub_client.anchor, anchor)  # it may have, while they were stored
         newest = max([entry.state for entry in verified], key=attrgetter("height"))
         if self._latest is None or newest.height > self._latest.height:
             self._latest = newest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from hub.core.errors import AnchorInvalid, ClientActive
+from hub.core.errors import AnchorInvalid, ClientActive, ClientPending
 
 if TYPE_CHECKING:
     from hub.core.height import Height
@@ -177,6 +177,16 @@ def check_recovery(client: HubClient, anchor: Anchor, now: Timestamp) -> None:
     newest = max(client.anchor.height.number, client.verified_height)
     if anchor.height.number <= newest:
         raise AnchorInvalid(field="height", problem=f"is not above {newest}, verified before")
+
+
+def check_began(client: str, anchor: Anchor, under: Anchor) -> None:
+    """What was verified *under* an anchor counts for *client*, which starts from *anchor*.
+
+    What was on its way while the client started again does not. Raises ``ClientPending``.
+    """
+    # A client never starts again from a height that it had: these two tell any two apart.
+    if (under.height, under.header_hash) != (anchor.height, anchor.header_hash):
+        raise ClientPending(client=client, height=anchor.height.number)
 
 
 def check_anchor(anchor: Anchor) -> None:

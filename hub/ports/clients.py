@@ -65,11 +65,15 @@ class Clients(Protocol):
         """The canonical bytes of the validator set with that hash."""
         ...
 
-    async def add_headers(self, fence: Fence, headers: Sequence[VerifiedHeader]) -> None:
+    async def add_headers(
+        self, fence: Fence, anchor: Anchor, headers: Sequence[VerifiedHeader]
+    ) -> None:
         """*headers* of the fence's peer are stored, each once; the same one again changes nothing.
 
-        Raises ``LeaseLost``, ``ClientFrozen``, or ``ConsensusStateDiffers`` when another header is
-        stored at a height: misbehaviour, nothing is stored.
+        They were verified by a client that started from *anchor*. Raises ``LeaseLost``,
+        ``ClientFrozen``, ``ClientPending`` when it has started from another one since, or
+        ``ConsensusStateDiffers`` when another header is stored at a height: misbehaviour. Then
+        nothing is stored.
         """
         ...
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
+from hub.core.client import check_began
 from hub.core.errors import ClientFrozen, ClientNotFound, LeaseLost
 from hub.ports.registry import Change, Topic
 from hub.registry.freezes import Freezes, read_client
@@ -15,6 +16,7 @@ from hub.registry.headers import CLIENTS, HEADERS, STATE, client_of, store_heade
 from hub.registry.leases import check_lease
 from hub.registry.reads import Read
 from hub.registry.records import (
+    anchor_of,
     chain_client_of,
     chain_client_values,
     header_of,
@@ -30,7 +32,7 @@ from hub.registry.tables.clients import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.core.client import ChainClient, ConsensusState, HubClient, VerifiedHeader
+    from hub.core.client import Anchor, ChainClient, ConsensusState, HubClient, VerifiedHeader
     from hub.core.ids import ClientId, PeerId
     from hub.ports.leases import Fence
     from hub.ports.registry import Changes
@@ -63,8 +65,6 @@ class PostgresClients(Freezes):
         """The clients of *database*."""
         super().__init__(database, changes)
         self._writes = HeaderWrites(database)
-        self._types: dict[PeerId, str] = {}
-        """Each client's family as it was read last; the statement that trusts it checks it."""
 
     async def hub_client(self, peer: PeerId) -> HubClient:
         """As the port says."""
@@ -117,13 +117,14 @@ class PostgresClients(Freezes):
         row = await _SET.one(self._database, digest)
         return bytes(row.content) if row is not None else None
 
-    async def add_headers(self, fence: Fence, headers: Sequence[VerifiedHeader]) -> None:
+    async def add_headers(
+        self, fence: Fence, anchor: Anchor, headers: Sequence[VerifiedHeader]
+    ) -> None:
         """As the port says."""
         if not headers:
             return
-        client_type = self._types.get(fence.peer)
-        if client_type is None or not await self._writes.store(fence, client_type, headers):
-            self._types[fence.peer] = await self._judge_headers(fence, headers)
+        if not await self._writes.store(fence, anchor, headers):
+            await self._judge_headers(fence, anchor, headers)
         self._changes.announce(Change(Topic.HEADERS, fence.peer))
 
     async def put_chain_client(self, fence: Fence, client: ChainClient) -> None:
@@ -161,17 +162,19 @@ class PostgresClients(Freezes):
         async with self._database.transaction() as connection:
             return [chain_client_of(row) for row in await connection.execute(query)]
 
-    async def _judge_headers(self, fence: Fence, headers: Sequence[VerifiedHeader]) -> str:
-        """*headers* are stored, step by step; the client's family. Raises as ``add_headers``."""
+    async def _judge_headers(
+        self, fence: Fence, anchor: Anchor, headers: Sequence[VerifiedHeader]
+    ) -> None:
+        """*headers* are stored, step by step. Raises as ``add_headers``."""
         async with self._database.transaction() as connection:
             await check_lease(connection, fence)
             query = select(hub_clients).with_for_update(read=True)
             client = await read_client(connection, query, fence.peer)
+            name = f"peers/{fence.peer}/client"
             if client.frozen_at is not None:
-                name = f"peers/{fence.peer}/client"
                 raise ClientFrozen(client=name, cause=client.frozen_cause)
+            check_began(name, anchor_of(client), anchor)
             await store_headers(connection, fence.peer, client.client_type, headers)
-            return str(client.client_type)
 
     async def _header(self, read: Read, peer: PeerId, height: int) -> VerifiedHeader | None:
         row = await read.one(self._database, peer, height)

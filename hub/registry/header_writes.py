@@ -1,8 +1,9 @@
 """Verified headers of many peers in one statement: who comes while one runs goes with the next.
 
-Each peer's are judged for themselves, under its own fence: they are stored whole, or not at all.
-No statement waits for a row that somebody holds, for others stand behind it. What it did not store
-is judged again by its caller alone, in a transaction that waits, and can say why.
+Each peer's are judged for themselves, under its own fence, and under the anchor that its client had
+when it verified them: they are stored whole, or not at all. No statement waits for a row that
+somebody holds, for others stand behind it. What it did not store is judged again by its caller
+alone, in a transaction that waits, and can say why.
 
 Source: design section 5 ("a fenced one-row transaction takes about 0.14 ms, so batches matter").
 """
@@ -20,7 +21,7 @@ from hub.registry.validator_sets import set_digest, sets_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hub.core.client import VerifiedHeader
+    from hub.core.client import Anchor, VerifiedHeader
     from hub.core.ids import PeerId
     from hub.ports.leases import Fence
     from hub.registry.engine import Database
@@ -30,23 +31,26 @@ TOGETHER: Final = 64
 
 _STORE: Final = """
 WITH offered AS MATERIALIZED (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) AS o (peer, epoch, client_type)
+    SELECT * FROM unnest(
+        $1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[]
+    ) AS o (peer, epoch, client_type, anchor_height, anchor_hash)
 ), new AS MATERIALIZED (
     SELECT * FROM unnest(
-        $4::text[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bigint[], $9::bytea[],
-        $10::bytea[], $11::bytea[], $12::bytea[]
+        $6::text[], $7::bigint[], $8::bigint[], $9::bytea[], $10::bigint[], $11::bytea[],
+        $12::bytea[], $13::bytea[], $14::bytea[]
     ) AS n (
         peer, height, revision, header_hash, time, root, next_validators_hash, validators_hash,
         content
     )
 ), fenced AS MATERIALIZED (
-    SELECT l.peer, o.client_type FROM leases l
+    SELECT o.* FROM leases l
     JOIN offered o ON o.peer = l.peer AND o.epoch = l.epoch
     WHERE l.peer = ANY($1::text[])
     ORDER BY l.peer FOR SHARE OF l SKIP LOCKED
 ), live AS MATERIALIZED (
     SELECT c.peer FROM hub_clients c JOIN fenced f USING (peer)
     WHERE c.peer = ANY($1::text[]) AND c.frozen_at IS NULL AND c.client_type = f.client_type
+        AND c.anchor_height = f.anchor_height AND c.header_hash = f.anchor_hash
         AND NOT EXISTS (
             SELECT FROM new n CROSS JOIN LATERAL (
                 SELECT FROM headers h WHERE h.peer = n.peer AND h.height = n.height OFFSET 0
@@ -55,7 +59,7 @@ WITH offered AS MATERIALIZED (
     ORDER BY c.peer FOR SHARE OF c SKIP LOCKED
 ), stored_sets AS (
     INSERT INTO validator_sets (digest, content)
-    SELECT digest, content FROM unnest($13::bytea[], $14::bytea[]) AS s (digest, content)
+    SELECT digest, content FROM unnest($15::bytea[], $16::bytea[]) AS s (digest, content)
     WHERE EXISTS (SELECT FROM new JOIN live USING (peer) WHERE validators_hash = s.digest)
     ORDER BY digest
     ON CONFLICT DO NOTHING
@@ -75,7 +79,7 @@ class _Offer:
     """New headers of one peer, heights apart, and whoever waits to hear whether they are stored."""
 
     fence: Fence
-    client_type: str
+    anchor: Anchor
     rows: Sequence[tuple[Any, ...]]
     sets: Mapping[bytes, bytes]
     stored: asyncio.Future[bool]
@@ -89,18 +93,17 @@ class HeaderWrites:
     _waiting: dict[PeerId, _Offer] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
 
-    async def store(
-        self, fence: Fence, client_type: str, headers: Sequence[VerifiedHeader]
-    ) -> bool:
-        """Whether *headers* of a client of *client_type* are stored, which were not before.
+    async def store(self, fence: Fence, anchor: Anchor, headers: Sequence[VerifiedHeader]) -> bool:
+        """Whether *headers* of a client that starts from *anchor* are stored, and were not before.
 
         False says nothing of why they are not. Raises as ``Database.line`` or ``set_digest``.
         """
+        client_type = anchor.client_type
         rows, sets = _rows(fence.peer, client_type, headers), sets_of(client_type, headers)
         if fence.peer in self._waiting or len({row[1] for row in rows}) < len(rows):
             return False
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting[fence.peer] = _Offer(fence, client_type, rows, sets, future)
+        self._waiting[fence.peer] = _Offer(fence, anchor, rows, sets, future)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
         return await future
@@ -161,11 +164,20 @@ def _rows(
 
 def _values(offers: Sequence[_Offer]) -> list[list[Any]]:
     """Every column of every table of the statement."""
-    fences = [(offer.fence.peer, offer.fence.epoch, offer.client_type) for offer in offers]
+    offered = [
+        (
+            offer.fence.peer,
+            offer.fence.epoch,
+            offer.anchor.client_type,
+            offer.anchor.height.number,
+            offer.anchor.header_hash,
+        )
+        for offer in offers
+    ]
     rows = [row for offer in offers for row in offer.rows]
     sets = {digest: content for offer in offers for digest, content in offer.sets.items()}
     return [
-        *map(list, zip(*fences, strict=True)),
+        *map(list, zip(*offered, strict=True)),
         *map(list, zip(*rows, strict=True)),
         list(sets),
         list(sets.values()),

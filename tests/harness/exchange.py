@@ -28,6 +28,7 @@ from hub.ports.caller import Caller
 from hub.ports.lanes import OpeningPlan
 from hub.registry.memory import MemoryRegistry
 from hub.wire.packet import encode_acknowledgement, encode_packet
+from tests.harness.registry import add_headers
 from tests.harness.simchain import LIGHT_CLIENT, TRANSFER, TRUST, Path, path_of
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Exchange:
             VerifiedHeader(header=header, state=LIGHT_CLIENT.read_header(header))
             for header in headers
         ]
-        await self.registry.clients.add_headers(self.fences[peer], verified)
+        await add_headers(self.registry, self.fences[peer], verified)
 
     async def mirror(self, peer: PeerId) -> ChainClient:
         """The client on the peer's chain is mirrored."""

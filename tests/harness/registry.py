@@ -248,6 +248,12 @@ async def acquire(registry: Registry, peer: PeerId, owner: str = "east-1") -> Fe
     return fence
 
 
+async def add_headers(registry: Registry, fence: Fence, headers: Sequence[VerifiedHeader]) -> None:
+    """*headers* of the fence's peer are stored, verified by its client as it is now."""
+    client = await registry.clients.hub_client(fence.peer)
+    await registry.clients.add_headers(fence, client.anchor, headers)
+
+
 async def open_lanes(
     registry: Registry, keys: Sequence[tuple[LaneKey, int]] = (), **plan: object
 ) -> list[Lane]:
@@ -264,7 +270,7 @@ async def opened(registry: Registry, **plan: object) -> Opened:
     lanes = await open_lanes(registry, **plan)  # type: ignore[arg-type]
     fences = {peer: await acquire(registry, peer) for peer in (HANGZHOU, SUZHOU)}
     for fence in fences.values():
-        await registry.clients.add_headers(fence, [header(7, time=TIMEOUT)])
+        await add_headers(registry, fence, [header(7, time=TIMEOUT)])
     return Opened(registry, fences, lanes)
 
 

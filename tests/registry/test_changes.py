@@ -15,6 +15,7 @@ from tests.harness.registry import (
     ADMIN,
     HANGZHOU,
     SUZHOU,
+    add_headers,
     header,
     key_of,
     opened,
@@ -61,7 +62,7 @@ async def test_what_is_done_is_announced(registry: Registry) -> None:
     await until(changes, Change(Topic.ACCEPTED, lane))
     await lanes.settle(1)
     await until(changes, Change(Topic.OUTCOMES, lane))
-    await registry.clients.add_headers(lanes.source, [header(5)])
+    await add_headers(registry, lanes.source, [header(5)])
     await until(changes, Change(Topic.HEADERS, HANGZHOU))
     await registry.lanes.set_route(route(key_of(), action=RouteAction.DENY), ADMIN)
     await until(changes, Change(Topic.LANES, lane))

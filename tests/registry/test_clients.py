@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from hub.core.errors import (
     ClientActive,
     ClientFrozen,
     ClientNotFound,
+    ClientPending,
     ConsensusStateDiffers,
     EvidenceNotFound,
     GateChanged,
@@ -33,8 +35,10 @@ from tests.harness.registry import (
     VALIDATORS,
     acceptance,
     acquire,
+    add_headers,
     anchor,
     broken,
+    digest,
     header,
     opened,
     register,
@@ -75,7 +79,7 @@ async def test_headers_are_read_as_they_were_added(registry: Registry) -> None:
     await register(registry, SUZHOU)
     fence = await acquire(registry, SUZHOU)
     added = [header(number) for number in (5, 9, 7)]
-    await registry.clients.add_headers(fence, added)
+    await add_headers(registry, fence, added)
     clients = registry.clients
     assert await clients.header(SUZHOU, 9) == added[1]
     assert await clients.header(SUZHOU, 6) is None
@@ -97,16 +101,16 @@ async def test_a_validator_set_is_found_by_the_hash_that_headers_name_it_by(
     await register(registry, SUZHOU)
     digest = set_digest("07-tendermint", VALIDATORS)
     assert await registry.clients.validators(digest) is None
-    await registry.clients.add_headers(await acquire(registry, SUZHOU), [header(5)])
+    await add_headers(registry, await acquire(registry, SUZHOU), [header(5)])
     assert await registry.clients.validators(digest) == VALIDATORS
 
 
 async def test_the_same_header_again_changes_nothing(registry: Registry) -> None:
     await register(registry, SUZHOU)
     fence = await acquire(registry, SUZHOU)
-    await registry.clients.add_headers(fence, [header(5)])
-    await registry.clients.add_headers(fence, [header(5), header(6)])
-    await registry.clients.add_headers(fence, [])
+    await add_headers(registry, fence, [header(5)])
+    await add_headers(registry, fence, [header(5), header(6)])
+    await add_headers(registry, fence, [])
     assert await registry.clients.heights(SUZHOU, 0, 100) == [5, 6]
 
 
@@ -115,9 +119,9 @@ async def test_another_header_at_a_stored_height_is_refused_and_nothing_is_store
 ) -> None:
     await register(registry, SUZHOU)
     fence = await acquire(registry, SUZHOU)
-    await registry.clients.add_headers(fence, [header(5)])
+    await add_headers(registry, fence, [header(5)])
     with pytest.raises(ConsensusStateDiffers) as caught:
-        await registry.clients.add_headers(fence, [header(6), header(5, "forged"), header(7)])
+        await add_headers(registry, fence, [header(6), header(5, "forged"), header(7)])
     assert caught.value.height == 5
     assert caught.value.stored == header(5).state.header_hash.hex()
     assert await registry.clients.heights(SUZHOU, 0, 100) == [5]
@@ -127,18 +131,18 @@ async def test_two_headers_of_one_height_in_one_call_are_refused(registry: Regis
     await register(registry, SUZHOU)
     fence = await acquire(registry, SUZHOU)
     with pytest.raises(ConsensusStateDiffers):
-        await registry.clients.add_headers(fence, [header(5), header(5, "forged")])
+        await add_headers(registry, fence, [header(5), header(5, "forged")])
     assert await registry.clients.heights(SUZHOU, 0, 100) == []
 
 
 async def test_headers_are_added_only_under_the_newest_lease(registry: Registry) -> None:
     await register(registry, SUZHOU)
     with pytest.raises(LeaseLost):
-        await registry.clients.add_headers(Fence(SUZHOU, 1), [header(5)])
+        await add_headers(registry, Fence(SUZHOU, 1), [header(5)])
     old = await acquire(registry, SUZHOU)
     await acquire(registry, SUZHOU)
     with pytest.raises(LeaseLost):
-        await registry.clients.add_headers(old, [header(5)])
+        await add_headers(registry, old, [header(5)])
     assert await registry.clients.heights(SUZHOU, 0, 100) == []
 
 
@@ -147,7 +151,7 @@ async def test_a_frozen_client_takes_no_header(registry: Registry) -> None:
     fence = await acquire(registry, SUZHOU)
     assert not await registry.clients.freeze(SUZHOU, "two truths", None, ADMIN)
     with pytest.raises(ClientFrozen) as caught:
-        await registry.clients.add_headers(fence, [header(5)])
+        await add_headers(registry, fence, [header(5)])
     assert caught.value.cause == "two truths"
     client = await registry.clients.hub_client(SUZHOU)
     assert client.is_frozen
@@ -205,7 +209,7 @@ async def test_a_client_of_an_unknown_peer_is_not_found(registry: Registry) -> N
 
 async def test_hub_clients_are_paged_by_peer(registry: Registry) -> None:
     await register(registry, SUZHOU, HANGZHOU, SHANGHAI)
-    await registry.clients.add_headers(await acquire(registry, SHANGHAI), [header(5)])
+    await add_headers(registry, await acquire(registry, SHANGHAI), [header(5)])
     page = await registry.clients.hub_clients("hangzhou", 1)
     assert [client.peer for client in page] == [SHANGHAI]
     assert page[0].latest == header(5).state
@@ -226,13 +230,13 @@ async def test_headers_of_many_peers_at_once_are_each_judged_for_themselves(
     peers = [PeerId(f"city-{number}") for number in range(40)]
     await register(registry, *peers)
     fences = {peer: await acquire(registry, peer) for peer in peers}
-    add = registry.clients.add_headers
+    add = partial(add_headers, registry)
     await asyncio.gather(*[add(fence, [header(5)]) for fence in fences.values()])
     lost, frozen, twofold, late = peers[3], peers[5], peers[7], peers[9]
     await acquire(registry, lost)
     await registry.clients.freeze(frozen, "two truths", None, ADMIN)
-    await registry.clients.add_headers(fences[twofold], [header(6)])
-    await registry.clients.add_headers(fences[late], [header(7)])
+    await add_headers(registry, fences[twofold], [header(6)])
+    await add_headers(registry, fences[late], [header(7)])
     new = {peer: [header(6), header(7)] for peer in peers}
     new[twofold] = [header(7), header(6, "forged")]
     calls = [add(fence, new[peer]) for peer, fence in fences.items()]
@@ -251,14 +255,14 @@ async def test_one_who_has_added_headers_before_adds_none_once_fenced_or_frozen(
     await register(registry, SUZHOU, HANGZHOU)
     old, frozen = await acquire(registry, SUZHOU), await acquire(registry, HANGZHOU)
     for fence in (old, frozen):
-        await registry.clients.add_headers(fence, [header(5)])
-        await registry.clients.add_headers(fence, [header(6)])
+        await add_headers(registry, fence, [header(5)])
+        await add_headers(registry, fence, [header(6)])
     await acquire(registry, SUZHOU)
     await registry.clients.freeze(HANGZHOU, "two truths", None, ADMIN)
     with pytest.raises(LeaseLost):
-        await registry.clients.add_headers(old, [header(7)])
+        await add_headers(registry, old, [header(7)])
     with pytest.raises(ClientFrozen):
-        await registry.clients.add_headers(frozen, [header(7)])
+        await add_headers(registry, frozen, [header(7)])
     for peer in (SUZHOU, HANGZHOU):
         assert await registry.clients.heights(peer, 0, 100) == [5, 6]
 
@@ -294,7 +298,7 @@ LATER = anchor("suzhou-1", height=Height(1, 20))
 async def frozen(registry: Registry) -> None:
     """Suzhou's client has verified up to height 9, and is frozen by evidence."""
     await register(registry, SUZHOU)
-    await registry.clients.add_headers(await acquire(registry, SUZHOU), [header(5), header(9)])
+    await add_headers(registry, await acquire(registry, SUZHOU), [header(5), header(9)])
     await registry.clients.freeze(SUZHOU, "two truths", EVIDENCE, ADMIN)
 
 
@@ -310,15 +314,37 @@ async def test_a_frozen_client_starts_again_from_a_later_anchor_and_waits_for_it
     assert await registry.clients.header(SUZHOU, 9) == header(9)
     assert len(await registry.clients.evidence(SUZHOU)) == 1
     assert await broken(registry) == {}
-    await registry.clients.add_headers(await acquire(registry, SUZHOU), [header(20)])
+    await add_headers(registry, await acquire(registry, SUZHOU), [header(20)])
     assert (await registry.clients.hub_client(SUZHOU)).latest == header(20).state
+
+
+async def test_what_was_verified_before_a_client_started_again_is_not_stored_after_it(
+    registry: Registry,
+) -> None:
+    await frozen(registry)
+    await registry.clients.recover(SUZHOU, LATER, NOW, "mended", ADMIN)
+    fence = await acquire(registry, SUZHOU)
+    others = (anchor("suzhou-1"), replace(LATER, header_hash=digest("another")))
+    for under in others:
+        for number in (9, 15, 20, 30):
+            with pytest.raises(ClientPending) as caught:
+                await registry.clients.add_headers(fence, under, [header(number)])
+            assert caught.value.height == 20
+    assert await registry.clients.heights(SUZHOU, 0, 100) == [5, 9]
+    assert (await registry.clients.hub_client(SUZHOU)).latest is None
+    await registry.clients.add_headers(fence, LATER, [header(20)])
+    await registry.clients.add_headers(fence, LATER, [header(20), header(30)])
+    with pytest.raises(ClientPending):
+        await registry.clients.add_headers(fence, anchor("suzhou-1"), [header(31)])
+    assert await registry.clients.heights(SUZHOU, 0, 100) == [5, 9, 20, 30]
+    assert await broken(registry) == {}
 
 
 async def test_an_expired_client_starts_again_and_an_active_one_does_not(
     registry: Registry,
 ) -> None:
     await register(registry, SUZHOU)
-    await registry.clients.add_headers(await acquire(registry, SUZHOU), [header(5)])
+    await add_headers(registry, await acquire(registry, SUZHOU), [header(5)])
     with pytest.raises(ClientActive):
         await registry.clients.recover(SUZHOU, LATER, NOW, "why not", ADMIN)
     late = Timestamp(NOW + 1_209_600 * SECOND)
@@ -361,7 +387,7 @@ async def test_a_recovery_raises_the_gates_again_and_lets_go_what_nothing_else_s
     registry: Registry,
 ) -> None:
     lanes = await opened(registry)
-    await registry.clients.add_headers(lanes.destination, [header(5)])
+    await add_headers(registry, lanes.destination, [header(5)])
     await registry.clients.freeze(SUZHOU, "two truths", None, ADMIN)
     await registry.lanes.pause(lanes.lanes[1].key, "work", ADMIN)
     await registry.clients.recover(SUZHOU, LATER, NOW, "mended", ADMIN)

@@ -30,6 +30,7 @@ from tests.harness.registry import (
     SUZHOU,
     TIMEOUT,
     Opened,
+    add_headers,
     broken,
     header,
     opened,
@@ -359,7 +360,7 @@ async def test_what_is_received_and_not_acknowledged_yet_is_looked_at_again(
     registry: Registry,
 ) -> None:
     lanes = await world(registry)
-    await registry.clients.add_headers(lanes.destination, [header(9, time=TIMEOUT + 100)])
+    await add_headers(registry, lanes.destination, [header(9, time=TIMEOUT + 100)])
     due = await registry.packets.due_timeouts(lanes.lane, 2**62, 9)
     for later, is_forgotten in ((TIMEOUT + 105, False), (TIMEOUT + 161, True)):
         moves = [(batch, later) for batch in due]

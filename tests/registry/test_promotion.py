@@ -32,6 +32,7 @@ from tests.harness.registry import (
     SUZHOU,
     Opened,
     acquire,
+    add_headers,
     broken,
     header,
     open_lanes,
@@ -70,7 +71,7 @@ async def _populate(url: str) -> None:
         await register(registry, HANGZHOU, SUZHOU)
         await open_lanes(registry)
         for peer in (HANGZHOU, SUZHOU):
-            await registry.clients.add_headers(await acquire(registry, peer), [header(7)])
+            await add_headers(registry, await acquire(registry, peer), [header(7)])
 
 
 async def leased(registry: PostgresRegistry) -> Opened:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from hub.core.ranges import RangeSet
 from hub.registry.rehearsal import PROOF, Rehearsal
-from tests.harness.registry import HANGZHOU, SUZHOU, header, open_lanes, opened, register
+from tests.harness.registry import (
+    HANGZHOU,
+    SUZHOU,
+    add_headers,
+    header,
+    open_lanes,
+    opened,
+    register,
+)
 
 if TYPE_CHECKING:
     from hub.registry.registry import PostgresRegistry
@@ -20,7 +28,7 @@ async def test_a_past_is_packets_that_all_ended_and_breaks_nothing(
     made = await opened(postgres)
     lane = made.lanes[0]
     for fence in made.fences.values():
-        await postgres.clients.add_headers(fence, [header(1)])  # the anchor's, in a bench
+        await add_headers(postgres, fence, [header(1)])  # the anchor's, in a bench
     await Rehearsal(postgres.database).add_past([lane.lane_id], PACKETS)
     view = await postgres.lanes.view(lane.lane_id)
     assert view.source.done == view.destination.done == RangeSet.span(1, PACKETS + 1)

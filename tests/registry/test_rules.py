@@ -12,7 +12,7 @@ import asyncpg
 
 from hub.core.errors import Reason
 from hub.core.lane import LaneState
-from tests.harness.registry import ADMIN, SUZHOU, header, key_of, opened
+from tests.harness.registry import ADMIN, SUZHOU, add_headers, header, key_of, opened
 
 if TYPE_CHECKING:
     from hub.registry.registry import PostgresRegistry
@@ -31,7 +31,7 @@ def changes() -> list[tuple[str, str]]:
 async def world(postgres: PostgresRegistry) -> None:
     """A lane with a packet that ended, one that waits, and one that is denied."""
     lanes = await opened(postgres)
-    await postgres.clients.add_headers(lanes.destination, [header(5)])
+    await add_headers(postgres, lanes.destination, [header(5)])
     await lanes.accept(1, 2, 3, denied=[2])
     await lanes.settle(1)
     await postgres.clients.freeze(SUZHOU, "two truths", EVIDENCE, ADMIN)

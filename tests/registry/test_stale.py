@@ -27,6 +27,7 @@ from tests.harness.registry import (
     Opened,
     acceptance,
     acquire,
+    anchor,
     header,
     opened,
     settlement,
@@ -99,7 +100,7 @@ KINDS: dict[str, Write] = {
     ),
     "put": lambda lanes, _, suzhou, __: lanes.registry.exceptions.put(suzhou, lanes.lane, [PARKED]),
     "add_headers": lambda lanes, _, suzhou, at: lanes.registry.clients.add_headers(
-        suzhou, [header(1000 + at)]
+        suzhou, anchor(), [header(1000 + at)]
     ),
     "put_chain_client": lambda lanes, _, suzhou, __: lanes.registry.clients.put_chain_client(
         suzhou, MIRROR

@@ -25,6 +25,7 @@ from tests.harness.registry import (
     SUZHOU,
     TIMEOUT,
     acceptance,
+    add_headers,
     anchor,
     broken,
     disproof,
@@ -266,7 +267,7 @@ async def test_the_same_history_has_the_same_answers(
     history = History(Random(seed), registries, dict(lanes[0].fences), lanes[0].lane)
     for lane in lanes:
         # Absences are proven by a header whose time is the timeout.
-        await lane.registry.clients.add_headers(lane.destination, [header(7, time=TIMEOUT)])
+        await add_headers(lane.registry, lane.destination, [header(7, time=TIMEOUT)])
     for _ in range(STEPS):
         await history.step()
     await history.compare()

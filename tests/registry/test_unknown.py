@@ -214,7 +214,8 @@ async def test_headers_are_stored_once(place: Place) -> None:
     lanes, store = place.lanes, place.lanes.registry.clients
 
     async def ask(number: int) -> None:
-        await store.add_headers(lanes.source, [header(10 * number), header(10 * number + 1)])
+        new = [header(10 * number), header(10 * number + 1)]
+        await store.add_headers(lanes.source, anchor("hangzhou-1"), new)
 
     count = await place.lost_everywhere(ask)
     assert count >= 1

@@ -12,6 +12,7 @@ from tests.harness.registry import (
     LEASE,
     SHANGHAI,
     SUZHOU,
+    add_headers,
     header,
     key_of,
     opened,
@@ -56,7 +57,7 @@ async def test_a_change_is_told_from_the_position_before_it_on(registry: Registr
     await registry.leases.renew(lanes.source, LEASE, attached=True)
     assert await watching.peers(here) == ["peers/hangzhou"]
     here = await watching.position()
-    await registry.clients.add_headers(lanes.destination, [header(8)])
+    await add_headers(registry, lanes.destination, [header(8)])
     assert await watching.clients(here) == ["peers/suzhou/client"]
     here = await watching.position()
     await lanes.accept(1, 2)
@@ -142,7 +143,7 @@ async def test_changes_of_lanes_routes_exceptions_and_clients_are_told(registry:
     await registry.lanes.pause(key_of().reverse, "inspection", ADMIN)
     assert await told(here) == ([lanes.lanes[1].lane_id], [])
     here = await watching.position()
-    await registry.clients.add_headers(lanes.destination, [header(8)])
+    await add_headers(registry, lanes.destination, [header(8)])
     await registry.leases.renew(lanes.source, LEASE, attached=True)
     assert await told(here) == ([], [])
     await registry.clients.freeze(SUZHOU, "inspection", None, ADMIN)

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hub.core.client import HubClient, check_recovery
+from hub.core.client import HubClient, check_began, check_recovery
 from hub.core.errors import (
     ClientFrozen,
     ClientNotFound,
@@ -91,7 +91,9 @@ class MemoryClients:
         """As the port says."""
         return self._state.validator_sets.get(digest)
 
-    async def add_headers(self, fence: Fence, headers: Sequence[VerifiedHeader]) -> None:
+    async def add_headers(
+        self, fence: Fence, anchor: Anchor, headers: Sequence[VerifiedHeader]
+    ) -> None:
         """As the port says."""
         if not headers:
             return
@@ -101,6 +103,7 @@ class MemoryClients:
         name = f"peers/{peer}/client"
         if row.frozen_at is not None:
             raise ClientFrozen(client=name, cause=row.frozen_cause)
+        check_began(name, row.anchor, anchor)
         sets = sets_of(row.anchor.client_type, headers)
         new = dict(state.headers[peer])
         for header in headers:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +70,16 @@ def lying(board: Station, lie: Lie) -> None:
 
 
 class TestMirrors:
+    async def test_a_root_from_before_its_chains_client_started_again_proves_nothing(
+        self, wired: Station
+    ) -> None:
+        keeper = await wired.keeper(SUZHOU)
+        later = Height(1, wired.right.chain.height + 1)
+        anchor = replace(keeper.hub_client.anchor, height=later)
+        keeper.hub_client = replace(keeper.hub_client, anchor=anchor)
+        with pytest.raises(ConsensusStateMissing):
+            await clients(wired).mirror(client(wired))
+
     async def test_a_client_is_asked_for_once_and_proven(self, wired: Station) -> None:
         mirror = await clients(wired).mirror(client(wired))
         assert await clients(wired).mirror(client(wired)) is mirror

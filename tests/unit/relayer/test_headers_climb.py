@@ -11,7 +11,7 @@ from tests.harness.exchange import HANGZHOU
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.core.client import Header, VerifiedHeader
+    from hub.core.client import Anchor, Header, VerifiedHeader
     from hub.ports.leases import Fence
     from tests.harness.station import Station
 
@@ -21,9 +21,9 @@ def written(wired: Station, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """The heights of each call that stored some."""
     genuine, found = wired.registry.clients.add_headers, []
 
-    async def counted(fence: Fence, verified: Sequence[VerifiedHeader]) -> None:
+    async def counted(fence: Fence, under: Anchor, verified: Sequence[VerifiedHeader]) -> None:
         found.append([one.state.height.number for one in verified])
-        await genuine(fence, verified)
+        await genuine(fence, under, verified)
 
     monkeypatch.setattr(wired.registry.clients, "add_headers", counted)
     return found

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from adapters.simchain.misbehave import equivocate
-from hub.core.errors import ClientPending, ConsensusStateDiffers, ConsensusStateMissing
+from hub.core.errors import (
+    AnswerOverdue,
+    ClientPending,
+    ConsensusStateDiffers,
+    ConsensusStateMissing,
+)
 from hub.core.height import Height
+from hub.core.time import Duration
+from relayer.headers import BISECTION_WITHIN
 from tests.harness.exchange import ADMIN, HANGZHOU
 from tests.harness.simchain import LIGHT_CLIENT
 
@@ -97,3 +106,164 @@ class TestRecovery:
         await keeper.refresh()
         await keeper.begin()
         assert wired.left.requests == []
+
+
+class Interrupted:
+    """The client starts again while a bisection waits for the adapter, which then goes on."""
+
+    def __init__(self, wired: Station, keeper: HeaderKeeper) -> None:
+        self.wired, self.keeper = wired, keeper
+        self.before = stored(wired)
+        wired.exchange.grow(80)
+
+    @property
+    def newest(self) -> int:
+        return self.wired.left.chain.height
+
+    async def recover(self, height: int) -> None:
+        """An administrator freezes the client, and it starts again from *height*."""
+        clients, anchor = self.wired.registry.clients, self.wired.exchange.anchor(HANGZHOU, height)
+        await clients.freeze(HANGZHOU, "inspection", None, ADMIN)
+        await clients.recover(HANGZHOU, anchor, self.wired.clock.now(), "mended", ADMIN)
+
+    async def add(self, shown: int, anchor: int, *, is_told: bool) -> None:
+        """*shown* comes; at the second header that is asked for, the client has *anchor* instead.
+
+        The keeper hears of it at once, or not before the bisection is over.
+        """
+        genuine, asked = self.keeper._fetch, 0
+
+        async def fetch(height: int) -> Header:
+            nonlocal asked
+            asked += 1
+            if asked == 2:
+                await self.recover(anchor)
+                if is_told:
+                    await self.keeper.refresh()
+            return await genuine(height)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.keeper, "_fetch", fetch)
+            with pytest.raises(ClientPending) as caught:
+                await self.keeper.add([header(self.wired, shown)])
+        assert asked > 2, "the adapter goes on"
+        if is_told:
+            assert caught.value.height == anchor
+        await self.keeper.refresh()
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+class TestInFlight:
+    """What the old validators signed comes to its end after the client has started again."""
+
+    async def test_a_header_above_the_new_anchor_is_not_stored(
+        self, wired: Station, *, is_told: bool
+    ) -> None:
+        flight = Interrupted(wired, await wired.keeper(HANGZHOU))
+        anchor = flight.newest - 30
+        await flight.add(flight.newest, anchor, is_told=is_told)
+        assert stored(wired) == flight.before
+        await self.begins(wired, flight.keeper, anchor)
+
+    async def test_a_header_below_the_new_anchor_is_not_believed(
+        self, wired: Station, *, is_told: bool
+    ) -> None:
+        flight = Interrupted(wired, await wired.keeper(HANGZHOU))
+        anchor = flight.newest
+        await flight.add(anchor - 5, anchor, is_told=is_told)
+        assert stored(wired) == flight.before
+        await self.begins(wired, flight.keeper, anchor)
+
+    async def test_what_failed_on_its_way_keeps_nothing(
+        self, wired: Station, *, is_told: bool
+    ) -> None:
+        flight = Interrupted(wired, await wired.keeper(HANGZHOU))
+        keeper, anchor, asked = flight.keeper, flight.newest - 1, 0
+        genuine = keeper._fetch
+
+        async def fetch(height: int) -> Header:
+            nonlocal asked
+            asked += 1
+            if asked == 5:  # some are verified by now
+                await flight.recover(anchor)
+                if is_told:
+                    await keeper.refresh()
+                raise AnswerOverdue(what="headers", waited_ms=15_000)
+            return await genuine(height)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(keeper, "_fetch", fetch)
+            with pytest.raises(AnswerOverdue if is_told else ClientPending):
+                await keeper.add([header(wired, flight.newest)])
+        assert stored(wired) == flight.before
+        await keeper.refresh()
+        await self.begins(wired, keeper, anchor)
+
+    async def begins(self, wired: Station, keeper: HeaderKeeper, anchor: int) -> None:
+        """The client waits for its new anchor's header, and begins there; so it does anew."""
+        assert keeper.waits
+        await keeper.begin()
+        assert keeper.latest == LIGHT_CLIENT.read_header(header(wired, anchor))
+        client = await wired.registry.clients.hub_client(HANGZHOU)
+        assert client.latest == keeper.latest
+
+
+async def test_a_header_that_is_stored_just_before_a_recovery_is_not_believed_after_it(
+    wired: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, clients = await wired.keeper(HANGZHOU), wired.registry.clients
+    wired.exchange.grow(3)
+    genuine, newest = clients.add_headers, wired.left.chain.height
+
+    async def slow(*given: object) -> None:
+        await genuine(*given)  # type: ignore[arg-type]  # passed on
+        await clients.freeze(HANGZHOU, "inspection", None, ADMIN)
+        anchor = wired.exchange.anchor(HANGZHOU, newest)
+        await clients.recover(HANGZHOU, anchor, wired.clock.now(), "mended", ADMIN)
+        await keeper.refresh()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clients, "add_headers", slow)
+        with pytest.raises(ClientPending):
+            await keeper.add([header(wired, newest - 1)])
+    assert newest - 1 in stored(wired)
+    assert keeper.waits
+    with pytest.raises(ConsensusStateMissing):
+        await keeper.standing_below(newest)
+    await keeper.begin()
+    assert keeper.latest == LIGHT_CLIENT.read_header(header(wired, newest))
+
+
+async def test_the_newest_state_counts_from_the_anchor_on_only(wired: Station) -> None:
+    keeper, newest = await wired.keeper(HANGZHOU), wired.left.chain.height
+    wired.exchange.grow(3)
+    anchor = wired.exchange.anchor(HANGZHOU, newest + 3)
+    assert (await keeper.standing_below(newest + 2)).height.number == newest
+    keeper.hub_client = replace(keeper.hub_client, anchor=anchor)
+    with pytest.raises(ConsensusStateMissing):
+        await keeper.standing_below(newest + 2)
+
+
+async def test_a_bisection_asks_for_two_minutes_and_the_next_one_goes_on(wired: Station) -> None:
+    keeper, before = await wired.keeper(HANGZHOU), stored(wired)
+    wired.exchange.grow(80)
+    newest, asked = wired.left.chain.height, 0
+    genuine = keeper._fetch
+
+    async def fetch(height: int) -> Header:
+        nonlocal asked
+        asked += 1
+        await wired.clock.advance(Duration(BISECTION_WITHIN // 4))
+        return await genuine(height)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keeper, "_fetch", fetch)
+        with pytest.raises(AnswerOverdue):
+            await keeper.add([header(wired, newest)])
+        assert asked == 4
+        assert len(stored(wired)) > len(before)
+        for _ in range(3):
+            if newest not in stored(wired):
+                with suppress(AnswerOverdue):
+                    await keeper.add([header(wired, newest)])
+    assert newest in stored(wired)

@@ -14,7 +14,7 @@ from tests.harness.inbound import Working, numbers, reasons
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.core.client import VerifiedHeader
+    from hub.core.client import Anchor, VerifiedHeader
     from hub.ports.leases import Fence
 
 
@@ -33,9 +33,9 @@ class TestHeaders:
         before, genuine = left.chain.height, board.registry.clients.add_headers
         written: list[list[int]] = []
 
-        async def counted(fence: Fence, verified: Sequence[VerifiedHeader]) -> None:
+        async def counted(fence: Fence, under: Anchor, verified: Sequence[VerifiedHeader]) -> None:
             written.append([one.state.height.number for one in verified])
-            await genuine(fence, verified)
+            await genuine(fence, under, verified)
 
         monkeypatch.setattr(board.registry.clients, "add_headers", counted)
         board.exchange.grow(5)

@@ -11,6 +11,7 @@ from tests.harness.registry import (
     HANGZHOU,
     SHANGHAI,
     SUZHOU,
+    add_headers,
     disproof,
     header,
     opened,
@@ -30,7 +31,7 @@ async def test_a_peer_stands_as_its_lease_and_client_do() -> None:
     registry = MemoryRegistry()
     lanes = await opened(registry)
     await registry.leases.renew(lanes.source, 10 * SECOND, attached=True)  # type: ignore[arg-type]
-    await registry.clients.add_headers(lanes.source, [header(9)])
+    await add_headers(registry, lanes.source, [header(9)])
     await registry.clients.freeze(SUZHOU, "why", (Reason.PACKET_DIFFERS, b"1", b"2"), ADMIN)
     await register(registry, SHANGHAI)
     hangzhou, new, suzhou = (await take(registry, NOW)).peers
