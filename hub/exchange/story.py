@@ -353,7 +353,7 @@ async def _facts(
 ) -> _Facts:
     lane_id = view.lane.lane_id
     outcomes = await registry.outcomes.find(lane_id, sequences)
-    exceptions = await registry.exceptions.of_lane(lane_id)
+    exceptions = await registry.exceptions.among(lane_id, sequences)
     proof_ids = {packet.proof_id for packet in stored} | {found.proof_id for found in outcomes}
     return _Facts(
         view=view,

@@ -197,6 +197,14 @@ class Exceptions(Protocol):
         """The same of several lanes; a lane without exceptions is left out."""
         ...
 
+    async def among(self, lane_id: int, sequences: RangeSet) -> Sequence[PacketException]:
+        """The exceptions of *sequences*, by sequence: no others of the lane are read."""
+        ...
+
+    async def counts(self, lane_ids: Collection[int]) -> Mapping[int, Mapping[ExceptionKind, int]]:
+        """How many exceptions of each kind each lane has; what has none is left out."""
+        ...
+
     async def attempts(self, lane_id: int, sequence: int, limit: int) -> Sequence[Attempt]:
         """The last *limit* attempts that failed and retries that were asked for, oldest first.
 

@@ -74,6 +74,17 @@ _OF_LANES: Final = """
 SELECT lane_id, sequence, kind, reason, detail, attempts, next_attempt_at, since FROM exceptions
 WHERE lane_id = ANY($1::bigint[]) ORDER BY lane_id, sequence
 """
+_AMONG: Final = """
+SELECT e.* FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
+CROSS JOIN LATERAL (
+    SELECT sequence, kind, reason, detail, attempts, next_attempt_at, since FROM exceptions
+    WHERE lane_id = $1 AND sequence >= r.low AND sequence < r.high OFFSET 0
+) e ORDER BY sequence
+"""
+_COUNTS: Final = """
+SELECT lane_id, kind, count(*) AS count FROM exceptions
+WHERE lane_id = ANY($1::bigint[]) GROUP BY lane_id, kind ORDER BY lane_id, kind
+"""
 _ATTEMPTS: Final = """
 SELECT at, peer, kind, reason, detail FROM attempts
 WHERE lane_id = $1 AND sequences @> $2::bigint ORDER BY attempt_id DESC LIMIT $3
@@ -176,6 +187,24 @@ class PostgresExceptions:
             for row in await line.fetch(_OF_LANES, list(lane_ids)):
                 found[row["lane_id"]].append(_exception(row))
         return found
+
+    async def among(self, lane_id: int, sequences: RangeSet) -> Sequence[PacketException]:
+        """As the port says."""
+        if not sequences:
+            return []
+        async with self._database.line() as line:
+            rows = await line.fetch(_AMONG, lane_id, *bounds(sequences))
+        return [_exception(row) for row in rows]
+
+    async def counts(self, lane_ids: Collection[int]) -> Mapping[int, Mapping[ExceptionKind, int]]:
+        """As the port says."""
+        if not lane_ids:
+            return {}
+        found: dict[int, dict[ExceptionKind, int]] = defaultdict(dict)
+        async with self._database.line() as line:
+            for row in await line.fetch(_COUNTS, list(lane_ids)):
+                found[row["lane_id"]][ExceptionKind(row["kind"])] = row["count"]
+        return dict(found)
 
     async def attempts(self, lane_id: int, sequence: int, limit: int) -> Sequence[Attempt]:
         """As the port says."""
