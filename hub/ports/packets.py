@@ -57,8 +57,17 @@ class Packets(Protocol):
         """The first of *sequences* under each of their proofs, rising; of recent days alone."""
         ...
 
-    async def page(self, lane_id: int, after: int, limit: int) -> Sequence[StoredPacket]:
-        """At most *limit* accepted packets whose sequence is above *after*, in order."""
+    async def page(
+        self, lane_id: int, after: int, limit: int, max_bytes: int | None = None
+    ) -> Sequence[StoredPacket]:
+        """At most *limit* accepted packets whose sequence is above *after*, in order.
+
+        *max_bytes* ends them as in ``read``.
+        """
+        ...
+
+    async def under_proof(self, lane_id: int, proof_id: int, sequences: RangeSet) -> RangeSet:
+        """Those of *sequences* that were accepted by this proof; no contents are read."""
         ...
 
     async def proofs(self, proof_ids: Sequence[int]) -> Mapping[int, StoredProof]:
@@ -143,6 +152,10 @@ class Outcomes(Protocol):
 
     async def frame_starts(self, lane_id: int, indexes: RangeSet) -> Sequence[int]:
         """The first of *indexes* under each of their proofs, rising; of recent days alone."""
+        ...
+
+    async def under_proof(self, lane_id: int, proof_id: int, indexes: RangeSet) -> RangeSet:
+        """Those of *indexes* that were recorded by this proof; no contents are read."""
         ...
 
     async def find(
