@@ -206,8 +206,10 @@ class Exceptions(Protocol):
         """Every exception of the lane, by sequence."""
         ...
 
-    async def of_lanes(self, lane_ids: Collection[int]) -> Mapping[int, Sequence[PacketException]]:
-        """The same of several lanes; a lane without exceptions is left out."""
+    async def ranges(
+        self, lane_ids: Collection[int]
+    ) -> Mapping[int, Mapping[ExceptionKind, RangeSet]]:
+        """Which sequences of each lane are exceptions of each kind; what has none is left out."""
         ...
 
     async def among(self, lane_id: int, sequences: RangeSet) -> Sequence[PacketException]:

@@ -298,11 +298,15 @@ async def test_attempts_are_forgotten_after_a_month(postgres: PostgresRegistry) 
     assert len(await postgres.exceptions.attempts(lanes.lane, 1, 10)) == 1
 
 
-async def test_exceptions_of_several_lanes_are_read_together(registry: Registry) -> None:
+async def test_exceptions_of_several_lanes_are_read_together_as_ranges(registry: Registry) -> None:
     lanes = await opened(registry)
-    await lanes.accept(1, 2, 3, denied=(2,))
-    await registry.exceptions.put(lanes.destination, lanes.lane, [parked(3)])
+    await lanes.accept(*range(1, 8), denied=(2, 3, 4, 6))
+    await registry.exceptions.put(lanes.destination, lanes.lane, [parked(7)])
     other = lanes.lanes[1].lane_id
-    found = await registry.exceptions.of_lanes([lanes.lane, other, 10_000])
-    assert dict(found) == {lanes.lane: await registry.exceptions.of_lane(lanes.lane)}
-    assert [one.sequence for one in found[lanes.lane]] == [2, 3]
+    assert await registry.exceptions.ranges([lanes.lane, other, 10_000]) == {
+        lanes.lane: {
+            ExceptionKind.DENIED: RangeSet.of([2, 3, 4, 6]),
+            ExceptionKind.PARKED: RangeSet.of([7]),
+        }
+    }
+    assert await registry.exceptions.ranges([other]) == {}

@@ -62,10 +62,18 @@ class MemoryExceptions:
         exceptions = self._state.known(lane_id).exceptions
         return [exceptions[sequence] for sequence in sorted(exceptions)]
 
-    async def of_lanes(self, lane_ids: Collection[int]) -> Mapping[int, Sequence[PacketException]]:
+    async def ranges(
+        self, lane_ids: Collection[int]
+    ) -> Mapping[int, Mapping[ExceptionKind, RangeSet]]:
         """As the port says."""
-        found = {lane_id: await self.of_lane(lane_id) for lane_id in lane_ids}
-        return {lane_id: exceptions for lane_id, exceptions in found.items() if exceptions}
+        found: dict[int, dict[ExceptionKind, RangeSet]] = {}
+        for lane_id, kinds in (await self.counts(lane_ids)).items():
+            row = self._state.known(lane_id).exceptions
+            found[lane_id] = {
+                kind: RangeSet.of([n for n, one in row.items() if one.kind is kind])
+                for kind in kinds
+            }
+        return found
 
     async def among(self, lane_id: int, sequences: RangeSet) -> Sequence[PacketException]:
         """As the port says."""
