@@ -14,10 +14,10 @@ from relayer.steps.events import Added, Ended, Gate
 from relayer.steps.retries import excluded, retries, unparked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from hub.core.ids import PeerId
-    from hub.core.record import PacketException
+    from hub.core.record import ExceptionKind
     from hub.ports.registry import Registry
     from relayer.runner import FlowRunner
     from relayer.switchboard import LaneDesk
@@ -27,7 +27,7 @@ async def feed_delivery(
     registry: Registry,
     desk: LaneDesk,
     peer: PeerId,
-    found: Sequence[PacketException] | None,
+    found: Mapping[ExceptionKind, RangeSet] | None,
 ) -> None:
     """The way to *peer*, the lane's destination, has all that is accepted and not excepted.
 
@@ -43,7 +43,7 @@ async def feed_delivery(
     runner.feed(Ended(view.destination.done))
     if open_ones:
         if found is None:
-            found = await registry.exceptions.of_lane(lane_id)
+            found = (await registry.exceptions.ranges([lane_id])).get(lane_id, {})
         starts = await frame_starts(registry.packets, lane_id, open_ones, runner)
         # Outcomes may have come meanwhile.
         open_ones -= desk.view.destination.done
@@ -77,6 +77,6 @@ async def outcome_indexes(registry: Registry, lane_id: int, sequences: RangeSet)
 
 async def _retry_outcomes(registry: Registry, lane_id: int, runner: FlowRunner) -> None:
     """Outcomes that were parked, and no longer are in the registry, are tried."""
-    found = await registry.exceptions.of_lane(lane_id)
+    found = (await registry.exceptions.ranges([lane_id])).get(lane_id, {})
     asked = await outcome_indexes(registry, lane_id, retries(found))
     runner.again(asked & runner.flow.parked)

@@ -38,7 +38,7 @@ from relayer.session import ITEM_CREDITS
 from relayer.settlement import Settlement
 from relayer.steps.events import Ended, Gate
 from relayer.steps.flow import Flow, backlog
-from relayer.steps.retries import due_retries, waiting
+from relayer.steps.retries import due_retries, retries, waiting
 from relayer.switchboard import Ownership
 from relayer.telemetry import DELIVERY, SETTLEMENT
 from relayer.timeouts import TimeoutSweep
@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 
     from hub.core.ids import PeerId
     from hub.core.lane import Lane, LaneSide, LaneView
-    from hub.core.record import PacketException
+    from hub.core.ranges import RangeSet
+    from hub.core.record import ExceptionKind
     from hub.ports.leases import Fence
     from hub.ports.watching import WrittenLane
     from relayer.headers import HeaderKeeper
@@ -169,7 +170,7 @@ class PeerOwner:
         self,
         desk: LaneDesk,
         view: LaneView,
-        known: Mapping[int, Sequence[PacketException]] | None = None,
+        known: Mapping[int, Mapping[ExceptionKind, RangeSet]] | None = None,
     ) -> None:
         """The lane's way out knows everything that *view*, just read, and the registry hold.
 
@@ -178,7 +179,7 @@ class PeerOwner:
         """
         before = desk.view
         if known is None and view is not before and not view.has_exceptions:
-            known = {view.lane.lane_id: ()}
+            known = {view.lane.lane_id: {}}
         counted = view.source.done
         desk.refreshed(view)
         self._read.drop(desk)
@@ -196,7 +197,7 @@ class PeerOwner:
             self._tell([[cursor(view, self.peer)]])
 
     async def _feed(
-        self, desk: LaneDesk, known: Mapping[int, Sequence[PacketException]] | None
+        self, desk: LaneDesk, known: Mapping[int, Mapping[ExceptionKind, RangeSet]] | None
     ) -> None:
         registry = self._board.registry
         if desk.key.destination_peer == self.peer:
@@ -260,7 +261,8 @@ class PeerOwner:
         if runner is None:
             return
         now = await registry.audit.clock()
-        due = due_retries(await registry.exceptions.of_lane(lane_id), now)
+        found = (await registry.exceptions.ranges([lane_id])).get(lane_id, {})
+        due = due_retries(await registry.exceptions.among(lane_id, retries(found)), now)
         if desk.key.destination_peer != self.peer:
             due = await outcome_indexes(registry, lane_id, due)
         runner.again(due & waiting(runner.flow))
@@ -427,8 +429,8 @@ class PeerOwner:
         """The lanes of *views* are owned and in step; the cursors of those that are new here."""
         new: list[pb.LaneCursor] = []
         busy = [view.lane.lane_id for view in views if self._is_open(view)]
-        found = await self._board.registry.exceptions.of_lanes(busy) if busy else {}
-        known = {lane_id: found.get(lane_id, ()) for lane_id in busy}
+        found = await self._board.registry.exceptions.ranges(busy) if busy else {}
+        known = {lane_id: found.get(lane_id, {}) for lane_id in busy}
         for at, view in enumerate(views, 1):
             if at % LANES_AT_ONCE == 0:
                 await asyncio.sleep(0)

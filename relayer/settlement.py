@@ -40,6 +40,7 @@ from relayer.reproof import ask, fresh_batch
 from relayer.steps.audits import is_chosen
 from relayer.steps.backoff import CHANCES
 from relayer.steps.events import Done, Park, Refused, Reported, Send, Wait
+from relayer.steps.retries import union
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -191,8 +192,8 @@ class Settlement:
             return
         self._knows_earlier = True
         registry = self._board.registry
-        found = await registry.exceptions.of_lane(self._lane_id)
-        sequences = RangeSet.of([entry.sequence for entry in found])
+        found = (await registry.exceptions.ranges([self._lane_id])).get(self._lane_id, {})
+        sequences = union(found.values())
         async for part in in_parts(registry.outcomes.find, self._lane_id, sequences):
             self._excepted.update({one.outcome_index: one.sequence for one in part})
 

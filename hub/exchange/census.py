@@ -6,7 +6,6 @@ counters".
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from hub.core.census import Census, LaneCensus, PeerCensus
@@ -14,8 +13,11 @@ from hub.core.ranges import RangeSet
 from hub.core.time import Timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hub.core.client import HubClient
     from hub.core.lane import LaneView
+    from hub.core.record import ExceptionKind
     from hub.ports.leases import Lease
     from hub.ports.registry import Registry
 
@@ -32,7 +34,9 @@ async def take(registry: Registry, now: Timestamp) -> Census:
         peers.append(_peer(client, leases.get(client.peer), count))
         views = await registry.lanes.views(client.peer)
         own = [view for view in views if view.lane.key.source_peer == client.peer]
-        lanes += [await _lane(registry, view) for view in own]
+        under_way = [view.lane.lane_id for view in own if not _has_all_ended(view)]
+        counts = await registry.exceptions.counts(under_way)
+        lanes += [await _lane(registry, view, counts.get(view.lane.lane_id, {})) for view in own]
     return Census(
         at=now,
         peers=tuple(peers),
@@ -66,14 +70,15 @@ def _peer(client: HubClient, lease: Lease | None, evidence_count: int) -> PeerCe
     )
 
 
-async def _lane(registry: Registry, view: LaneView) -> LaneCensus:
+async def _lane(
+    registry: Registry, view: LaneView, exceptions: Mapping[ExceptionKind, int]
+) -> LaneCensus:
     lane_id = view.lane.lane_id
     is_open = view.source.done - view.destination.done
     oldest = None
     if is_open:
         stored = await registry.packets.read(lane_id, RangeSet.of([is_open.first]))
         oldest = stored[0].accepted_at if stored else None
-    found = [] if _has_all_ended(view) else await registry.exceptions.of_lane(lane_id)
     executed = len(view.source.progress)
     return LaneCensus(
         key=view.lane.key,
@@ -84,7 +89,7 @@ async def _lane(registry: Registry, view: LaneView) -> LaneCensus:
         open_count=len(is_open),
         owed_count=max(view.destination.outcome_count - executed, 0),
         oldest_at=oldest,
-        exceptions=Counter(exception.kind for exception in found),
+        exceptions=exceptions,
     )
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from hub.core.ids import PeerId
     from hub.core.lane import Lane, LaneKey, LaneView
-    from hub.core.record import PacketException
     from hub.ports.caller import Caller
     from hub.ports.lanes import Opening, OpeningPlan
     from hub.ports.registry import Registry
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LaneCounts:
-    """A lane, both its rows, and its exceptions."""
+    """A lane, both its rows, and how many exceptions it has."""
 
     view: LaneView
-    exceptions: Sequence[PacketException]
+    exception_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,8 @@ async def opening(registry: Registry, number: int) -> OpeningProgress:
 
 async def get(registry: Registry, key: LaneKey) -> LaneCounts:
     """The lane. Raises ``LaneNotFound``."""
-    return await _counts(registry, await registry.lanes.get(key))
+    [counts] = await _counts(registry, [await registry.lanes.get(key)])
+    return counts
 
 
 async def page(
@@ -65,7 +65,7 @@ async def page(
     With *peer* only those with it at an end.
     """
     lanes = await registry.lanes.page(peer, after, limit + 1)
-    return [await _counts(registry, lane) for lane in lanes[:limit]], len(lanes) > limit
+    return await _counts(registry, lanes[:limit]), len(lanes) > limit
 
 
 async def pause(
@@ -106,6 +106,7 @@ async def _progress(registry: Registry, found: Opening) -> OpeningProgress:
     return OpeningProgress(found, tuple(lanes))
 
 
-async def _counts(registry: Registry, lane: Lane) -> LaneCounts:
-    view = await registry.lanes.view(lane.lane_id)
-    return LaneCounts(view, await registry.exceptions.of_lane(lane.lane_id))
+async def _counts(registry: Registry, lanes: Sequence[Lane]) -> list[LaneCounts]:
+    views = [await registry.lanes.view(lane.lane_id) for lane in lanes]
+    counts = await registry.exceptions.counts([lane.lane_id for lane in lanes])
+    return [LaneCounts(view, sum(counts.get(view.lane.lane_id, {}).values())) for view in views]

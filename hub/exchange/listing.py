@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hub.core.record import PacketException
     from hub.core.standing import PacketStanding
     from hub.core.time import Duration, Timestamp
-    from hub.ports.packets import ExceptionFilter
+    from hub.ports.packets import ExceptionFilter, ListedException
     from hub.ports.registry import Registry
 
 Place = tuple[str, int]
@@ -89,29 +89,60 @@ async def by_state(registry: Registry, wanted: StateFilter, after: Place, limit:
 async def by_exception(
     registry: Registry, wanted: ExceptionFilter, after: Place, limit: int
 ) -> Listing:
-    """At most *limit* packets with such an exception. Raises ``LaneNotFound``."""
+    """At most *limit* packets with such an exception, and 4 MiB. Raises ``LaneNotFound``."""
     if wanted.lane is not None:
         await registry.lanes.get(wanted.lane)
     found = await registry.exceptions.page(wanted, after, limit + 1)
-    shown = found[:limit]
-    places: dict[LaneKey, list[int]] = defaultdict(list)
-    for one in shown:
-        places[one.lane].append(one.exception.sequence)
-    standings: dict[LaneKey, Mapping[int, PacketStanding]] = {}
-    if wanted.kind is not ExceptionKind.HOLE:
-        for key, sequences in places.items():
-            standings[key] = await story.among(registry, key, RangeSet.of(sequences))
-    packets = [
+    packets: list[ListedPacket] = []
+    size = 0
+    async for part in with_standings(registry, wanted.kind, found[:limit]):
+        for one in part:
+            if size > story.MAX_PAGE_BYTES:
+                return Listing(tuple(packets), _place(packets[-1]))
+            packets.append(one)
+            size += story.size_of(one.standing) if one.standing is not None else 0
+    is_last = len(found) <= limit
+    return Listing(tuple(packets), None if is_last else _place(packets[-1]))
+
+
+async def with_standings(
+    registry: Registry, kind: ExceptionKind, found: Sequence[ListedException]
+) -> AsyncIterator[Sequence[ListedPacket]]:
+    """*found*, all of *kind*, each with where its packet stands; in order, some at a time.
+
+    Raises as ``story.in_parts``.
+    """
+    lanes: dict[LaneKey, dict[int, PacketException]] = defaultdict(dict)
+    for one in found:
+        lanes[one.lane][one.exception.sequence] = one.exception
+    for key, exceptions in lanes.items():
+        sequences = RangeSet.of(exceptions)
+        if kind is ExceptionKind.HOLE:
+            yield _excepted(key, sequences, {}, exceptions)
+            continue
+        async for part, standings in story.in_parts(registry, key, sequences):
+            yield _excepted(key, part, standings, exceptions)
+
+
+def _excepted(
+    key: LaneKey,
+    sequences: RangeSet,
+    standings: Mapping[int, PacketStanding],
+    exceptions: Mapping[int, PacketException],
+) -> list[ListedPacket]:
+    return [
         ListedPacket(
-            lane=one.lane,
-            sequence=one.exception.sequence,
-            standing=standings.get(one.lane, {}).get(one.exception.sequence),
-            exception=one.exception,
+            lane=key,
+            sequence=sequence,
+            standing=standings.get(sequence),
+            exception=exceptions[sequence],
         )
-        for one in shown
+        for sequence in sequences
     ]
-    last = packets[-1] if len(found) > limit else None
-    return Listing(tuple(packets), (str(last.lane), last.sequence) if last is not None else None)
+
+
+def _place(packet: ListedPacket) -> Place:
+    return str(packet.lane), packet.sequence
 
 
 async def _lanes(

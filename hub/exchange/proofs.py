@@ -20,6 +20,7 @@ from hub.core.standing import ProofBundle, ProvenClaim
 from hub.exchange import story
 from hub.exchange.claims import check_proof
 from hub.exchange.header_chain import header_chain, lowest_start
+from hub.exchange.reading import in_parts
 from hub.light_clients.proofs.expand import expand_batch
 from hub.light_clients.router import light_client
 
@@ -112,30 +113,37 @@ class _Maker:
         lane = await self._registry.lanes.view(self._lane_id)
         for window in _WINDOWS:
             near = _around(lane.source.done, stored.sequence, window)
-            packets = await self._registry.packets.read(self._lane_id, near)
-            own = [
-                (packet.sequence, commit_packet(self._decoders.packet(packet.content)))
-                for packet in packets
-                if packet.proof_id == stored.proof_id
-            ]
-            leaves = _all_leaves(own, proof)
-            if leaves is not None:
-                return leaves
+            own = await self._registry.packets.under_proof(self._lane_id, stored.proof_id, near)
+            if not _are_all(own, proof):
+                continue
+            parts = in_parts(self._registry.packets.read, self._lane_id, own)
+            return _with_skipped(
+                [
+                    (one.sequence, commit_packet(self._decoders.packet(one.content)))
+                    async for part in parts
+                    for one in part
+                ],
+                proof,
+            )
         raise ProofNotFound(name=self._standing.name, kind="commitment")
 
     async def _outcome_leaves(self, outcome: StoredOutcome, proof: StoredProof) -> list[_Leaf]:
         # The outcomes of one frame have neighbouring indexes: they were recorded in one piece.
         first, end = outcome.outcome_index - MAX_LEAVES, outcome.outcome_index + MAX_LEAVES
         near = RangeSet.span(max(0, first), end)
-        own = [
-            (found.sequence, commit_acknowledgement(self._decoders.acknowledgement(found.content)))
-            for found in await self._registry.outcomes.read(self._lane_id, near)
-            if found.proof_id == outcome.proof_id
-        ]
-        leaves = _all_leaves(own, proof)
-        if leaves is None:
+        own = await self._registry.outcomes.under_proof(self._lane_id, outcome.proof_id, near)
+        if not _are_all(own, proof):
             raise ProofNotFound(name=self._standing.name, kind="outcome")
-        return leaves
+        parts = in_parts(self._registry.outcomes.read, self._lane_id, own, "outcome_index")
+        decode = self._decoders.acknowledgement
+        return _with_skipped(
+            [
+                (one.sequence, commit_acknowledgement(decode(one.content)))
+                async for part in parts
+                for one in part
+            ],
+            proof,
+        )
 
     async def _proof(self, proof_id: int, kind: str) -> StoredProof:
         proofs = await self._registry.packets.proofs([proof_id])
@@ -174,11 +182,15 @@ class _Maker:
         return claim
 
 
-def _all_leaves(own: Sequence[_Leaf], stored: StoredProof) -> list[_Leaf] | None:
-    """All leaves of the batch by sequence, or None if some are missing."""
+def _are_all(own: RangeSet, stored: StoredProof) -> bool:
+    """Whether *own* are all leaves of the batch that are stored as facts."""
+    return len(own) + len(stored.proof.skipped) == stored.proof.leaf_count
+
+
+def _with_skipped(own: Sequence[_Leaf], stored: StoredProof) -> list[_Leaf]:
+    """All leaves of the batch, by sequence."""
     skipped = [(leaf.sequence, leaf.commitment) for leaf in stored.proof.skipped]
-    leaves = sorted([*own, *skipped])
-    return leaves if len(leaves) == stored.proof.leaf_count else None
+    return sorted([*own, *skipped])
 
 
 def _around(done: RangeSet, sequence: int, window: int) -> RangeSet:

@@ -5,10 +5,12 @@ What a packet may do follows from proof alone, at its destination, so a retry ca
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hub.core.errors import FieldInvalid
+from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind
 from hub.exchange.listing import START
 
@@ -79,10 +81,13 @@ async def _retry(registry: Registry, picked: Sequence[Place], by: Caller) -> lis
 
 
 async def _retriable(registry: Registry, picked: Sequence[Place]) -> list[Place]:
+    asked: dict[LaneKey, list[int]] = defaultdict(list)
+    for key, sequence in picked:
+        asked[key].append(sequence)
     found: set[Place] = set()
-    for key in {key for key, _ in picked}:
+    for key, sequences in asked.items():
         lane = await registry.lanes.get(key)
-        exceptions = await registry.exceptions.of_lane(lane.lane_id)
+        exceptions = await registry.exceptions.among(lane.lane_id, RangeSet.of(sequences))
         found |= {(key, one.sequence) for one in exceptions if one.kind in RETRIED}
     return [place for place in picked if place in found]
 

@@ -26,10 +26,8 @@ async def report(registry: Registry) -> HubReport:
     views: dict[int, LaneView] = {}
     for peer in peers:
         views.update({view.lane.lane_id: view for view in await registry.lanes.views(peer)})
-    exceptions = 0
-    for view in views.values():
-        if not _has_all_ended(view):
-            exceptions += len(await registry.exceptions.of_lane(view.lane.lane_id))
+    under_way = [lane_id for lane_id, view in views.items() if not _has_all_ended(view)]
+    counts = await registry.exceptions.counts(under_way)
     violations, _ = await registry.audit.recent(Sweep())
     return HubReport(
         schema_revision=await registry.audit.schema_revision(),
@@ -39,7 +37,7 @@ async def report(registry: Registry) -> HubReport:
         open_lane_count=sum(view.lane.state is LaneState.OPEN for view in views.values()),
         accepted_count=sum(len(view.source.done) for view in views.values()),
         ended_count=sum(len(view.source.progress) for view in views.values()),
-        exception_count=exceptions,
+        exception_count=sum(sum(kinds.values()) for kinds in counts.values()),
         disproven=_disproven(views.values()),
     )
 

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from hub.core.budget import is_full
 from hub.core.errors import PacketNotFound
 from hub.core.lane import LaneState
 from hub.core.lifecycle import TERMINAL, PacketEvent, PacketState
 from hub.core.ranges import RangeSet
 from hub.core.record import AttemptKind, ExceptionKind, OutcomeKind
 from hub.core.standing import OUTCOME_EVENTS, PacketStanding, PacketStory, StoryEvent, state_of
+from hub.exchange.reading import AT_ONCE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 
     from hub.core.ids import PeerId
     from hub.core.lane import LaneKey, LaneView
@@ -40,6 +42,8 @@ MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 """Of packets and answers; a page ends with the one that goes beyond."""
 _SCAN_AT_ONCE: Final = 100
 """A packet may have 256 KiB, its answer too."""
+_PART: Final = 1000
+"""Packets of a part at most: the database measures all that are asked for, to find the first."""
 _LAST_SECOND: Final = 253_402_300_799
 """The end of the year 9999, s."""
 
@@ -79,33 +83,40 @@ async def page(
     found: list[PacketStanding] = []
     scanned = size = 0
     while scanned < SCAN_LIMIT:
-        stored = await registry.packets.page(view.lane.lane_id, after, _SCAN_AT_ONCE)
-        for standing in await _standings(registry, view, stored):
+        standings, is_last = await _scan(registry, view, after)
+        for standing in standings:
             if len(found) == limit or size > MAX_PAGE_BYTES:
                 return PacketPage(tuple(found), after, more=True)
             after = standing.sequence
             if (state is None or standing.state is state) and _is_by(standing, before):
                 found.append(standing)
-                size += _size(standing)
-        scanned += len(stored)
-        if len(stored) < _SCAN_AT_ONCE:
+                size += size_of(standing)
+        scanned += len(standings)
+        if is_last:
             return PacketPage(tuple(found), after, more=False)
     return PacketPage(tuple(found), after, more=True)
 
 
-async def among(
+async def in_parts(
     registry: Registry, key: LaneKey, sequences: RangeSet
-) -> Mapping[int, PacketStanding]:
-    """Where those of *sequences* stand that are accepted, or were settled elsewhere.
+) -> AsyncIterator[tuple[RangeSet, Mapping[int, PacketStanding]]]:
+    """*sequences*, some at a time, in order, and where those of them stand that are known.
 
-    Raises ``LaneNotFound``, ``SequenceRetired``.
+    Known is what was accepted, or settled elsewhere. No part has much more than 1 MiB of packets
+    and as much of answers. Raises ``LaneNotFound``, ``SequenceRetired``.
     """
-    view = await _view(registry, key)
-    read = await registry.packets.read(view.lane.lane_id, sequences)
-    stored = {packet.sequence: packet for packet in read}
-    facts = await _facts(registry, view, read, sequences)
-    known = sorted({*stored, *facts.outcomes})
-    return {sequence: facts.standing(sequence, stored.get(sequence)) for sequence in known}
+    while sequences:
+        view = await _view(registry, key)
+        part, facts = await _part(registry, view, sequences.take(_PART))
+        known = sorted({*facts.stored, *facts.outcomes})
+        yield part, {sequence: facts.standing(sequence) for sequence in known}
+        sequences -= part
+
+
+def size_of(standing: PacketStanding) -> int:
+    """Bytes of the packet and of its answer."""
+    facts = (standing.stored, standing.outcome)
+    return sum(len(fact.content) for fact in facts if fact is not None)
 
 
 async def explain(registry: Registry, key: LaneKey, sequence: int) -> PacketStory:
@@ -284,12 +295,6 @@ def _is_by(standing: PacketStanding, before: Timestamp | None) -> bool:
     return before is None or (stored is not None and stored.accepted_at <= before)
 
 
-def _size(standing: PacketStanding) -> int:
-    """Bytes of the packet and of its answer."""
-    facts = (standing.stored, standing.outcome)
-    return sum(len(fact.content) for fact in facts if fact is not None)
-
-
 async def _view(registry: Registry, key: LaneKey) -> LaneView:
     lane = await registry.lanes.get(key)
     return await registry.lanes.view(lane.lane_id)
@@ -297,20 +302,29 @@ async def _view(registry: Registry, key: LaneKey) -> LaneView:
 
 async def _find(registry: Registry, key: LaneKey, sequence: int) -> tuple[LaneView, PacketStanding]:
     view = await _view(registry, key)
-    one = RangeSet.of([sequence])
-    stored = await registry.packets.read(view.lane.lane_id, one)
-    facts = await _facts(registry, view, stored, one)
-    if not stored and sequence not in facts.outcomes:
+    _, facts = await _part(registry, view, RangeSet.of([sequence]))
+    if not facts.stored and not facts.outcomes:
         raise PacketNotFound(name=f"{key.name}/packets/{sequence}")
-    return view, facts.standing(sequence, stored[0] if stored else None)
+    return view, facts.standing(sequence)
 
 
-async def _standings(
-    registry: Registry, view: LaneView, stored: Sequence[StoredPacket]
-) -> Sequence[PacketStanding]:
+async def _scan(
+    registry: Registry, view: LaneView, after: int
+) -> tuple[Sequence[PacketStanding], bool]:
+    """Some packets above *after*, and whether there are no more."""
+    stored = await registry.packets.page(view.lane.lane_id, after, _SCAN_AT_ONCE, AT_ONCE)
     sequences = RangeSet.of([packet.sequence for packet in stored])
-    facts = await _facts(registry, view, stored, sequences)
-    return [facts.standing(packet.sequence, packet) for packet in stored]
+    part, facts = await _facts(registry, view, stored, sequences)
+    is_last = len(stored) < _SCAN_AT_ONCE and not is_full(stored, AT_ONCE) and part == sequences
+    return [facts.standing(sequence) for sequence in part], is_last
+
+
+async def _part(registry: Registry, view: LaneView, sequences: RangeSet) -> tuple[RangeSet, _Facts]:
+    """The first of *sequences*, as many as are read at once, and what is recorded of them."""
+    stored = await registry.packets.read(view.lane.lane_id, sequences, AT_ONCE)
+    if is_full(stored, AT_ONCE):
+        sequences &= RangeSet.span(0, stored[-1].sequence + 1)
+    return await _facts(registry, view, stored, sequences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,13 +332,14 @@ class _Facts:
     """What is recorded of some packets of a lane, by sequence; and the proofs of it, by id."""
 
     view: LaneView
+    stored: Mapping[int, StoredPacket]
     outcomes: Mapping[int, StoredOutcome]
     exceptions: Mapping[int, PacketException]
     proofs: Mapping[int, StoredProof]
 
-    def standing(self, sequence: int, stored: StoredPacket | None) -> PacketStanding:
+    def standing(self, sequence: int) -> PacketStanding:
         """Where the packet stands."""
-        view = self.view
+        view, stored = self.view, self.stored.get(sequence)
         outcome, exception = self.outcomes.get(sequence), self.exceptions.get(sequence)
         state = state_of(
             outcome=outcome.kind if outcome is not None else None,
@@ -350,14 +365,20 @@ class _Facts:
 
 async def _facts(
     registry: Registry, view: LaneView, stored: Sequence[StoredPacket], sequences: RangeSet
-) -> _Facts:
+) -> tuple[RangeSet, _Facts]:
+    """The first of *sequences*, whose answers are read at once, and what is recorded of them."""
     lane_id = view.lane.lane_id
-    outcomes = await registry.outcomes.find(lane_id, sequences)
-    exceptions = await registry.exceptions.of_lane(lane_id)
+    outcomes = await registry.outcomes.find(lane_id, sequences, AT_ONCE)
+    if is_full(outcomes, AT_ONCE):
+        sequences &= RangeSet.span(0, outcomes[-1].sequence + 1)
+        stored = [packet for packet in stored if packet.sequence in sequences]
+    exceptions = await registry.exceptions.among(lane_id, sequences)
     proof_ids = {packet.proof_id for packet in stored} | {found.proof_id for found in outcomes}
-    return _Facts(
+    facts = _Facts(
         view=view,
+        stored={packet.sequence: packet for packet in stored},
         outcomes={found.sequence: found for found in outcomes},
         exceptions={found.sequence: found for found in exceptions},
         proofs=await registry.packets.proofs(sorted(proof_ids)),
     )
+    return sequences, facts

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from hub.core.errors import PageTokenInvalid
 from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
+from hub.exchange.reading import in_parts
 from hub.ports.watching import Seen
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ async def _changed(registry: Registry, view: LaneView, seen: Seen) -> RangeSet:
     indexes = new | (view.source.progress - seen.executed)
     while indexes:
         some = indexes.take(_OUTCOMES_AT_ONCE)
-        outcomes = await registry.outcomes.read(lane_id, some)
-        found |= RangeSet.of([outcome.sequence for outcome in outcomes])
+        async for outcomes in in_parts(registry.outcomes.read, lane_id, some, "outcome_index"):
+            found |= RangeSet.of([outcome.sequence for outcome in outcomes])
         indexes -= some
     if seen.position:
         found |= await registry.watching.exceptions(lane_id, seen.position)

@@ -57,8 +57,17 @@ class Packets(Protocol):
         """The first of *sequences* under each of their proofs, rising; of recent days alone."""
         ...
 
-    async def page(self, lane_id: int, after: int, limit: int) -> Sequence[StoredPacket]:
-        """At most *limit* accepted packets whose sequence is above *after*, in order."""
+    async def page(
+        self, lane_id: int, after: int, limit: int, max_bytes: int | None = None
+    ) -> Sequence[StoredPacket]:
+        """At most *limit* accepted packets whose sequence is above *after*, in order.
+
+        *max_bytes* ends them as in ``read``.
+        """
+        ...
+
+    async def under_proof(self, lane_id: int, proof_id: int, sequences: RangeSet) -> RangeSet:
+        """Those of *sequences* that were accepted by this proof; no contents are read."""
         ...
 
     async def proofs(self, proof_ids: Sequence[int]) -> Mapping[int, StoredProof]:
@@ -145,6 +154,10 @@ class Outcomes(Protocol):
         """The first of *indexes* under each of their proofs, rising; of recent days alone."""
         ...
 
+    async def under_proof(self, lane_id: int, proof_id: int, indexes: RangeSet) -> RangeSet:
+        """Those of *indexes* that were recorded by this proof; no contents are read."""
+        ...
+
     async def find(
         self, lane_id: int, sequences: RangeSet, max_bytes: int | None = None
     ) -> Sequence[StoredOutcome]:
@@ -193,8 +206,18 @@ class Exceptions(Protocol):
         """Every exception of the lane, by sequence."""
         ...
 
-    async def of_lanes(self, lane_ids: Collection[int]) -> Mapping[int, Sequence[PacketException]]:
-        """The same of several lanes; a lane without exceptions is left out."""
+    async def ranges(
+        self, lane_ids: Collection[int]
+    ) -> Mapping[int, Mapping[ExceptionKind, RangeSet]]:
+        """Which sequences of each lane are exceptions of each kind; what has none is left out."""
+        ...
+
+    async def among(self, lane_id: int, sequences: RangeSet) -> Sequence[PacketException]:
+        """The exceptions of *sequences*, by sequence: no others of the lane are read."""
+        ...
+
+    async def counts(self, lane_ids: Collection[int]) -> Mapping[int, Mapping[ExceptionKind, int]]:
+        """How many exceptions of each kind each lane has; what has none is left out."""
         ...
 
     async def attempts(self, lane_id: int, sequence: int, limit: int) -> Sequence[Attempt]:

@@ -70,9 +70,20 @@ _OF_LANE: Final = """
 SELECT sequence, kind, reason, detail, attempts, next_attempt_at, since FROM exceptions
 WHERE lane_id = $1 ORDER BY sequence
 """
-_OF_LANES: Final = """
-SELECT lane_id, sequence, kind, reason, detail, attempts, next_attempt_at, since FROM exceptions
-WHERE lane_id = ANY($1::bigint[]) ORDER BY lane_id, sequence
+_RANGES: Final = """
+SELECT lane_id, kind, range_agg(int8range(sequence, sequence + 1))::text AS sequences
+FROM exceptions WHERE lane_id = ANY($1::bigint[]) GROUP BY lane_id, kind ORDER BY lane_id, kind
+"""
+_AMONG: Final = """
+SELECT e.* FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
+CROSS JOIN LATERAL (
+    SELECT sequence, kind, reason, detail, attempts, next_attempt_at, since FROM exceptions
+    WHERE lane_id = $1 AND sequence >= r.low AND sequence < r.high OFFSET 0
+) e ORDER BY sequence
+"""
+_COUNTS: Final = """
+SELECT lane_id, kind, count(*) AS count FROM exceptions
+WHERE lane_id = ANY($1::bigint[]) GROUP BY lane_id, kind ORDER BY lane_id, kind
 """
 _ATTEMPTS: Final = """
 SELECT at, peer, kind, reason, detail FROM attempts
@@ -169,13 +180,33 @@ class PostgresExceptions:
             rows = await line.fetch(_OF_LANE, lane_id)
         return [_exception(row) for row in rows]
 
-    async def of_lanes(self, lane_ids: Collection[int]) -> Mapping[int, Sequence[PacketException]]:
+    async def ranges(
+        self, lane_ids: Collection[int]
+    ) -> Mapping[int, Mapping[ExceptionKind, RangeSet]]:
         """As the port says."""
-        found: dict[int, list[PacketException]] = defaultdict(list)
+        found: dict[int, dict[ExceptionKind, RangeSet]] = defaultdict(dict)
         async with self._database.line() as line:
-            for row in await line.fetch(_OF_LANES, list(lane_ids)):
-                found[row["lane_id"]].append(_exception(row))
-        return found
+            for row in await line.fetch(_RANGES, list(lane_ids)):
+                found[row["lane_id"]][ExceptionKind(row["kind"])] = from_text(row["sequences"])
+        return dict(found)
+
+    async def among(self, lane_id: int, sequences: RangeSet) -> Sequence[PacketException]:
+        """As the port says."""
+        if not sequences:
+            return []
+        async with self._database.line() as line:
+            rows = await line.fetch(_AMONG, lane_id, *bounds(sequences))
+        return [_exception(row) for row in rows]
+
+    async def counts(self, lane_ids: Collection[int]) -> Mapping[int, Mapping[ExceptionKind, int]]:
+        """As the port says."""
+        if not lane_ids:
+            return {}
+        found: dict[int, dict[ExceptionKind, int]] = defaultdict(dict)
+        async with self._database.line() as line:
+            for row in await line.fetch(_COUNTS, list(lane_ids)):
+                found[row["lane_id"]][ExceptionKind(row["kind"])] = row["count"]
+        return dict(found)
 
     async def attempts(self, lane_id: int, sequence: int, limit: int) -> Sequence[Attempt]:
         """As the port says."""

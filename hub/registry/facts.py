@@ -102,6 +102,33 @@ class StartsQuery:
         return [row["start"] for row in rows]
 
 
+class UnderProofQuery:
+    """Which facts have one proof: a frame is stored in one transaction, and so on one day."""
+
+    def __init__(self, table: str, column: str) -> None:
+        """Of the facts in *table*, numbered by *column*."""
+        self._query = FactQuery(
+            f"""
+            SELECT f.number FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
+            CROSS JOIN LATERAL (
+                SELECT {column} AS number, proof_id FROM {table}
+                WHERE lane_id = $1 AND {column} >= r.low AND {column} < r.high AND day {{days}}
+                OFFSET 0
+            ) f WHERE f.proof_id = $4
+            """  # noqa: S608 - our names
+        )
+
+    async def among(
+        self, line: Any, today: date, lane_id: int, numbers: RangeSet, proof_id: int
+    ) -> RangeSet:
+        """Those of *numbers* whose proof it is."""
+        arguments = (lane_id, *bounds(numbers), proof_id)
+        rows = await line.fetch(self._query.recent(today), *arguments)
+        if not rows:
+            rows = await line.fetch(self._query.others(today), *arguments)
+        return RangeSet.of([row["number"] for row in rows])
+
+
 def absent(
     rows: Sequence[Any], numbers: RangeSet, column: str, max_bytes: int | None = None
 ) -> RangeSet:

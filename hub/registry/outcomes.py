@@ -12,7 +12,7 @@ from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind, StoredOutcome
 from hub.ports.registry import Change, Topic
 from hub.registry import reopenings
-from hub.registry.facts import FactQuery, StartsQuery, absent, check_kept
+from hub.registry.facts import FactQuery, StartsQuery, UnderProofQuery, absent, check_kept
 from hub.registry.moments import timestamp
 from hub.registry.multirange import to_text
 from hub.registry.narrow import MAX_END
@@ -40,6 +40,7 @@ CROSS JOIN LATERAL (
 _READ: Final = FactQuery(_BY.replace("{column}", "outcome_index"))
 _FIND: Final = FactQuery(_BY.replace("{column}", "sequence"))
 _STARTS: Final = StartsQuery("outcomes", "outcome_index")
+_UNDER_PROOF: Final = UnderProofQuery("outcomes", "outcome_index")
 
 
 class PostgresOutcomes:
@@ -110,6 +111,11 @@ class PostgresOutcomes:
         """As the port says."""
         async with self._database.line() as line:
             return await _STARTS.starts(line, self._database.today, lane_id, indexes)
+
+    async def under_proof(self, lane_id: int, proof_id: int, indexes: RangeSet) -> RangeSet:
+        """As the port says."""
+        async with self._database.line() as line:
+            return await _UNDER_PROOF.among(line, self._database.today, lane_id, indexes, proof_id)
 
     async def find(
         self, lane_id: int, sequences: RangeSet, max_bytes: int | None = None

@@ -16,7 +16,14 @@ from hub.core.lane import Side
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import FrameProof, StoredPacket, StoredProof, TimeoutBatch
 from hub.ports.registry import Change, Topic
-from hub.registry.facts import FactQuery, StartsQuery, absent, check_kept
+from hub.registry.facts import (
+    FactQuery,
+    StartsQuery,
+    UnderProofQuery,
+    absent,
+    check_kept,
+    until_full,
+)
 from hub.registry.moments import timestamp
 from hub.registry.narrow import MAX_END, MAX_HOLES, NarrowSet
 from hub.registry.narrow_rows import lock_side, read_closed, write_set
@@ -53,9 +60,11 @@ _READ: Final = FactQuery(
     """  # noqa: S608 - our columns
 )
 _STARTS: Final = StartsQuery("packets", "sequence")
+_UNDER_PROOF: Final = UnderProofQuery("packets", "sequence")
 _PAGE: Final = f"""
 SELECT {_COLUMNS} FROM packets WHERE lane_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
 """  # noqa: S608 - our columns
+_FULL_PAGE: Final = until_full(_PAGE, "sequence")
 _PROOFS: Final = FactQuery(
     """
     SELECT proof_id, gate, height, leaf_count, skipped, content FROM proofs
@@ -117,10 +126,23 @@ class PostgresPackets:
         async with self._database.line() as line:
             return await _STARTS.starts(line, self._database.today, lane_id, sequences)
 
-    async def page(self, lane_id: int, after: int, limit: int) -> Sequence[StoredPacket]:
+    async def page(
+        self, lane_id: int, after: int, limit: int, max_bytes: int | None = None
+    ) -> Sequence[StoredPacket]:
         """As the port says."""
         async with self._database.line() as line:
-            return [_packet(row) for row in await line.fetch(_PAGE, lane_id, after, limit)]
+            if max_bytes is None:
+                rows = await line.fetch(_PAGE, lane_id, after, limit)
+            else:
+                rows = await line.fetch(_FULL_PAGE, lane_id, after, limit, max_bytes)
+        return [_packet(row) for row in rows]
+
+    async def under_proof(self, lane_id: int, proof_id: int, sequences: RangeSet) -> RangeSet:
+        """As the port says."""
+        async with self._database.line() as line:
+            return await _UNDER_PROOF.among(
+                line, self._database.today, lane_id, sequences, proof_id
+            )
 
     async def proofs(self, proof_ids: Sequence[int]) -> Mapping[int, StoredProof]:
         """As the port says."""

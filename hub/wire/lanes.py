@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from hub.core.ids import ClientId
     from hub.core.lane import LaneView
-    from hub.core.record import PacketException
     from hub.ports.lanes import Opening
 
 MAX_ROUTES = 64
@@ -105,7 +104,7 @@ def opening_to_proto(opening: Opening, lanes: Sequence[pb.Lane]) -> pb.LaneOpeni
     )
 
 
-def lane_to_proto(view: LaneView, exceptions: Sequence[PacketException]) -> pb.Lane:
+def lane_to_proto(view: LaneView, exception_count: int) -> pb.Lane:
     """The lane with its counts."""
     lane, key = view.lane, view.lane.key
     return pb.Lane(
@@ -121,7 +120,7 @@ def lane_to_proto(view: LaneView, exceptions: Sequence[PacketException]) -> pb.L
         accepted_count=len(view.source.done),
         outcome_count=view.destination.outcome_count,
         completed_count=len(view.source.progress),
-        exception_count=len(exceptions),
+        exception_count=exception_count,
         create_time=timestamp_to_proto(lane.created_at),
         etag=str(lane.revision),
         reopened_count=view.source.reopened_count,

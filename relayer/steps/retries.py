@@ -8,28 +8,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hub.core.ranges import RangeSet
+from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind
 from relayer.steps.flow import known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from hub.core.record import PacketException
     from hub.core.time import Timestamp
     from relayer.steps.flow import Flow
 
-_EXCLUDED: Final = frozenset({ExceptionKind.DENIED, ExceptionKind.HOLE, ExceptionKind.PARKED})
+_EXCLUDED: Final = (ExceptionKind.DENIED, ExceptionKind.HOLE, ExceptionKind.PARKED)
 
 
-def excluded(found: Iterable[PacketException]) -> RangeSet:
+def excluded(found: Mapping[ExceptionKind, RangeSet]) -> RangeSet:
     """Sequences that are not delivered, though they are open."""
-    return RangeSet.of([one.sequence for one in found if one.kind in _EXCLUDED])
+    return union([found.get(kind, EMPTY) for kind in _EXCLUDED])
 
 
-def retries(found: Iterable[PacketException]) -> RangeSet:
+def retries(found: Mapping[ExceptionKind, RangeSet]) -> RangeSet:
     """Sequences that are to be tried again."""
-    return RangeSet.of([one.sequence for one in found if one.kind is ExceptionKind.RETRY])
+    return found.get(ExceptionKind.RETRY, EMPTY)
+
+
+def union(parts: Iterable[RangeSet]) -> RangeSet:
+    """What is in any of *parts*."""
+    found = EMPTY
+    for part in parts:
+        found |= part
+    return found
 
 
 def due_retries(found: Iterable[PacketException], now: Timestamp) -> RangeSet:

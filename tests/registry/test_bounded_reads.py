@@ -60,6 +60,16 @@ async def test_packets_are_read_until_there_is_enough_of_them(registry: Registry
     assert await numbers(registry, lane, None) == [1, 2, 3, 4, 5, 6]
 
 
+async def test_a_page_ends_where_there_is_enough_of_it(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await accept(lanes, 1, 100, 100, 3_000, 100)
+    for most, first in ((1, [2]), (101, [2, 3]), (3_101, [2, 3, 4]), (None, [2, 3, 4])):
+        page = await registry.packets.page(lanes.lane, 1, 9, most)
+        assert [packet.sequence for packet in page] == first
+    page = await registry.packets.page(lanes.lane, 1, 2, 99_999)
+    assert [packet.sequence for packet in page] == [2, 3]
+
+
 async def test_outcomes_are_read_and_found_until_there_is_enough_of_them(
     registry: Registry,
 ) -> None:

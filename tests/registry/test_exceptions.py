@@ -43,6 +43,31 @@ async def test_an_exception_stands_instead_of_the_one_before(registry: Registry)
     assert await registry.exceptions.of_lane(99) == []
 
 
+async def test_the_exceptions_of_some_packets_are_no_others(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(1, 2, 3, 4, denied=[2])
+    await registry.exceptions.put(lanes.destination, lanes.lane, [retry(n) for n in (1, 3, 4)])
+    everything = await registry.exceptions.of_lane(lanes.lane)
+    among = registry.exceptions.among
+    assert await among(lanes.lane, RangeSet.of([4, 2, 9])) == [everything[1], everything[3]]
+    assert await among(lanes.lane, RangeSet.span(0, 99)) == everything
+    assert await among(lanes.lane, RangeSet()) == []
+    assert await among(99, RangeSet.of([1])) == []
+
+
+async def test_exceptions_are_counted_by_lane_and_kind(registry: Registry) -> None:
+    lanes = await opened(registry)
+    back = (await registry.lanes.get(key_of().reverse)).lane_id
+    counts = registry.exceptions.counts
+    assert await counts([lanes.lane, back]) == {}
+    await lanes.accept(1, 2, 3, denied=[2, 3])
+    await registry.exceptions.put(lanes.destination, lanes.lane, [retry(1)])
+    found = {ExceptionKind.DENIED: 2, ExceptionKind.RETRY: 1}
+    assert await counts([lanes.lane, back, 99]) == {lanes.lane: found}
+    assert await counts([back]) == {}
+    assert await counts([]) == {}
+
+
 async def test_the_last_of_several_for_one_packet_stands(registry: Registry) -> None:
     lanes = await opened(registry)
     await registry.exceptions.put(lanes.source, lanes.lane, [retry(1), retry(1, 2)])
@@ -273,11 +298,15 @@ async def test_attempts_are_forgotten_after_a_month(postgres: PostgresRegistry) 
     assert len(await postgres.exceptions.attempts(lanes.lane, 1, 10)) == 1
 
 
-async def test_exceptions_of_several_lanes_are_read_together(registry: Registry) -> None:
+async def test_exceptions_of_several_lanes_are_read_together_as_ranges(registry: Registry) -> None:
     lanes = await opened(registry)
-    await lanes.accept(1, 2, 3, denied=(2,))
-    await registry.exceptions.put(lanes.destination, lanes.lane, [parked(3)])
+    await lanes.accept(*range(1, 8), denied=(2, 3, 4, 6))
+    await registry.exceptions.put(lanes.destination, lanes.lane, [parked(7)])
     other = lanes.lanes[1].lane_id
-    found = await registry.exceptions.of_lanes([lanes.lane, other, 10_000])
-    assert dict(found) == {lanes.lane: await registry.exceptions.of_lane(lanes.lane)}
-    assert [one.sequence for one in found[lanes.lane]] == [2, 3]
+    assert await registry.exceptions.ranges([lanes.lane, other, 10_000]) == {
+        lanes.lane: {
+            ExceptionKind.DENIED: RangeSet.of([2, 3, 4, 6]),
+            ExceptionKind.PARKED: RangeSet.of([7]),
+        }
+    }
+    assert await registry.exceptions.ranges([other]) == {}

@@ -29,9 +29,11 @@ from tests.harness.registry import (
     opened,
     packet,
 )
+from tests.registry.test_partitions import age
 
 if TYPE_CHECKING:
     from hub.ports.registry import Registry
+    from hub.registry.registry import PostgresRegistry
 
 
 async def test_accepted_packets_are_read_as_they_were_given(registry: Registry) -> None:
@@ -78,6 +80,35 @@ async def test_frames_begin_with_their_first_packet(registry: Registry) -> None:
     assert list(await starts(lanes.lane, RangeSet.of([2, 5, 6]))) == [2, 5, 6]
     assert list(await starts(lanes.lane, RangeSet())) == []
     assert list(await starts(99, RangeSet.of([1]))) == []
+
+
+async def test_the_packets_of_a_frame_are_found_by_its_proof(registry: Registry) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(4, 6)
+    await lanes.accept(1, 5)
+    under, everything = registry.packets.under_proof, RangeSet.span(1, 99)
+    first, other = [
+        packet.proof_id for packet in await registry.packets.read(lanes.lane, RangeSet.of([1, 4]))
+    ]
+    assert await under(lanes.lane, first, everything) == RangeSet.of([1, 5])
+    assert await under(lanes.lane, other, RangeSet.span(1, 6)) == RangeSet.of([4])
+    assert await under(lanes.lane, 99, everything) == RangeSet()
+    assert await under(lanes.lane, first, RangeSet()) == RangeSet()
+    await lanes.settle(1, 6)
+    await lanes.settle(4)
+    [outcome] = await registry.outcomes.read(lanes.lane, RangeSet.of([1]))
+    recorded = registry.outcomes.under_proof
+    assert await recorded(lanes.lane, outcome.proof_id, RangeSet.span(0, 9)) == RangeSet.of([0, 1])
+
+
+async def test_a_frame_of_another_day_is_found_by_its_proof(postgres: PostgresRegistry) -> None:
+    lanes = await opened(postgres)
+    await lanes.accept(1, 2)
+    [packet, _] = await postgres.packets.page(lanes.lane, 0, 9)
+    await age(postgres)
+    await lanes.accept(3)
+    found = await postgres.packets.under_proof(lanes.lane, packet.proof_id, RangeSet.span(0, 9))
+    assert found == RangeSet.of([1, 2])
 
 
 async def test_frames_of_several_lanes_are_accepted_together(registry: Registry) -> None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hub.registry import header_writes, outcomes, packets, statements
+from hub.registry import exceptions, header_writes, outcomes, packets, statements
 from hub.registry.facts import until_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date
 
+    from hub.registry.facts import UnderProofQuery
     from hub.registry.registry import PostgresRegistry
 
     Statement = str | Callable[[date], str]
@@ -27,10 +28,17 @@ def _bounded(statement: Callable[[date], str]) -> Statement:
     return lambda today: until_full(statement(today), "sequence")
 
 
+def _of_frame(query: UnderProofQuery) -> Statement:
+    return query._query.recent
+
+
 KEPT = [
     (packets._READ.recent, "packets", ["lane_id =", "sequence >=", "sequence <"]),
     (packets._READ.others, "packets", ["lane_id =", "sequence >=", "sequence <"]),
     (packets._PROOFS.recent, "proofs", ["proof_id ="]),
+    (_of_frame(packets._UNDER_PROOF), "packets", ["lane_id =", "sequence >=", "sequence <"]),
+    (_of_frame(outcomes._UNDER_PROOF), "outcomes", ["lane_id =", "outcome_index >="]),
+    (exceptions._AMONG, "exceptions", ["lane_id =", "sequence >=", "sequence <"]),
     (outcomes._READ.recent, "outcomes", ["lane_id =", "outcome_index >=", "outcome_index <"]),
     (outcomes._FIND.recent, "outcomes", ["lane_id =", "sequence >=", "sequence <"]),
     (_bounded(packets._READ.recent), "packets", ["lane_id =", "sequence >=", "sequence <"]),

@@ -12,6 +12,7 @@ from ydhub.hub.v1 import watch_service_pb2 as pb
 from ydhub.packet.v1 import packet_pb2
 
 from hub.core.errors import Reason
+from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, PacketException
 from hub.core.time import MILLISECOND, Duration
 from hub.exchange import watches
@@ -186,6 +187,30 @@ async def test_parked_packets_of_all_lanes_come_and_go(admin: Stubs, exchange: E
         assert await watcher.round() == [(CURRENT, "2")]
 
 
+async def test_a_watch_reads_no_packet_that_stands_as_before(
+    admin: Stubs, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "BOOKMARK_EVERY", 2)
+    await exchange.accept(exchange.send(3))
+    await park(exchange, 1, 2)
+    request = pb.WatchPacketsRequest(exception=PARKED)
+    async with watching(admin.watches.WatchPackets, request) as watcher:
+        assert await watcher.round() == [(CURRENT, "1"), (CURRENT, "2")]
+        asked: list[RangeSet] = []
+        read = exchange.registry.packets.read
+
+        async def counted(lane: int, numbers: RangeSet, most: int | None = None) -> Any:
+            asked.append(numbers)
+            return await read(lane, numbers, most)
+
+        monkeypatch.setattr(exchange.registry.packets, "read", counted)
+        assert await watcher.round() == []
+        assert asked == []
+        await park(exchange, 3)
+        assert await watcher.round() == [(MODIFIED, "3")]
+        assert asked == [RangeSet.of([3])]
+
+
 async def test_a_bookmark_shows_that_a_quiet_watch_lives(
     admin: Stubs, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +267,7 @@ def token(scope: str, entry: str) -> str:
         ("WatchPackets", {"exception": 3}, Reason.FIELD_INVALID),
         ("WatchPackets", {"exception": 99}, Reason.FIELD_INVALID),
         ("WatchPackets", {"parent": "lanes/a~b-1~c~d-1"}, Reason.LANE_NOT_FOUND),
+        ("WatchPackets", {"parent": "lanes/a~b-1~c~d-1", "exception": 2}, Reason.LANE_NOT_FOUND),
     ],
 )
 async def test_an_odd_watch_is_refused(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -62,10 +62,28 @@ class MemoryExceptions:
         exceptions = self._state.known(lane_id).exceptions
         return [exceptions[sequence] for sequence in sorted(exceptions)]
 
-    async def of_lanes(self, lane_ids: Collection[int]) -> Mapping[int, Sequence[PacketException]]:
+    async def ranges(
+        self, lane_ids: Collection[int]
+    ) -> Mapping[int, Mapping[ExceptionKind, RangeSet]]:
         """As the port says."""
-        found = {lane_id: await self.of_lane(lane_id) for lane_id in lane_ids}
-        return {lane_id: exceptions for lane_id, exceptions in found.items() if exceptions}
+        found: dict[int, dict[ExceptionKind, RangeSet]] = {}
+        for lane_id, kinds in (await self.counts(lane_ids)).items():
+            row = self._state.known(lane_id).exceptions
+            found[lane_id] = {
+                kind: RangeSet.of([n for n, one in row.items() if one.kind is kind])
+                for kind in kinds
+            }
+        return found
+
+    async def among(self, lane_id: int, sequences: RangeSet) -> Sequence[PacketException]:
+        """As the port says."""
+        exceptions = self._state.known(lane_id).exceptions
+        return [exceptions[sequence] for sequence in among(exceptions, sequences)]
+
+    async def counts(self, lane_ids: Collection[int]) -> Mapping[int, Mapping[ExceptionKind, int]]:
+        """As the port says."""
+        rows = {lane_id: self._state.known(lane_id).exceptions.values() for lane_id in lane_ids}
+        return {lane: dict(Counter(one.kind for one in row)) for lane, row in rows.items() if row}
 
     async def attempts(self, lane_id: int, sequence: int, limit: int) -> Sequence[Attempt]:
         """As the port says."""

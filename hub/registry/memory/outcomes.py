@@ -119,6 +119,12 @@ class MemoryOutcomes:
         found = await self.read(lane_id, indexes)
         return first_of_proofs({o.outcome_index: o.proof_id for o in found})
 
+    async def under_proof(self, lane_id: int, proof_id: int, indexes: RangeSet) -> RangeSet:
+        """As the port says."""
+        outcomes = self._state.known(lane_id).outcomes
+        known = indexes & RangeSet.span(0, len(outcomes))
+        return RangeSet.of([index for index in known if outcomes[index].proof_id == proof_id])
+
     async def find(
         self, lane_id: int, sequences: RangeSet, max_bytes: int | None = None
     ) -> Sequence[StoredOutcome]:

@@ -70,11 +70,20 @@ class MemoryPackets:
             {p.sequence: p.proof_id for p in await self.read(lane_id, sequences)}
         )
 
-    async def page(self, lane_id: int, after: int, limit: int) -> Sequence[StoredPacket]:
+    async def page(
+        self, lane_id: int, after: int, limit: int, max_bytes: int | None = None
+    ) -> Sequence[StoredPacket]:
         """As the port says."""
         packets = self._state.known(lane_id).packets
         found = sorted(sequence for sequence in packets if sequence > after)
-        return [packets[sequence] for sequence in found[:limit]]
+        return first_of((packets[sequence] for sequence in found[:limit]), max_bytes)
+
+    async def under_proof(self, lane_id: int, proof_id: int, sequences: RangeSet) -> RangeSet:
+        """As the port says."""
+        packets = self._state.known(lane_id).packets
+        return RangeSet.of(
+            [n for n in among(packets, sequences) if packets[n].proof_id == proof_id]
+        )
 
     async def proofs(self, proof_ids: Sequence[int]) -> Mapping[int, StoredProof]:
         """As the port says."""

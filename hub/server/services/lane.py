@@ -123,7 +123,7 @@ class LaneService(LaneServiceServicer):
 
 
 def _lane(counts: LaneCounts) -> lane_pb2.Lane:
-    return lane_to_proto(counts.view, counts.exceptions)
+    return lane_to_proto(counts.view, counts.exception_count)
 
 
 def _opening(progress: OpeningProgress) -> lane_pb2.LaneOpening:

@@ -17,10 +17,11 @@ from ydhub.hub.v1.watch_service_pb2_grpc import WatchServiceServicer
 from ydhub.lane.v1 import lane_service_pb2
 from ydhub.peer.v1 import peer_service_pb2
 
-from hub.core.errors import FieldInvalid, LimitExceeded, RateLimited
+from hub.core.errors import FieldInvalid, RateLimited
 from hub.core.lane import LaneKey
 from hub.core.record import ExceptionKind
 from hub.exchange import listing, story, watches
+from hub.exchange.excepted import Excepted
 from hub.ports.packets import ExceptionFilter
 from hub.server.call import IDENTITY
 from hub.server.services.client import ClientService
@@ -36,9 +37,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
     from grpc.aio import ServicerContext
-    from ydhub.packet.v1 import packet_pb2
 
-    from hub.exchange.listing import ListedPacket
     from hub.ports.watching import Seen
     from hub.server.hub import Hub
 
@@ -180,10 +179,10 @@ class WatchService(WatchServiceServicer):
             left = found.sequences
             while left:
                 some = left.take(_PACKETS_AT_ONCE)
-                for standing in (await story.among(registry, key, some)).values():
-                    sequence, exception = standing.sequence, standing.exception
-                    record = listed_to_proto(key, sequence, standing, exception)
-                    yield pb.WatchPacketsResponse(change=change, packet=record)
+                async for _, standings in story.in_parts(registry, key, some):
+                    for sequence, standing in standings.items():
+                        record = listed_to_proto(key, sequence, standing, standing.exception)
+                        yield pb.WatchPacketsResponse(change=change, packet=record)
                 left -= some
             quiet = 0 if found.sequences else quiet + 1
             if found.sequences or change == _CURRENT or quiet % BOOKMARK_EVERY == 0:
@@ -195,36 +194,31 @@ class WatchService(WatchServiceServicer):
         self, wanted: ExceptionFilter, page: Page
     ) -> AsyncIterator[pb.WatchPacketsResponse]:
         """Packets with an exception of one kind; everything that stands at first."""
+        registry = self._hub.registry
+        if wanted.lane is not None:
+            await registry.lanes.get(wanted.lane)
         change, told, quiet = _CURRENT, _Told(), 0
+        excepted = Excepted(registry, wanted, MAX_EXCEPTIONS)
         while True:
-            present = {_name(one): one for one in await self._all_exceptions(wanted)}
-            count = 0
-            for name, one in present.items():
-                record = listed_to_proto(one.lane, one.sequence, one.standing, one.exception)
-                if told.is_news(name, record):
-                    count += 1
-                    yield pb.WatchPacketsResponse(change=change, packet=record)
-            for name in told.gone(present):
+            look, count = await excepted.look(), 0
+            async for part in listing.with_standings(registry, wanted.kind, look.changed):
+                excepted.learn(part)
+                for one in part:
+                    record = listed_to_proto(one.lane, one.sequence, one.standing, one.exception)
+                    if told.is_news(record.name, record):
+                        count += 1
+                        yield pb.WatchPacketsResponse(change=change, packet=record)
+            for key, sequence in look.gone:
+                record = listed_to_proto(key, sequence, None, None)
+                told.forget(record.name)
                 count += 1
-                yield pb.WatchPacketsResponse(change=_REMOVED, packet=_named(name))
+                yield pb.WatchPacketsResponse(change=_REMOVED, packet=record)
             quiet = 0 if count else quiet + 1
             if count or change == _CURRENT or quiet % BOOKMARK_EVERY == 0:
                 token = page.token_after("all")
                 yield pb.WatchPacketsResponse(change=_BOOKMARK, resume_token=token)
             change = _MODIFIED
             await self._hub.clock.sleep(watches.EVERY)
-
-    async def _all_exceptions(self, wanted: ExceptionFilter) -> list[ListedPacket]:
-        found: list[ListedPacket] = []
-        after: listing.Place | None = listing.START
-        while after is not None:
-            page = await listing.by_exception(self._hub.registry, wanted, after, 1000)
-            found += page.packets
-            if len(found) > MAX_EXCEPTIONS:
-                what = f"{wanted.kind} packets of one watch"
-                raise LimitExceeded(what=what, count=len(found), limit=MAX_EXCEPTIONS)
-            after = page.after
-        return found
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -257,21 +251,9 @@ class _Told:
         self._digests[name] = digest
         return True
 
-    def gone(self, present: dict[str, ListedPacket]) -> list[str]:
-        """Names that were told and are not *present*; they are forgotten."""
-        found = sorted(self._digests.keys() - present.keys())
-        for name in found:
-            del self._digests[name]
-        return found
-
-
-def _name(one: ListedPacket) -> str:
-    return f"{one.lane.name}/packets/{one.sequence}"
-
-
-def _named(name: str) -> packet_pb2.PacketRecord:
-    lane, _, sequence = name.rpartition("/packets/")
-    return listed_to_proto(parse_lane_name(lane), int(sequence), None, None)
+    def forget(self, name: str) -> None:
+        """What is told of *name* next is news."""
+        self._digests.pop(name, None)
 
 
 def _has_end(lane: str, peer: str) -> bool:

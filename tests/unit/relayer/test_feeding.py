@@ -75,7 +75,7 @@ async def test_news_that_failed_on_their_way_to_a_delivery_are_told_at_the_next_
     await poll(owned)
     await accepted(owned.exchange)
     with monkeypatch.context() as patch:
-        patch.setattr(exceptions, "of_lane", failing(1, exceptions.of_lane))
+        patch.setattr(exceptions, "ranges", failing(1, exceptions.ranges))
         with pytest.raises(RegistryUnreachable):
             await owned.owners[SUZHOU].lane_changed(desk.view.lane.lane_id)
     assert len(desk.view.source.done) == 4

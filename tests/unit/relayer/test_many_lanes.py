@@ -131,7 +131,7 @@ async def test_a_lane_that_wakes_up_is_the_only_one_that_is_looked_at(
     assert asked["packets.drop_ended_timeouts"] == 1
     assert asked["packets.due_timeouts"] == 0
     assert asked["lanes.views"] + asked["lanes.view"] == 0
-    assert asked["exceptions.of_lane"] == 1  # its way back looks once at what was tried before
+    assert asked["exceptions.ranges"] == 1  # its way back looks once at what was tried before
 
 
 async def test_taking_over_ten_thousand_lanes_asks_in_pages(
@@ -143,6 +143,6 @@ async def test_taking_over_ten_thousand_lanes_asks_in_pages(
     await crowded.own(SUZHOU)
     await until(lambda: crowded.right.executions)
     assert asked["lanes.views"] <= 2 * PAIRS // 500 + 1
-    assert asked["exceptions.of_lanes"] == 1
+    assert asked["exceptions.ranges"] == 1
     assert asked["exceptions.of_lane"] == asked["lanes.routes"] == asked["lanes.view"] == 0
     assert len(crowded.owners[SUZHOU]._runners) == 1

@@ -60,7 +60,7 @@ async def test_pages_of_lanes_count_packets_and_exceptions() -> None:
     first, more = await lanes.page(exchange.registry, None, "", 1)
     assert more
     (counts,) = first
-    assert (len(counts.view.source.done), len(counts.exceptions)) == (2, 2)
+    assert (len(counts.view.source.done), counts.exception_count) == (2, 2)
     rest, more = await lanes.page(exchange.registry, SUZHOU, str(counts.view.lane.key), 5)
     assert ([found.view.lane.key for found in rest], more) == ([exchange.key.reverse], False)
     assert await lanes.page(exchange.registry, PeerId("nowhere"), "", 5) == ([], False)

@@ -1,23 +1,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from hub.core.errors import LaneNotFound
 from hub.core.lifecycle import PacketState
 from hub.core.packet import MAX_SEQUENCE
+from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind
 from hub.core.time import SECOND, Duration
-from hub.exchange import listing
+from hub.exchange import listing, story
 from hub.exchange.listing import START, StateFilter
+from hub.exchange.reading import AT_ONCE
 from hub.ports.packets import ExceptionFilter
 from tests.harness.exchange import ADMIN, Exchange
 from tests.harness.registry import key_of
 
 if TYPE_CHECKING:
-    from hub.exchange.listing import Listing
+    from hub.exchange.listing import Listing, Place
 
 LAST = 9
 """A page that holds everything."""
@@ -26,6 +29,19 @@ LAST = 9
 @pytest.fixture
 async def exchange() -> Exchange:
     return await Exchange.opened()
+
+
+def spied(patch: pytest.MonkeyPatch, port: Any, name: str) -> list[Any]:
+    """What *port* answers when it is asked for *name*, as it comes."""
+    answers: list[Any] = []
+    method = getattr(port, name)
+
+    async def ask(*args: Any) -> Any:
+        answers.append(await method(*args))
+        return answers[-1]
+
+    patch.setattr(port, name, ask)
+    return answers
 
 
 def sequences(page: Listing) -> list[int]:
@@ -86,6 +102,65 @@ async def test_exceptions_come_with_where_their_packets_stand(exchange: Exchange
     nowhere = ExceptionFilter(kind=ExceptionKind.DENIED, lane=key_of(number=7))
     with pytest.raises(LaneNotFound):
         await listing.by_exception(exchange.registry, nowhere, START, 2)
+
+
+async def test_a_page_of_exceptions_is_bounded_in_bytes(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await exchange.accept(exchange.send(5), denied="no")
+    [packet, *_] = await exchange.registry.packets.page(await exchange.lane_id(), 0, 1)
+    monkeypatch.setattr(story, "MAX_PAGE_BYTES", len(packet.content) + 9)
+    denied = ExceptionFilter(kind=ExceptionKind.DENIED)
+    found: list[list[int]] = []
+    after: Place | None = START
+    while after is not None:
+        page = await listing.by_exception(exchange.registry, denied, after, LAST)
+        found.append(sequences(page))
+        after = page.after
+    assert found == [[1, 2], [3, 4], [5]]
+
+
+async def test_no_more_is_read_at_once_than_there_is_room_for(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packets = exchange.send(6)
+    await exchange.accept(packets, denied="no")
+    await exchange.settle_elsewhere(9)
+    lane = exchange.registry.state.lanes[await exchange.lane_id()]
+    size = max(len(packet.content) for packet in lane.packets.values())
+    monkeypatch.setattr(story, "AT_ONCE", size + 1)
+    read = spied(monkeypatch, exchange.registry.packets, "read")
+    paged = spied(monkeypatch, exchange.registry.packets, "page")
+    denied = ExceptionFilter(kind=ExceptionKind.DENIED)
+    page = await listing.by_exception(exchange.registry, denied, START, LAST)
+    assert sequences(page) == [1, 2, 3, 4, 5, 6]
+    page = await listing.by_state(exchange.registry, StateFilter(), START, LAST)
+    assert sequences(page) == [1, 2, 3, 4, 5, 6]
+    assert [len(part) for part in read] == [2, 2, 2]
+    monkeypatch.setattr(story, "_PART", 1)
+    await listing.by_exception(exchange.registry, denied, START, LAST)
+    assert [len(part) for part in read[3:]] == [1] * 6
+    assert [len(part) for part in paged] == [2, 2, 2, 0, 0]
+
+
+async def test_answers_end_what_is_read_at_once_too(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packets = exchange.send(5)
+    await exchange.accept(packets)
+    await exchange.deliver(packets)
+    await exchange.acknowledge(packets[1:4])
+    lane = exchange.registry.state.lanes[await exchange.lane_id()]
+    lane.outcomes[1] = structs.replace(lane.outcomes[1], content=bytes(AT_ONCE))
+    parts = [
+        (list(part), [one.outcome is not None for one in found.values()])
+        async for part, found in story.in_parts(
+            exchange.registry, exchange.key, RangeSet.span(1, 9)
+        )
+    ]
+    assert parts == [([1, 2, 3], [False, True, True]), ([4, 5, 6, 7, 8], [True, False])]
+    page = await listing.by_state(exchange.registry, StateFilter(), START, LAST)
+    assert sequences(page) == [1, 2, 3, 4, 5]
 
 
 async def test_a_held_packet_has_an_exception_that_is_no_row(exchange: Exchange) -> None:

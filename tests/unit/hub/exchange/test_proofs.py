@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hub.core.commitment import commit_packet
 from hub.core.errors import FieldInvalid, HeaderNotFound, PacketNotFound, ProofNotFound
 from hub.core.paths import acknowledgement_key, commitment_key, receipt_key
+from hub.core.ranges import RangeSet
 from hub.core.record import SkippedLeaf
 from hub.core.time import SECOND, Timestamp
 from hub.exchange import proofs
@@ -119,6 +120,32 @@ async def test_leaves_that_were_not_taken_from_the_frame_count_too(exchange: Exc
     for sequence in (1, 2, 3, 4):
         claim = (await fetch(exchange, sequence)).commitment
         verify_claim(exchange.anchor(HANGZHOU), claim, as_of=now(exchange))
+
+
+async def test_contents_are_read_of_the_packets_own_frame_alone(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = [exchange.send(2) for _ in range(3)]
+    for frame in frames:
+        await exchange.accept(frame)
+    packets = [packet for frame in frames for packet in frame]
+    await exchange.deliver(packets)
+    for frame in frames:
+        await exchange.acknowledge(frame)
+    read: dict[str, RangeSet] = {}
+    for name in ("packets", "outcomes"):
+        port = getattr(exchange.registry, name)
+
+        async def counted(
+            lane: int, numbers: RangeSet, *most: int, name: str = name, method: Any = port.read
+        ) -> Any:
+            assert most
+            read[name] = read.get(name, RangeSet()) | numbers
+            return await method(lane, numbers, *most)
+
+        monkeypatch.setattr(port, "read", counted)
+    assert (await fetch(exchange, 3)).outcome is not None
+    assert read == {"packets": RangeSet.of([3, 4]), "outcomes": RangeSet.of([2, 3])}
 
 
 async def test_what_has_no_proof_says_so(exchange: Exchange) -> None:

@@ -6,7 +6,7 @@ import pytest
 from ydhub.lane.v1 import lane_pb2 as pb
 from ydhub.lane.v1 import lane_service_pb2 as service
 
-from hub.core.errors import FieldInvalid, IdentifierInvalid, Reason
+from hub.core.errors import FieldInvalid, IdentifierInvalid
 from hub.core.lane import (
     Lane,
     LaneKey,
@@ -19,7 +19,6 @@ from hub.core.lane import (
     RouteKey,
 )
 from hub.core.ranges import RangeSet
-from hub.core.record import ExceptionKind, PacketException
 from hub.core.time import SECOND, Duration, Timestamp
 from hub.ports.lanes import Opening, OpeningState
 from hub.wire import lanes
@@ -87,14 +86,8 @@ def view(state: LaneState = LaneState.OPEN, order: Order = Order.UNORDERED) -> L
     )
 
 
-def exception(kind: ExceptionKind) -> PacketException:
-    return PacketException(
-        sequence=4, kind=kind, reason=Reason.INTERNAL, detail="", attempts=0, next_attempt_at=None
-    )
-
-
 def test_a_lane_counts_what_its_rows_say() -> None:
-    message = lanes.lane_to_proto(view(), [exception(ExceptionKind.PARKED)])
+    message = lanes.lane_to_proto(view(), 1)
     assert message.name == KEY.name
     assert (message.accepted_count, message.outcome_count) == (7, 4)
     assert (message.completed_count, message.exception_count) == (2, 1)
@@ -106,13 +99,13 @@ def test_a_lane_counts_what_its_rows_say() -> None:
 
 @pytest.mark.parametrize("state", LaneState)
 def test_every_state_has_its_word(state: LaneState) -> None:
-    message = lanes.lane_to_proto(view(state), [])
+    message = lanes.lane_to_proto(view(state), 0)
     assert pb.LaneState.Name(message.state) == f"LANE_STATE_{state}"
 
 
 @pytest.mark.parametrize("order", Order)
 def test_every_order_has_its_word_and_reads_back(order: Order) -> None:
-    message = lanes.lane_to_proto(view(order=order), [])
+    message = lanes.lane_to_proto(view(order=order), 0)
     assert pb.Order.Name(message.order) == f"ORDER_{order}"
     assert lanes.plan_from_proto(request(order=message.order)).order is order
 

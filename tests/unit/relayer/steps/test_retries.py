@@ -6,7 +6,7 @@ from hub.core.record import ExceptionKind, PacketException
 from hub.core.time import Timestamp
 from relayer.steps.delayed import Delayed
 from relayer.steps.flow import Attempt, Flow
-from relayer.steps.retries import due_retries, excluded, retries, unparked, waiting
+from relayer.steps.retries import due_retries, excluded, retries, union, unparked, waiting
 
 
 def exception(
@@ -22,16 +22,17 @@ def exception(
     )
 
 
-FOUND = [exception(number, kind) for number, kind in enumerate(ExceptionKind, 1)]
+FOUND = {kind: RangeSet.of([number]) for number, kind in enumerate(ExceptionKind, 1)}
 
 
 def of_kind(*kinds: ExceptionKind) -> RangeSet:
-    return RangeSet.of([one.sequence for one in FOUND if one.kind in kinds])
+    return union([FOUND[kind] for kind in kinds])
 
 
 def test_denied_ones_holes_and_parked_ones_are_not_delivered() -> None:
     kinds = (ExceptionKind.DENIED, ExceptionKind.HOLE, ExceptionKind.PARKED)
     assert excluded(FOUND) == of_kind(*kinds)
+    assert excluded({}) == retries({}) == EMPTY
 
 
 def test_only_a_retry_is_tried_again() -> None:
