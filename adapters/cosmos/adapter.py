@@ -13,7 +13,7 @@ import structlog
 
 from adapters.cosmos import proofs, queries
 from adapters.cosmos.client_messages import client_state_any, consensus_state_any
-from adapters.cosmos.openings import CreatedFor
+from adapters.cosmos.openings import CreatedFor, begins_at
 from adapters.cosmos.tx.answers import created_client
 from adapters.cosmos.tx.messages import CreateClient, RegisterCounterparty
 from adapters.cosmos.tx.records import Refusal
@@ -83,7 +83,7 @@ class CosmosAdapter:
         self._blocks = blocks
         self._submitter = submitter
         self._executor = executor
-        self._created_for = CreatedFor(node)
+        self._created_for = CreatedFor(node, [one.key for one in submitter.signers])
         self._creating = asyncio.Lock()
         self._expected: dict[bytes, bytes] = {}
 
@@ -164,7 +164,7 @@ class CosmosAdapter:
     async def create_client(
         self, anchor: Anchor, state: ConsensusState | None, *, ordered: bool, opening: str
     ) -> ClientId:
-        """A client that starts from *state*; of the same *opening* if it was created before.
+        """A client that starts from *state*; the one that it created for *opening* if there is one.
 
         Raises ``FieldInvalid`` for order, which ibc-go does not enforce, or as the chain does.
         """
@@ -173,10 +173,9 @@ class CosmosAdapter:
         if state is None:
             raise AnchorInvalid(field="header", problem="is missing")
         async with self._creating:
-            if opening:
-                for client in await queries.client_ids(self._node, anchor.chain_id, MAX_CLIENTS):
-                    if await self._created_for.opening(client) == opening:
-                        return client
+            existing = await self._created(anchor, state, opening) if opening else None
+            if existing is not None:
+                return existing
             message = CreateClient(
                 client_state=client_state_any(anchor), consensus_state=consensus_state_any(state)
             )
@@ -212,6 +211,20 @@ class CosmosAdapter:
     async def execute(self, execution: Execution) -> ExecutionResult:
         """What the chain made of *execution*, proven by the header after it."""
         return await self._executor.execute(execution)
+
+    async def _created(
+        self, anchor: Anchor, state: ConsensusState, opening: str
+    ) -> ClientId | None:
+        """The client that the adapter created for *opening*, if it begins from *state*."""
+        for client in await queries.client_ids(self._node, anchor.chain_id, MAX_CLIENTS):
+            if await self._created_for.opening(client) != opening:
+                continue
+            if await begins_at(self._node, client, anchor, state):
+                return client
+            _log.warning(
+                "client_passed_over", client=client, opening=opening, anchor=str(anchor.height)
+            )
+        return None
 
     def _expect(self, key: bytes, commitment: bytes) -> None:
         """What was just shown commits to *commitment*; it is proven next, or not at all."""

@@ -193,9 +193,11 @@ class CosmosChain(ScriptedNode):
         self.add_consensus_state(client, anchor.height)
         return client
 
-    def add_consensus_state(self, client: ClientId, height: Height) -> None:
+    def add_consensus_state(
+        self, client: ClientId, height: Height, content: bytes = b"a consensus state"
+    ) -> None:
         key = consensus_state_key(client, height)
-        self.store[key] = b"a consensus state"
+        self.store[key] = content
         self.store[key + b"/processedHeight"] = f"0-{self.latest + 1}".encode()
 
     @property
@@ -357,7 +359,7 @@ class CosmosChain(ScriptedNode):
         self.creators[client] = tx.signer
         latest = _fields(_bytes(_fields(_bytes(_fields(state)[2]))[7]))
         height = Height(int(latest.get(1, 0)), int(latest[2]))
-        self.add_consensus_state(client, height)
+        self.add_consensus_state(client, height, _bytes(_fields(call.content)[2]))
         name = "/ibc.core.client.v1.MsgCreateClientResponse"
         return bytes_field(1, name.encode()) + bytes_field(2, bytes_field(1, client.encode()))
 
