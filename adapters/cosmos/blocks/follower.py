@@ -117,6 +117,10 @@ class BlockFollower:
         """
         return await self._history.items(client, Side.DESTINATION, wanted, limit, at.number)
 
+    def leave_out(self, client: ClientId, side: Side, sequence: int, error: HubError) -> None:
+        """The content of *sequence* cannot be used: it is missing until the chain is asked anew."""
+        self._history.leave_out(client, side, sequence, error)
+
     def doubt(self, client: ClientId) -> None:
         """What stands for *client* is not believed any more; the chain is asked again."""
         self._history.forget(client)

@@ -107,6 +107,10 @@ class History:
         self._found.clear()
         return active
 
+    def leave_out(self, client: ClientId, side: Side, sequence: int, error: HubError) -> None:
+        """The content of *sequence* cannot be used: it is missing until the chain is asked anew."""
+        self._miss(self._tracked(client, side), RangeSet.of((sequence,)), error)
+
     def forget(self, client: ClientId | None = None) -> None:
         """What stands for *client*, or for every one, is asked of the chain again."""
         for key in [key for key in self._all if client in (None, key[0])]:

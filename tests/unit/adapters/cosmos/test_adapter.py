@@ -11,6 +11,7 @@ from adapters.cosmos.adapter import MAX_EXPECTED, CosmosAdapter
 from adapters.cosmos.client_messages import client_state_any, consensus_state_any
 from adapters.cosmos.tx.messages import CreateClient
 from adapters.cosmos.tx.submitter import Submitter
+from adapters.sdk.chain import Item
 from adapters.sdk.execution import ExecutionResult
 from hub.core.errors import (
     AnchorInvalid,
@@ -28,6 +29,7 @@ from hub.core.errors import (
 )
 from hub.core.height import Height
 from hub.core.ids import ClientId
+from hub.core.packet import MAX_PAYLOAD_BYTES, MAX_SEQUENCE, Acknowledgement
 from hub.core.paths import (
     client_state_key,
     commitment_key,
@@ -43,8 +45,9 @@ from hub.light_clients.cometbft.client_state import (
     encode_client_state,
 )
 from hub.light_clients.proofs.ics23 import verify_membership, verify_non_membership
+from hub.wire.packet import encode_acknowledgement
 from tests.harness.clock import settle
-from tests.harness.comet_node import CHAIN_ID, unreachable
+from tests.harness.comet_node import CHAIN_ID, packet, packet_event, unreachable, written
 from tests.harness.cosmos_chain import OK
 from tests.harness.cosmos_executions import (
     ANCHOR,
@@ -64,10 +67,10 @@ from tests.harness.cosmos_executions import (
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from adapters.sdk.chain import Item
     from hub.core.client import Anchor, ConsensusState
 
 UNBOUND = ClientId("07-tendermint-1")
+ALL = RangeSet.span(1, MAX_SEQUENCE + 1)
 TWO_DAYS = Duration(2 * 86_400 * SECONDS)
 
 
@@ -317,6 +320,48 @@ async def test_packets_are_shown_and_held_against_what_is_committed() -> None:
         assert (await adapter.prove_batch([commitment_key(UNBOUND, 1)], at)).values == (
             b"\x01" * 32,
         )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode_acknowledgement(Acknowledgement((b"a" * (MAX_PAYLOAD_BYTES + 1),))),
+        encode_acknowledgement(Acknowledgement((b"",))),
+        b"\xff",
+    ],
+)
+async def test_an_acknowledgement_that_the_hub_cannot_read_stands_in_no_others_way(
+    content: bytes,
+) -> None:
+    async with bench() as it:
+        adapter = adapter_of(it)
+        told = [
+            written(UNBOUND, sequence, encoded_acknowledgement_hex=content.hex())
+            for sequence in (1, 2, 4)
+        ]
+        await adapter.acknowledgements(UNBOUND, ALL, 2, Height(1, it.blocks.latest))
+        it.chain.produce(*told, written(UNBOUND, 3), written(UNBOUND, 5), written(UNBOUND, 6))
+        await it.blocks_pass(2)
+        at = (await adapter.head(None)).height
+        with capture_logs() as logs:
+            items = await adapter.acknowledgements(UNBOUND, ALL, 2, at)
+            assert [one.sequence for one in items] == [3, 5], "as many as were asked for"
+            items = await adapter.acknowledgements(UNBOUND, ALL, 10, at)
+        assert [one.sequence for one in items] == [3, 5, 6]
+        missing = [one["first"] for one in logs if one["event"] == "contents_missing"]
+        assert missing == [1, 2, 4], "each is told once"
+
+
+async def test_a_packet_that_the_hub_cannot_read_stands_in_no_others_way() -> None:
+    async with bench() as it:
+        adapter = adapter_of(it)
+        good, bad = packet(UNBOUND, 2), packet(UNBOUND, 1) + b"\x2a\x00"
+        await adapter.packets(UNBOUND, ALL, 10, Height(1, it.blocks.latest))
+        it.chain.produce(packet_event("send_packet", bad), packet_event("send_packet", good))
+        await it.blocks_pass(2)
+        at = (await adapter.head(None)).height
+        assert await adapter.packets(UNBOUND, ALL, 10, at) == (Item(2, good),)
+        assert list(adapter._expected) == [commitment_key(UNBOUND, 2)]
 
 
 async def test_what_is_expected_of_proofs_is_bounded() -> None:
