@@ -127,6 +127,8 @@ class ScriptedNode(CometNode):
         self.is_alone = True
         """Else there is another node, which hides and forges nothing, behind this one."""
         self.calls: list[tuple[str, int]] = []
+        self.behind = 0
+        """Blocks that the state it answers from lags behind its newest block."""
         self.gate: asyncio.Event | None = None
         """Results are shown when it is set."""
         self._sent: dict[tuple[ClientId, int], int] = {}
@@ -237,9 +239,10 @@ class ScriptedNode(CometNode):
     async def query_all(self, path: str, datas: Sequence[bytes], at: int = 0) -> tuple[bytes, ...]:
         self._call("query", at)
         await asyncio.sleep(0)
-        if at and not self.earliest_state <= at <= self.latest:
+        newest = self.latest - self.behind
+        if at and not self.earliest_state <= at <= newest:
             raise HeaderNotFound(client=CHAIN_ID, height=at)
-        state = at or self.latest
+        state = at or newest
         if path == "store/ibc/key":
             values = self._values(state)
             return tuple([values.get(key, b"") for key in datas])

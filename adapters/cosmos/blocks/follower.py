@@ -104,7 +104,7 @@ class BlockFollower:
         """The first *limit* packets of *wanted* that stand committed under the header *at*.
 
         Those whose block is still searched for are left out; *client* is active again when they are
-        found. Raises ``ChainUnreachable``.
+        found. Raises ``ChainUnreachable``, or ``HeaderNotFound`` where every node is behind.
         """
         return await self._history.items(client, Side.SOURCE, wanted, limit, at.number)
 
@@ -188,6 +188,7 @@ class BlockFollower:
     def _begin(self, header: CometHeader) -> None:
         """What happened before the block of *header* is not followed."""
         self._outcomes.start(header.height - 1)
+        self._history.start(header.height - 1)
         self._active.clear()
         self._move(header)
 

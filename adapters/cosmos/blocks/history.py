@@ -82,13 +82,20 @@ class History:
         self._node = node
         self._clock = clock
         self._cache = BlockCache()
+        self._seen = 0
+        """The newest block whose doings are known, or lie before what is followed."""
         self._all: dict[tuple[ClientId, Side], _Tracked] = {}
         self._found: set[ClientId] = set()
         self._again: dict[tuple[ClientId, Side], _Tracked] = {}
         """Those of whom something is missing: they are active again once it may be had."""
 
+    def start(self, before: int) -> None:
+        """The next block that is seen is the one after *before*."""
+        self._seen = before
+
     def see(self, facts: BlockFacts) -> frozenset[ClientId]:
         """The next block did *facts*; clients that have something new since the last one."""
+        self._seen = facts.height
         if facts.sent or facts.written:
             self._cache.put(facts)
         for client in facts.sent.keys() | facts.settled.keys():
@@ -128,7 +135,7 @@ class History:
     ) -> tuple[Item, ...]:
         """The first *limit* contents of *wanted* that stand under the header *at*.
 
-        Raises ``ChainUnreachable``.
+        Raises ``ChainUnreachable``, or ``HeaderNotFound`` where every node is behind what was seen.
         """
         one = self._tracked(client, side)
         now = self._clock.monotonic()
@@ -163,7 +170,10 @@ class History:
         return one
 
     async def _list(self, one: _Tracked, wanted: RangeSet) -> None:
-        """The chain has told what stands of *wanted*, as far as no block can tell any more."""
+        """The chain has told what stands of *wanted*, as far as no block can tell any more.
+
+        It is asked at the newest block seen: a node that is behind would leave out what came since.
+        """
         at_source = one.side is Side.SOURCE
         ask = queries.standing_commitments if at_source else queries.written_acknowledgements
         track = one.track
@@ -175,7 +185,7 @@ class History:
             at = low
             while at < high:
                 count = min(PAGE, high - at)
-                page = RangeSet.of(await ask(self._node, one.client, at, count))
+                page = RangeSet.of(await ask(self._node, one.client, at, count, self._seen))
                 page &= RangeSet.span(at, high)
                 track.add_listed(page)
                 if len(page) < count:

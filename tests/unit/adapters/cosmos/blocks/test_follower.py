@@ -104,6 +104,23 @@ async def test_the_head_tells_which_clients_were_active_since(followed: Followed
     assert await followed.blocks.head(Height(1, 9)) == Head(Height(1, 13), None)
 
 
+async def test_a_node_that_is_behind_is_not_believed_about_what_stands(followed: Followed) -> None:
+    followed.node.produce(*followed.node.send(CLIENT, 3))
+    followed.node.produce(written(CLIENT, 7))
+    at = (await followed.reach(12)).height
+    followed.node.produce()
+    await followed.reach(13)
+    followed.node.behind = 3
+    with pytest.raises(HeaderNotFound):
+        await followed.packets()
+    with pytest.raises(HeaderNotFound):
+        await followed.blocks.acknowledgements(CLIENT, ALL, 256, at)
+    followed.node.behind = 0
+    assert await followed.packets() == [1, 2, 3]
+    at = (await followed.blocks.head(None)).height
+    assert numbers(await followed.blocks.acknowledgements(CLIENT, ALL, 256, at)) == [7]
+
+
 async def test_what_is_asked_from_long_ago_is_not_known(followed: Followed) -> None:
     for _ in range(300):
         followed.node.produce()
