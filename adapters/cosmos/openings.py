@@ -16,11 +16,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import structlog
+
 from adapters.cosmos import queries
 from adapters.cosmos.client_messages import client_state_any, consensus_state_any
 from adapters.cosmos.tx.answers import created_client
 from adapters.cosmos.tx.transaction import is_creation_by, read_memo
-from hub.core.errors import HeaderNotFound, HubError, RecordCorrupt
+from hub.core.errors import HeaderNotFound, HubError, LimitExceeded, RecordCorrupt
 from hub.core.paths import client_state_key, consensus_state_key
 from hub.light_clients.cometbft.client_state import decode_client_state, encode_client_state
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 _PROCESSED = b"/processedHeight"
 _MAX_DIGITS = 19
+
+_log = structlog.get_logger()
 
 
 class CreatedFor:
@@ -79,6 +83,10 @@ class CreatedFor:
             # Gone for good, or not there yet at a node that is behind.
             is_pruned = int(number) < (await self._node.status()).earliest
             return "" if is_pruned else None
+        except LimitExceeded as error:
+            # One block too large to be read must not stand in the way of every opening.
+            _log.warning("creation_not_read", client=client, block=number, detail=str(error))
+            return ""
 
     async def _memo(self, client: ClientId, number: int) -> str:
         results = await self._node.results(number)

@@ -5,8 +5,9 @@ that header, so an outcome is as well proven as the header is. The newest header
 of is the one after the last block processed: whatever stands under it has been seen.
 
 Blocks are processed in their order, none left out, whatever becomes of the node meanwhile. Only
-where a node has pruned them they are passed over; then everything that stands is listed anew. A
-node that contradicts itself, or has not what it claims to have, is asked last from then on.
+where every node has pruned them, or has them larger than is ever read, they are passed over; then
+everything that stands is listed anew. A node that contradicts itself, or has not what it claims to
+have, is asked last from then on.
 
 Source: CometBFT 0.38 spec/core/data_structures.md (last_results_hash, app_hash).
 """
@@ -23,7 +24,7 @@ from adapters.cosmos.blocks.history import History
 from adapters.cosmos.blocks.outcomes import Outcomes
 from adapters.sdk.backoff import CHANCES, delay
 from adapters.sdk.chain import Head
-from hub.core.errors import HeaderNotFound, HubError, RecordCorrupt, Unavailable
+from hub.core.errors import HeaderNotFound, HubError, LimitExceeded, RecordCorrupt, Unavailable
 from hub.core.height import Height
 from hub.core.lane import Side
 from hub.core.time import SECOND, Duration, Timestamp
@@ -148,6 +149,8 @@ class BlockFollower:
             except HeaderNotFound:
                 if not await self._skip_pruned():
                     raise
+            except LimitExceeded as error:
+                await self._pass_over(error)
 
     async def _process(self, number: int) -> None:
         results, following = await asyncio.gather(
@@ -184,6 +187,19 @@ class BlockFollower:
         self._history.forget()
         self._begin(header)
         return True
+
+    async def _pass_over(self, error: LimitExceeded) -> None:
+        """The next block is too large to be read at every node, and it is gone on without it."""
+        header = await self._node.header_fields(self.latest + 1)
+        _log.warning(
+            "block_passed_over",
+            chain_id=self._node.chain_id,
+            block=self.latest,
+            reason=error.reason,
+            detail=str(error),
+        )
+        self._history.forget()
+        self._begin(header)
 
     def _begin(self, header: CometHeader) -> None:
         """What happened before the block of *header* is not followed."""

@@ -19,7 +19,7 @@ from adapters.cosmos.blocks.index import BlockCache, Track
 from adapters.cosmos.blocks.search import BlockSearch
 from adapters.sdk.backoff import CHANCES, delay
 from adapters.sdk.chain import Item
-from hub.core.errors import HeaderNotFound, HubError, RecordCorrupt
+from hub.core.errors import HeaderNotFound, HubError, LimitExceeded, RecordCorrupt
 from hub.core.lane import Side
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import SECOND, Duration, Timestamp
@@ -42,6 +42,9 @@ BELIEVED: Final = Duration(300 * SECOND)
 or leave something out, and the next one may do better."""
 DOUBTED: Final = Duration(30 * SECOND)
 """The same where a node contradicted itself, at most: it may be a lie that is over soon."""
+_UNSHOWN: Final = (HeaderNotFound, RecordCorrupt, LimitExceeded)
+"""Whatever a node says for a block that it has not, hides, or has larger than is ever read: what
+came in that block is missing, and nothing else is."""
 
 _log = structlog.get_logger()
 
@@ -200,7 +203,7 @@ class History:
         for height, sequences in one.track.ready(wanted, at, limit):
             try:
                 found.update(await self._contents_at(one, height, sequences))
-            except (HeaderNotFound, RecordCorrupt) as error:
+            except _UNSHOWN as error:
                 self._miss(one, sequences, error)
         return tuple([Item(number, found[number]) for number in sorted(found)])
 
@@ -254,7 +257,7 @@ class History:
                     continue
                 try:
                     is_there = await self._find(one, sequence, high)
-                except (HeaderNotFound, RecordCorrupt) as error:
+                except _UNSHOWN as error:
                     missed.setdefault(error.reason, (error, []))[1].append(sequence)
                     continue
                 # Sequences are sent in order, but acknowledged in any.
@@ -269,7 +272,7 @@ class History:
     async def _find(self, one: _Tracked, sequence: int, high: int) -> bool:
         """Whether *sequence* stands and is located; another node is asked after a contradiction.
 
-        Raises ``HeaderNotFound`` or ``RecordCorrupt``.
+        Raises ``HeaderNotFound``, ``RecordCorrupt`` or ``LimitExceeded``.
         """
         try:
             return await one.search.find(sequence, high)

@@ -149,3 +149,10 @@ async def test_a_client_that_a_stranger_created_is_of_no_opening() -> None:
         found = created_for(it)
         assert await found.opening(MADE) == ""
         assert await found.opening(NEXT) == "openings/1"
+
+
+async def test_a_block_too_large_to_be_read_tells_nothing() -> None:
+    async with bench() as it:
+        await made(it, "openings/1")
+        it.chain.huge.add(int(it.chain.store[PROCESSED].rpartition(b"-")[2]))
+        assert await created_for(it).opening(MADE) == ""
