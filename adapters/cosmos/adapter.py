@@ -13,7 +13,7 @@ import structlog
 
 from adapters.cosmos import proofs, queries
 from adapters.cosmos.client_messages import client_state_any, consensus_state_any
-from adapters.cosmos.openings import CreatedFor
+from adapters.cosmos.openings import CreatedFor, begins_at
 from adapters.cosmos.tx.answers import created_client
 from adapters.cosmos.tx.messages import CreateClient, RegisterCounterparty
 from adapters.cosmos.tx.records import Refusal
@@ -23,6 +23,7 @@ from hub.core.errors import (
     AnchorInvalid,
     ClientNotFound,
     FieldInvalid,
+    HubError,
     IdentityNotAllowed,
     LaneExists,
     Malformed,
@@ -30,12 +31,14 @@ from hub.core.errors import (
     RecordCorrupt,
 )
 from hub.core.ids import ClientId
+from hub.core.lane import Side
 from hub.core.paths import (
     acknowledgement_key,
     client_state_key,
     commitment_key,
     counterparty_key,
 )
+from hub.core.ranges import RangeSet
 from hub.light_clients.cometbft.client_state import decode_client_state, decode_counterparty
 from hub.light_clients.cometbft.header import revision_of
 from hub.wire.packet import decode_acknowledgement, decode_packet
@@ -54,7 +57,6 @@ if TYPE_CHECKING:
     from hub.core.client import Anchor, ConsensusState, Header
     from hub.core.height import Height
     from hub.core.ids import ChainId
-    from hub.core.ranges import RangeSet
 
 MAX_CLIENTS: Final = 64
 MAX_EXPECTED: Final = 4096
@@ -83,7 +85,7 @@ class CosmosAdapter:
         self._blocks = blocks
         self._submitter = submitter
         self._executor = executor
-        self._created_for = CreatedFor(node)
+        self._created_for = CreatedFor(node, [one.key for one in submitter.signers])
         self._creating = asyncio.Lock()
         self._expected: dict[bytes, bytes] = {}
 
@@ -103,22 +105,30 @@ class CosmosAdapter:
     async def packets(
         self, client: ClientId, wanted: RangeSet, limit: int, at: Height
     ) -> tuple[Item, ...]:
-        """The first *limit* packets of *wanted* that stand committed under the header *at*."""
-        found = await self._blocks.packets(client, wanted, limit, at)
-        for item in found:
-            key = commitment_key(client, item.sequence)
-            self._expect(key, commit_packet(decode_packet(item.content)))
-        return found
+        """The first *limit* packets of *wanted* that stand committed under the header *at*.
+
+        What the hub cannot read is left out as if it were missing: it stands in no other's way.
+        """
+        while True:
+            found = await self._blocks.packets(client, wanted, limit, at)
+            unreadable = self._unreadable(client, Side.SOURCE, found)
+            if not unreadable:
+                return found
+            wanted -= unreadable
 
     async def acknowledgements(
         self, client: ClientId, wanted: RangeSet, limit: int, at: Height
     ) -> tuple[Item, ...]:
-        """The first *limit* acknowledgements of *wanted* that stand under the header *at*."""
-        found = await self._blocks.acknowledgements(client, wanted, limit, at)
-        for item in found:
-            key = acknowledgement_key(client, item.sequence)
-            self._expect(key, commit_acknowledgement(decode_acknowledgement(item.content)))
-        return found
+        """The first *limit* acknowledgements of *wanted* that stand under the header *at*.
+
+        As ``packets``.
+        """
+        while True:
+            found = await self._blocks.acknowledgements(client, wanted, limit, at)
+            unreadable = self._unreadable(client, Side.DESTINATION, found)
+            if not unreadable:
+                return found
+            wanted -= unreadable
 
     async def prove(self, keys: Sequence[bytes], at: Height) -> tuple[KeyProof, ...]:
         """What stands at each of *keys* under the header *at*, each with its whole proof.
@@ -164,7 +174,7 @@ class CosmosAdapter:
     async def create_client(
         self, anchor: Anchor, state: ConsensusState | None, *, ordered: bool, opening: str
     ) -> ClientId:
-        """A client that starts from *state*; of the same *opening* if it was created before.
+        """A client that starts from *state*; the one that it created for *opening* if there is one.
 
         Raises ``FieldInvalid`` for order, which ibc-go does not enforce, or as the chain does.
         """
@@ -173,10 +183,9 @@ class CosmosAdapter:
         if state is None:
             raise AnchorInvalid(field="header", problem="is missing")
         async with self._creating:
-            if opening:
-                for client in await queries.client_ids(self._node, anchor.chain_id, MAX_CLIENTS):
-                    if await self._created_for.opening(client) == opening:
-                        return client
+            existing = await self._created(anchor, state, opening) if opening else None
+            if existing is not None:
+                return existing
             message = CreateClient(
                 client_state=client_state_any(anchor), consensus_state=consensus_state_any(state)
             )
@@ -213,6 +222,34 @@ class CosmosAdapter:
         """What the chain made of *execution*, proven by the header after it."""
         return await self._executor.execute(execution)
 
+    async def _created(
+        self, anchor: Anchor, state: ConsensusState, opening: str
+    ) -> ClientId | None:
+        """The client that the adapter created for *opening*, if it begins from *state*."""
+        for client in await queries.client_ids(self._node, anchor.chain_id, MAX_CLIENTS):
+            if await self._created_for.opening(client) != opening:
+                continue
+            if await begins_at(self._node, client, anchor, state):
+                return client
+            _log.warning(
+                "client_passed_over", client=client, opening=opening, anchor=str(anchor.height)
+            )
+        return None
+
+    def _unreadable(self, client: ClientId, side: Side, found: Sequence[Item]) -> RangeSet:
+        """Those of *found* that the hub refuses; to what the others commit is expected now."""
+        key, commitment = _OF_SIDE[side]
+        refused: list[int] = []
+        for item in found:
+            try:
+                expected = commitment(item.content)
+            except HubError as error:
+                self._blocks.leave_out(client, side, item.sequence, error)
+                refused.append(item.sequence)
+            else:
+                self._expect(key(client, item.sequence), expected)
+        return RangeSet.of(refused)
+
     def _expect(self, key: bytes, commitment: bytes) -> None:
         """What was just shown commits to *commitment*; it is proven next, or not at all."""
         while len(self._expected) >= MAX_EXPECTED:
@@ -248,6 +285,20 @@ class CosmosAdapter:
             opening=await self._created_for.opening(client),
             pending_height=None,
         )
+
+
+def _packet_commitment(content: bytes) -> bytes:
+    return commit_packet(decode_packet(content))
+
+
+def _answer_commitment(content: bytes) -> bytes:
+    return commit_acknowledgement(decode_acknowledgement(content))
+
+
+_OF_SIDE: Final = {
+    Side.SOURCE: (commitment_key, _packet_commitment),
+    Side.DESTINATION: (acknowledgement_key, _answer_commitment),
+}
 
 
 def _check_shown(expected: bytes, proven: bytes) -> None:

@@ -41,6 +41,7 @@ from hub.core.errors import (
     ChainUnreachable,
     FieldInvalid,
     GasExhausted,
+    HeaderNotFound,
     HubError,
     LaneNotOpen,
     MisbehaviourNotProven,
@@ -145,7 +146,7 @@ class Executor:
         packets = action.packets if isinstance(action, Receive) else ()
         problems = self._problems(packets, progress)
         if problems:
-            done = await done_before(self._node, execution.client, action, list(problems))
+            done = await self._done(execution, list(problems))
             progress.already_done |= done
             progress.end(done)
         for sequence, error in problems.items():
@@ -175,9 +176,22 @@ class Executor:
             await self._blocks.head(Height(revision_of(self._node.chain_id), self._blocks.latest))
         sequences = [packet.sequence for packet in progress.waiting]
         if sequences:
-            done = await done_before(self._node, execution.client, execution.action, sequences)
+            done = await self._done(execution, sequences)
             progress.already_done |= done
             progress.end(done)
+
+    async def _done(self, execution: Execution, sequences: Sequence[int]) -> frozenset[int]:
+        """Those of *sequences* that had their effect in the blocks that are followed.
+
+        Asked of that state by its height: to a node that is behind, and has no commitment yet,
+        everything would be settled.
+        """
+        at = (await self._blocks.head(None)).height.number - 1
+        try:
+            return await done_before(self._node, execution.client, execution.action, sequences, at)
+        except HeaderNotFound as error:
+            problem = f"no node that answers has state {at}"
+            raise ChainUnreachable(chain=self._node.chain_id, problem=problem) from error
 
     async def _send(self, signer: Signer, progress: Progress) -> list[tuple[Batch, Sent | Refusal]]:
         """Everything that waits, on its way, and in which batch."""

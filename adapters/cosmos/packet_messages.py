@@ -89,18 +89,19 @@ def check_counts(action: Action | None) -> None:
 
 
 async def done_before(
-    node: CometNode, client: ClientId, action: Action | None, sequences: Sequence[int]
+    node: CometNode, client: ClientId, action: Action | None, sequences: Sequence[int], at: int
 ) -> frozenset[int]:
-    """Those of *sequences* of which *action* had its effect, by whomever.
+    """Those of *sequences* of which *action* had its effect, by whomever, in state *at*.
 
-    Received means that a receipt stands; acknowledged or timed out, that the commitment is gone.
-    Raises ``ChainUnreachable``.
+    Received means that a receipt stands; acknowledged or timed out, that the commitment is gone. A
+    state before the packets were sent has no commitment either, so *at* must not be one of those.
+    Raises ``ChainUnreachable``, or ``HeaderNotFound`` where no node has that state.
     """
     match action:
         case Receive():
-            return await queries.receipts(node, client, sequences)
+            return await queries.receipts(node, client, sequences, at)
         case Acknowledge() | TimeOut():
-            return frozenset(sequences) - await queries.commitments(node, client, sequences)
+            return frozenset(sequences) - await queries.commitments(node, client, sequences, at)
         case _:
             return frozenset()
 

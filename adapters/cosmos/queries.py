@@ -140,19 +140,19 @@ async def creator(node: CometNode, client: ClientId) -> str:
 
 
 async def standing_commitments(
-    node: CometNode, client: ClientId, first: int, limit: int
+    node: CometNode, client: ClientId, first: int, limit: int, at: int = 0
 ) -> tuple[int, ...]:
-    """Sequences from *first* on, at most *limit*, whose commitments *client* holds; rising."""
+    """Sequences from *first* on, at most *limit*, that stand committed by *client*; rising."""
     path = "/ibc.core.channel.v2.Query/PacketCommitments"
-    return await _sequences(node, path, client, first, limit)
+    return await _sequences(node, path, client, first, limit, at=at)
 
 
 async def written_acknowledgements(
-    node: CometNode, client: ClientId, first: int, limit: int
+    node: CometNode, client: ClientId, first: int, limit: int, at: int = 0
 ) -> tuple[int, ...]:
     """Sequences from *first* on, at most *limit*, that *client* acknowledged; rising."""
     path = "/ibc.core.channel.v2.Query/PacketAcknowledgements"
-    return await _sequences(node, path, client, first, limit)
+    return await _sequences(node, path, client, first, limit, at=at)
 
 
 async def commitments(
@@ -211,8 +211,8 @@ class _Simulation(msgspec.Struct, frozen=True):
     gas_info: _GasInfo
 
 
-async def _ask(node: CometNode, path: str, request: bytes) -> Answer:
-    return Answer(node.chain_id, path, await node.query(path, request))
+async def _ask(node: CometNode, path: str, request: bytes, at: int = 0) -> Answer:
+    return Answer(node.chain_id, path, await node.query(path, request, at))
 
 
 async def _counter(node: CometNode, key: bytes, at: int = 0) -> int:
@@ -238,7 +238,7 @@ async def _present(
 
 
 async def _sequences(
-    node: CometNode, path: str, client: ClientId, first: int, limit: int
+    node: CometNode, path: str, client: ClientId, first: int, limit: int, *, at: int
 ) -> tuple[int, ...]:
     """The sequences of the ``PacketState`` entries of a paged list, from *first* on.
 
@@ -250,7 +250,7 @@ async def _sequences(
     while key and len(found) < limit:
         page = page_request(key, min(limit - len(found), MAX_PAGE))
         request = bytes_field(1, client.encode()) + message_field(2, page)
-        answer = await _ask(node, path, request)
+        answer = await _ask(node, path, request, at)
         listed = [entry.number(2) for entry in answer.messages(1)]
         key = answer.next_key(2)
         for sequence in listed:

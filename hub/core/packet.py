@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub.core.errors import PacketInvalid, PayloadTooLarge
 
@@ -22,6 +22,12 @@ MAX_SEQUENCE = 2**63 - 1
 MAX_TEXT = 32 * 1024
 """Bytes, in UTF-8, of a payload's version and of its encoding. Chains set no limit of their own,
 and a committed packet that cannot be read stands in its lane's way; so this is a bound alone."""
+_GO_SPACE: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""What Go's ``strings.TrimSpace`` takes away, and ibc-go with it (Payload.ValidateBasic). Python's
+own set is larger: U+001C to U+001F are space to it alone. Source: Go unicode.IsSpace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +108,7 @@ def check_acknowledgement(acknowledgement: Acknowledgement) -> None:
 
 @lru_cache(maxsize=1024)  # few texts stand in many packets
 def _check_text(field: str, text: str) -> None:
-    if not text.strip():
+    if not text.strip(_GO_SPACE):
         raise PacketInvalid(field=field, problem="is blank")
     try:
         size = len(text.encode())

@@ -12,7 +12,7 @@ from adapters.cosmos.rpc.node import CometNode
 from adapters.cosmos.rpc.records import BlockResults, Event, NodeStatus, TxResult
 from adapters.cosmos.rpc.results_hash import results_hash
 from hub.core.codec.proto import bytes_field, message_field, read_fields, varint_field
-from hub.core.errors import ChainUnreachable, HeaderNotFound
+from hub.core.errors import ChainUnreachable, HeaderNotFound, LimitExceeded
 from hub.core.ids import ChainId, ClientId
 from hub.core.packet import Acknowledgement
 from hub.core.paths import acknowledgement_key, commitment_key, next_sequence_send_key
@@ -122,11 +122,15 @@ class ScriptedNode(CometNode):
         """Blocks whose events are not shown."""
         self.forged: set[int] = set()
         """Blocks whose results are shown as others than they are."""
+        self.huge: set[int] = set()
+        """Blocks whose results are larger than is ever read."""
         self.claimed = 0
         """A height that this node claims to have, until it is doubted."""
         self.is_alone = True
         """Else there is another node, which hides and forges nothing, behind this one."""
         self.calls: list[tuple[str, int]] = []
+        self.behind = 0
+        """Blocks that the state it answers from lags behind its newest block."""
         self.gate: asyncio.Event | None = None
         """Results are shown when it is set."""
         self._sent: dict[tuple[ClientId, int], int] = {}
@@ -218,6 +222,8 @@ class ScriptedNode(CometNode):
             await self.gate.wait()
         await asyncio.sleep(0)
         self._check_block(number)
+        if number in self.huge:
+            raise LimitExceeded(what="answer bytes of block_results", count=2**27, limit=2**26)
         results = self.blocks[number].results
         if number in self.hidden:
             transactions = tuple([replace(tx, events=()) for tx in results.transactions])
@@ -237,9 +243,10 @@ class ScriptedNode(CometNode):
     async def query_all(self, path: str, datas: Sequence[bytes], at: int = 0) -> tuple[bytes, ...]:
         self._call("query", at)
         await asyncio.sleep(0)
-        if at and not self.earliest_state <= at <= self.latest:
+        newest = self.latest - self.behind
+        if at and not self.earliest_state <= at <= newest:
             raise HeaderNotFound(client=CHAIN_ID, height=at)
-        state = at or self.latest
+        state = at or newest
         if path == "store/ibc/key":
             values = self._values(state)
             return tuple([values.get(key, b"") for key in datas])

@@ -193,9 +193,11 @@ class CosmosChain(ScriptedNode):
         self.add_consensus_state(client, anchor.height)
         return client
 
-    def add_consensus_state(self, client: ClientId, height: Height) -> None:
+    def add_consensus_state(
+        self, client: ClientId, height: Height, content: bytes = b"a consensus state"
+    ) -> None:
         key = consensus_state_key(client, height)
-        self.store[key] = b"a consensus state"
+        self.store[key] = content
         self.store[key + b"/processedHeight"] = f"0-{self.latest + 1}".encode()
 
     @property
@@ -226,6 +228,11 @@ class CosmosChain(ScriptedNode):
 
     async def query_all(self, path: str, datas: Sequence[bytes], at: int = 0) -> tuple[bytes, ...]:
         self._call(path, at)
+        if path == "store/ibc/key" and self.behind:
+            newest = self.latest - self.behind
+            if at > newest:
+                raise HeaderNotFound(client=CHAIN_ID, height=at)
+            at = at or newest
         return tuple([self._answer(path, data, at) for data in datas])
 
     async def prove(self, store: str, keys: Sequence[bytes], at: int) -> tuple[Proven, ...]:
@@ -237,7 +244,7 @@ class CosmosChain(ScriptedNode):
 
     def _answer(self, path: str, data: bytes, at: int) -> bytes:
         if path == "store/ibc/key":
-            return (self.snapshots.get(at, {}) if at else self.store).get(data, b"")
+            return self._state(at).get(data, b"")
         if path == "app/simulate":
             return self._simulate(self._read(data))
         if path.endswith("Query/AccountInfo"):
@@ -255,6 +262,12 @@ class CosmosChain(ScriptedNode):
         if path.endswith("Query/ClientCreator"):
             return bytes_field(1, self.creators.get(ClientId(_text(_fields(data)[1])), "").encode())
         raise TransactionRefused(chain=CHAIN_ID, codespace="sdk", code=6, log="unknown path")
+
+    def _state(self, at: int) -> dict[bytes, bytes]:
+        """A state that no ``block`` left is the newest one."""
+        if at > self.latest:
+            raise HeaderNotFound(client=CHAIN_ID, height=at)
+        return self.snapshots.get(at, self.store)
 
     # What the chain does.
 
@@ -357,7 +370,7 @@ class CosmosChain(ScriptedNode):
         self.creators[client] = tx.signer
         latest = _fields(_bytes(_fields(_bytes(_fields(state)[2]))[7]))
         height = Height(int(latest.get(1, 0)), int(latest[2]))
-        self.add_consensus_state(client, height)
+        self.add_consensus_state(client, height, _bytes(_fields(call.content)[2]))
         name = "/ibc.core.client.v1.MsgCreateClientResponse"
         return bytes_field(1, name.encode()) + bytes_field(2, bytes_field(1, client.encode()))
 

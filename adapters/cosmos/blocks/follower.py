@@ -5,8 +5,9 @@ that header, so an outcome is as well proven as the header is. The newest header
 of is the one after the last block processed: whatever stands under it has been seen.
 
 Blocks are processed in their order, none left out, whatever becomes of the node meanwhile. Only
-where a node has pruned them they are passed over; then everything that stands is listed anew. A
-node that contradicts itself, or has not what it claims to have, is asked last from then on.
+where every node has pruned them, or has them larger than is ever read, they are passed over; then
+everything that stands is listed anew. A node that contradicts itself, or has not what it claims to
+have, is asked last from then on.
 
 Source: CometBFT 0.38 spec/core/data_structures.md (last_results_hash, app_hash).
 """
@@ -23,7 +24,7 @@ from adapters.cosmos.blocks.history import History
 from adapters.cosmos.blocks.outcomes import Outcomes
 from adapters.sdk.backoff import CHANCES, delay
 from adapters.sdk.chain import Head
-from hub.core.errors import HeaderNotFound, HubError, RecordCorrupt, Unavailable
+from hub.core.errors import HeaderNotFound, HubError, LimitExceeded, RecordCorrupt, Unavailable
 from hub.core.height import Height
 from hub.core.lane import Side
 from hub.core.time import SECOND, Duration, Timestamp
@@ -104,7 +105,7 @@ class BlockFollower:
         """The first *limit* packets of *wanted* that stand committed under the header *at*.
 
         Those whose block is still searched for are left out; *client* is active again when they are
-        found. Raises ``ChainUnreachable``.
+        found. Raises ``ChainUnreachable``, or ``HeaderNotFound`` where every node is behind.
         """
         return await self._history.items(client, Side.SOURCE, wanted, limit, at.number)
 
@@ -116,6 +117,10 @@ class BlockFollower:
         As ``packets``.
         """
         return await self._history.items(client, Side.DESTINATION, wanted, limit, at.number)
+
+    def leave_out(self, client: ClientId, side: Side, sequence: int, error: HubError) -> None:
+        """The content of *sequence* cannot be used: it is missing until the chain is asked anew."""
+        self._history.leave_out(client, side, sequence, error)
 
     def doubt(self, client: ClientId) -> None:
         """What stands for *client* is not believed any more; the chain is asked again."""
@@ -144,6 +149,8 @@ class BlockFollower:
             except HeaderNotFound:
                 if not await self._skip_pruned():
                     raise
+            except LimitExceeded as error:
+                await self._pass_over(error)
 
     async def _process(self, number: int) -> None:
         results, following = await asyncio.gather(
@@ -181,9 +188,23 @@ class BlockFollower:
         self._begin(header)
         return True
 
+    async def _pass_over(self, error: LimitExceeded) -> None:
+        """The next block is too large to be read at every node, and it is gone on without it."""
+        header = await self._node.header_fields(self.latest + 1)
+        _log.warning(
+            "block_passed_over",
+            chain_id=self._node.chain_id,
+            block=self.latest,
+            reason=error.reason,
+            detail=str(error),
+        )
+        self._history.forget()
+        self._begin(header)
+
     def _begin(self, header: CometHeader) -> None:
         """What happened before the block of *header* is not followed."""
         self._outcomes.start(header.height - 1)
+        self._history.start(header.height - 1)
         self._active.clear()
         self._move(header)
 

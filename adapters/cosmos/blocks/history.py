@@ -19,7 +19,7 @@ from adapters.cosmos.blocks.index import BlockCache, Track
 from adapters.cosmos.blocks.search import BlockSearch
 from adapters.sdk.backoff import CHANCES, delay
 from adapters.sdk.chain import Item
-from hub.core.errors import HeaderNotFound, HubError, RecordCorrupt
+from hub.core.errors import HeaderNotFound, HubError, LimitExceeded, RecordCorrupt
 from hub.core.lane import Side
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.time import SECOND, Duration, Timestamp
@@ -42,6 +42,9 @@ BELIEVED: Final = Duration(300 * SECOND)
 or leave something out, and the next one may do better."""
 DOUBTED: Final = Duration(30 * SECOND)
 """The same where a node contradicted itself, at most: it may be a lie that is over soon."""
+_UNSHOWN: Final = (HeaderNotFound, RecordCorrupt, LimitExceeded)
+"""Whatever a node says for a block that it has not, hides, or has larger than is ever read: what
+came in that block is missing, and nothing else is."""
 
 _log = structlog.get_logger()
 
@@ -82,13 +85,20 @@ class History:
         self._node = node
         self._clock = clock
         self._cache = BlockCache()
+        self._seen = 0
+        """The newest block whose doings are known, or lie before what is followed."""
         self._all: dict[tuple[ClientId, Side], _Tracked] = {}
         self._found: set[ClientId] = set()
         self._again: dict[tuple[ClientId, Side], _Tracked] = {}
         """Those of whom something is missing: they are active again once it may be had."""
 
+    def start(self, before: int) -> None:
+        """The next block that is seen is the one after *before*."""
+        self._seen = before
+
     def see(self, facts: BlockFacts) -> frozenset[ClientId]:
         """The next block did *facts*; clients that have something new since the last one."""
+        self._seen = facts.height
         if facts.sent or facts.written:
             self._cache.put(facts)
         for client in facts.sent.keys() | facts.settled.keys():
@@ -107,6 +117,10 @@ class History:
         self._found.clear()
         return active
 
+    def leave_out(self, client: ClientId, side: Side, sequence: int, error: HubError) -> None:
+        """The content of *sequence* cannot be used: it is missing until the chain is asked anew."""
+        self._miss(self._tracked(client, side), RangeSet.of((sequence,)), error)
+
     def forget(self, client: ClientId | None = None) -> None:
         """What stands for *client*, or for every one, is asked of the chain again."""
         for key in [key for key in self._all if client in (None, key[0])]:
@@ -124,7 +138,7 @@ class History:
     ) -> tuple[Item, ...]:
         """The first *limit* contents of *wanted* that stand under the header *at*.
 
-        Raises ``ChainUnreachable``.
+        Raises ``ChainUnreachable``, or ``HeaderNotFound`` where every node is behind what was seen.
         """
         one = self._tracked(client, side)
         now = self._clock.monotonic()
@@ -159,7 +173,10 @@ class History:
         return one
 
     async def _list(self, one: _Tracked, wanted: RangeSet) -> None:
-        """The chain has told what stands of *wanted*, as far as no block can tell any more."""
+        """The chain has told what stands of *wanted*, as far as no block can tell any more.
+
+        It is asked at the newest block seen: a node that is behind would leave out what came since.
+        """
         at_source = one.side is Side.SOURCE
         ask = queries.standing_commitments if at_source else queries.written_acknowledgements
         track = one.track
@@ -171,7 +188,7 @@ class History:
             at = low
             while at < high:
                 count = min(PAGE, high - at)
-                page = RangeSet.of(await ask(self._node, one.client, at, count))
+                page = RangeSet.of(await ask(self._node, one.client, at, count, self._seen))
                 page &= RangeSet.span(at, high)
                 track.add_listed(page)
                 if len(page) < count:
@@ -186,7 +203,7 @@ class History:
         for height, sequences in one.track.ready(wanted, at, limit):
             try:
                 found.update(await self._contents_at(one, height, sequences))
-            except (HeaderNotFound, RecordCorrupt) as error:
+            except _UNSHOWN as error:
                 self._miss(one, sequences, error)
         return tuple([Item(number, found[number]) for number in sorted(found)])
 
@@ -240,7 +257,7 @@ class History:
                     continue
                 try:
                     is_there = await self._find(one, sequence, high)
-                except (HeaderNotFound, RecordCorrupt) as error:
+                except _UNSHOWN as error:
                     missed.setdefault(error.reason, (error, []))[1].append(sequence)
                     continue
                 # Sequences are sent in order, but acknowledged in any.
@@ -255,7 +272,7 @@ class History:
     async def _find(self, one: _Tracked, sequence: int, high: int) -> bool:
         """Whether *sequence* stands and is located; another node is asked after a contradiction.
 
-        Raises ``HeaderNotFound`` or ``RecordCorrupt``.
+        Raises ``HeaderNotFound``, ``RecordCorrupt`` or ``LimitExceeded``.
         """
         try:
             return await one.search.find(sequence, high)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from adapters.sdk.backoff import CHANCES, delay
-from hub.core.errors import HeaderNotFound, HubError, RecordCorrupt, TransactionLost
+from hub.core.errors import HeaderNotFound, HubError, LimitExceeded, RecordCorrupt, TransactionLost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -116,6 +116,10 @@ class Outcomes:
                 height -= 1
             except HeaderNotFound:
                 break
+            except LimitExceeded as error:
+                # Whether it is in that block, the chain's state has to tell.
+                _log.warning("block_not_looked_through", height=height, detail=str(error))
+                height -= 1
             except HubError as error:
                 tries += 1
                 if isinstance(error, RecordCorrupt):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from adapters.cosmos import queries
-from hub.core.errors import HeaderNotFound, RecordCorrupt
+from hub.core.errors import HeaderNotFound, LimitExceeded, RecordCorrupt
 from hub.core.lane import Side
 from hub.core.ranges import EMPTY, RangeSet
 
@@ -105,8 +105,9 @@ class BlockSearch:
     async def find(self, sequence: int, high: int) -> bool:
         """Whether *sequence* stands under the state *high*; then its block has been read.
 
-        Raises ``HeaderNotFound`` where the node does not keep that block any more, and
-        ``RecordCorrupt`` where it does not show what its own states say.
+        Raises ``HeaderNotFound`` where the node does not keep that block any more,
+        ``RecordCorrupt`` where it does not show what its own states say, and ``LimitExceeded``
+        where the block is too large to be read.
         """
         earliest = max(await self._node.lowest(), 1)
         near = self._near or high - 1
@@ -162,6 +163,11 @@ class BlockSearch:
         """Whether *sequence* came in one of *heights*. Raises what went wrong at the highest."""
         is_found = False
         for height, answer in zip(heights, answers, strict=True):
+            if isinstance(answer, LimitExceeded):
+                # What came in it cannot be shown; what came before it can.
+                _log.warning("block_not_walked", height=height, detail=str(answer))
+                self._walked |= RangeSet.span(height, height + 1)
+                continue
             if isinstance(answer, BaseException):
                 if is_found:
                     break

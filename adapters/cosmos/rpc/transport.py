@@ -19,6 +19,7 @@ from hub.core.errors import (
     FieldInvalid,
     HeaderNotFound,
     HubError,
+    LimitExceeded,
     Malformed,
     Unavailable,
     VerificationFailed,
@@ -85,7 +86,8 @@ class Rpc:
     async def first(self, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
         """What *ask* makes of the first node that answers it well.
 
-        Raises ``ChainUnreachable`` where any gave no answer, else what went wrong at the first.
+        Raises ``ChainUnreachable`` where any gave no answer, else what went wrong at the first;
+        ``LimitExceeded`` only where every node's answer was too large.
         """
         errors: list[HubError] = []
         start = self._preferred
@@ -134,7 +136,7 @@ class Rpc:
 
     def _worst(self, errors: list[HubError]) -> HubError:
         if len(errors) == 1 or not any(isinstance(error, Unavailable) for error in errors):
-            return errors[0]
+            return next((one for one in errors if not isinstance(one, LimitExceeded)), errors[0])
         problem = "; ".join([str(error) for error in errors])
         return ChainUnreachable(chain=self._chain_id, problem=problem)
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from adapters.cosmos.tx.keys import SIGNATURE_BYTES
-from adapters.cosmos.tx.messages import encode_coin
+from adapters.cosmos.tx.messages import CreateClient, encode_coin
 from hub.core.codec.proto import (
     ProtoError,
     bytes_field,
@@ -138,6 +138,23 @@ def read_memo(tx: bytes) -> str:
         return ""
 
 
+def is_creation_by(tx: bytes, keys: Iterable[Key]) -> bool:
+    """Whether *tx*, which a chain executed, began a client first, and one of *keys* alone signed.
+
+    What is not written as ``sign`` writes it is nobody's: where a field stands twice, the chain may
+    have read the other one.
+    """
+    try:
+        signer = _only(_only(_only(tx, 2), 1), 1)
+        message = _first(_only(tx, 1), 1)
+        type_url, address = _only(message, 1), _only(_only(message, 2), 3)
+    except ProtoError:
+        return False
+    return type_url == CreateClient.type_url.encode() and any(
+        signer == _public_key(key.public_key) and address == key.address.encode() for key in keys
+    )
+
+
 @lru_cache(maxsize=64)
 def _any_head(type_url: str) -> bytes:
     """The field of an Any that names its type."""
@@ -149,13 +166,26 @@ def _rest_of_body(terms: Terms) -> bytes:
 
 
 def _auth_info(public_key: bytes, terms: Terms) -> bytes:
-    key = _any_head(PUBLIC_KEY_TYPE) + message_field(2, bytes_field(1, public_key))
     signer = (
-        message_field(1, key) + message_field(2, _MODE) + varint_field(3, terms.account.sequence)
+        message_field(1, _public_key(public_key))
+        + message_field(2, _MODE)
+        + varint_field(3, terms.account.sequence)
     )
     coins = [message_field(1, encode_coin(denom, amount)) for denom, amount in terms.fee.amount]
     fee = b"".join((*coins, varint_field(2, terms.fee.gas_limit)))
     return message_field(1, signer) + message_field(2, fee)
+
+
+def _public_key(public_key: bytes) -> bytes:
+    return _any_head(PUBLIC_KEY_TYPE) + message_field(2, bytes_field(1, public_key))
+
+
+def _only(message: bytes, wanted: int) -> bytes:
+    """The only field *wanted* of *message*. Raises ``ProtoError``, also where there are more."""
+    found = [value for number, _, value in read_fields(message) if number == wanted]
+    if len(found) != 1 or not isinstance(found[0], bytes):
+        raise ProtoError(f"field {wanted} does not stand there once")
+    return found[0]
 
 
 def _first(message: bytes, wanted: int) -> bytes:

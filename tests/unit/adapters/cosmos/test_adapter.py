@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.cosmos.adapter import MAX_EXPECTED, CosmosAdapter
+from adapters.cosmos.client_messages import client_state_any, consensus_state_any
+from adapters.cosmos.tx.messages import CreateClient
+from adapters.cosmos.tx.submitter import Submitter
+from adapters.sdk.chain import Item
 from adapters.sdk.execution import ExecutionResult
 from hub.core.errors import (
     AnchorInvalid,
@@ -23,6 +29,7 @@ from hub.core.errors import (
 )
 from hub.core.height import Height
 from hub.core.ids import ClientId
+from hub.core.packet import MAX_PAYLOAD_BYTES, MAX_SEQUENCE, Acknowledgement
 from hub.core.paths import (
     client_state_key,
     commitment_key,
@@ -30,10 +37,17 @@ from hub.core.paths import (
     next_sequence_send_key,
 )
 from hub.core.ranges import RangeSet
-from hub.light_clients.cometbft.client_state import decode_client_state, decode_counterparty
+from hub.core.time import SECOND as SECONDS
+from hub.core.time import Duration
+from hub.light_clients.cometbft.client_state import (
+    decode_client_state,
+    decode_counterparty,
+    encode_client_state,
+)
 from hub.light_clients.proofs.ics23 import verify_membership, verify_non_membership
+from hub.wire.packet import encode_acknowledgement
 from tests.harness.clock import settle
-from tests.harness.comet_node import CHAIN_ID, unreachable
+from tests.harness.comet_node import CHAIN_ID, packet, packet_event, unreachable, written
 from tests.harness.cosmos_chain import OK
 from tests.harness.cosmos_executions import (
     ANCHOR,
@@ -41,6 +55,8 @@ from tests.harness.cosmos_executions import (
     FIRST,
     OTHER,
     PREFIX,
+    SECOND,
+    SETTINGS,
     Bench,
     bench,
     execution,
@@ -51,9 +67,11 @@ from tests.harness.cosmos_executions import (
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from adapters.sdk.chain import Item
+    from hub.core.client import Anchor, ConsensusState
 
 UNBOUND = ClientId("07-tendermint-1")
+ALL = RangeSet.span(1, MAX_SEQUENCE + 1)
+TWO_DAYS = Duration(2 * 86_400 * SECONDS)
 
 
 def adapter_of(it: Bench) -> CosmosAdapter:
@@ -123,6 +141,56 @@ async def test_the_same_opening_creates_one_client_however_often_and_after_any_r
         found = [one.result() for one in work]
         assert found[0] == first
         assert found[1] == found[2] != first
+
+
+async def test_a_strangers_client_with_the_openings_name_is_not_taken_for_the_own() -> None:
+    async with bench(keys=2) as it:
+        mallory = it.submitter.signers[1]
+        begun = CreateClient(client_state_any(ANCHOR), consensus_state_any(SECOND.state))
+        await run(it, it.submitter.send(mallory, [[begun]], memo="openings/1"))
+        await it.blocks_pass(3)
+        assert it.chain.creators[UNBOUND] == key(2).address
+        own = Submitter(it.chain, it.blocks, it.submitter.signers[:1], it.gas, SETTINGS)
+        adapter = CosmosAdapter(it.chain, it.blocks, own, it.executor)
+        client = await create(it, adapter)
+        assert client != UNBOUND
+        assert it.chain.creators[client] == key(1).address
+        assert await create(it, adapter) == client
+        [found] = await adapter.clients(UNBOUND, "")
+        assert found.opening == ""
+
+
+@pytest.mark.parametrize(
+    ("anchor", "state"),
+    [
+        (ANCHOR, SECOND.state),
+        (replace(ANCHOR, options=replace(ANCHOR.options, trusting_period=TWO_DAYS)), FIRST.state),
+        (replace(ANCHOR, height=SECOND.state.height), FIRST.state),
+    ],
+)
+async def test_an_own_client_that_begins_elsewhere_is_passed_over(
+    anchor: Anchor, state: ConsensusState
+) -> None:
+    async with bench() as it:
+        begun = CreateClient(client_state_any(anchor), consensus_state_any(state))
+        await run(it, it.submitter.send(it.submitter.signers[0], [[begun]], memo="openings/1"))
+        await it.blocks_pass(3)
+        adapter = adapter_of(it)
+        with capture_logs() as logs:
+            client = await create(it, adapter)
+        assert client != UNBOUND
+        told = [one for one in logs if one["event"] == "client_passed_over"]
+        assert [(one["client"], one["log_level"]) for one in told] == [(UNBOUND, "warning")]
+        assert await create(it, adapter_of(it)) == client
+
+
+async def test_an_own_client_that_went_on_or_froze_since_is_still_the_openings() -> None:
+    async with bench() as it:
+        client = await create(it, adapter_of(it))
+        state = decode_client_state(it.chain.store[client_state_key(client)])
+        grown = replace(state, latest_height=Height(1, 90), is_frozen=True)
+        it.chain.store[client_state_key(client)] = encode_client_state(grown)
+        assert await create(it, adapter_of(it)) == client
 
 
 async def test_clients_without_an_opening_are_others_each_time() -> None:
@@ -252,6 +320,48 @@ async def test_packets_are_shown_and_held_against_what_is_committed() -> None:
         assert (await adapter.prove_batch([commitment_key(UNBOUND, 1)], at)).values == (
             b"\x01" * 32,
         )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode_acknowledgement(Acknowledgement((b"a" * (MAX_PAYLOAD_BYTES + 1),))),
+        encode_acknowledgement(Acknowledgement((b"",))),
+        b"\xff",
+    ],
+)
+async def test_an_acknowledgement_that_the_hub_cannot_read_stands_in_no_others_way(
+    content: bytes,
+) -> None:
+    async with bench() as it:
+        adapter = adapter_of(it)
+        told = [
+            written(UNBOUND, sequence, encoded_acknowledgement_hex=content.hex())
+            for sequence in (1, 2, 4)
+        ]
+        await adapter.acknowledgements(UNBOUND, ALL, 2, Height(1, it.blocks.latest))
+        it.chain.produce(*told, written(UNBOUND, 3), written(UNBOUND, 5), written(UNBOUND, 6))
+        await it.blocks_pass(2)
+        at = (await adapter.head(None)).height
+        with capture_logs() as logs:
+            items = await adapter.acknowledgements(UNBOUND, ALL, 2, at)
+            assert [one.sequence for one in items] == [3, 5], "as many as were asked for"
+            items = await adapter.acknowledgements(UNBOUND, ALL, 10, at)
+        assert [one.sequence for one in items] == [3, 5, 6]
+        missing = [one["first"] for one in logs if one["event"] == "contents_missing"]
+        assert missing == [1, 2, 4], "each is told once"
+
+
+async def test_a_packet_that_the_hub_cannot_read_stands_in_no_others_way() -> None:
+    async with bench() as it:
+        adapter = adapter_of(it)
+        good, bad = packet(UNBOUND, 2), packet(UNBOUND, 1) + b"\x2a\x00"
+        await adapter.packets(UNBOUND, ALL, 10, Height(1, it.blocks.latest))
+        it.chain.produce(packet_event("send_packet", bad), packet_event("send_packet", good))
+        await it.blocks_pass(2)
+        at = (await adapter.head(None)).height
+        assert await adapter.packets(UNBOUND, ALL, 10, at) == (Item(2, good),)
+        assert list(adapter._expected) == [commitment_key(UNBOUND, 2)]
 
 
 async def test_what_is_expected_of_proofs_is_bounded() -> None:

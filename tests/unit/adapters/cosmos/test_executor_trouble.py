@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,20 +14,25 @@ from hub.core.errors import (
     ChainUnreachable,
     Reason,
 )
-from hub.core.paths import receipt_key
+from hub.core.paths import commitment_key, receipt_key
 from hub.core.ranges import RangeSet
 from tests.harness.clock import settle
 from tests.harness.comet_node import unreachable
 from tests.harness.cosmos_chain import REDUNDANT, TOO_LARGE, Code, CosmosChain
 from tests.harness.cosmos_executions import (
     CLIENT,
+    acknowledge,
     bench,
     execution,
     inbound,
     receive,
     step,
+    time_out,
 )
 from tests.harness.packet_samples import PAYLOAD
+
+if TYPE_CHECKING:
+    from adapters.sdk.execution import Action
 
 BY_NODE: Code = ("jsonrpc", -32603)
 PROOF_FAILS: Code = ("commitment", 2)
@@ -61,6 +67,23 @@ async def test_what_waits_in_the_mempool_for_somebody_else_is_waited_for() -> No
         result = await it.run(execution(receive(1)))
         assert result == ExecutionResult(executed=span(1))
         assert it.chain.latest - before >= 3
+
+
+@pytest.mark.parametrize("action", [acknowledge(400), time_out(400)])
+async def test_a_node_that_has_not_seen_a_packet_sent_does_not_make_it_settled(
+    action: Action,
+) -> None:
+    async with bench() as it:
+        await it.blocks_pass(3)
+        it.chain.store[commitment_key(CLIENT, 400)] = b"\x01" * 32  # sent in the next block
+        await it.blocks_pass(2)
+        it.chain.behind = 4
+        wanted = execution(action, possible_duplicate=True)
+        with pytest.raises(ChainUnreachable):
+            await it.run(wanted)
+        assert it.chain.arrived == []
+        it.chain.behind = 0
+        assert await it.run(wanted) == ExecutionResult(executed=span(400))
 
 
 async def test_what_stays_redundant_and_is_not_done_ends() -> None:

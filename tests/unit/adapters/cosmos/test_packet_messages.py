@@ -17,6 +17,7 @@ from hub.core.commitment import commit_acknowledgement, commit_packet
 from hub.core.errors import (
     ChainUnreachable,
     FieldInvalid,
+    HeaderNotFound,
     HubError,
     ProofBatchInvalid,
     ProofUnparseable,
@@ -149,20 +150,32 @@ def test_whole_actions_pass(action: object) -> None:
 async def test_received_is_what_has_a_receipt() -> None:
     chain = CosmosChain(key(1))
     chain.store[receipt_key(CLIENT, 2)] = b"\x02"
-    assert await done_before(chain, CLIENT, receive(1, 2), [1, 2]) == {2}
+    assert await done_before(chain, CLIENT, receive(1, 2), [1, 2], 0) == {2}
 
 
 async def test_settled_is_what_stands_committed_no_more() -> None:
     chain = CosmosChain(key(1))
     chain.store[commitment_key(CLIENT, 2)] = b"\x01" * 32
-    assert await done_before(chain, CLIENT, acknowledge(1, 2), [1, 2]) == {1}
-    assert await done_before(chain, CLIENT, time_out(1), [1]) == {1}
-    assert await done_before(chain, CLIENT, time_out(2), [2]) == frozenset()
+    assert await done_before(chain, CLIENT, acknowledge(1, 2), [1, 2], 0) == {1}
+    assert await done_before(chain, CLIENT, time_out(1), [1], 0) == {1}
+    assert await done_before(chain, CLIENT, time_out(2), [2], 0) == frozenset()
+
+
+async def test_it_is_asked_at_the_height_that_is_named() -> None:
+    chain = CosmosChain(key(1))
+    chain.store[commitment_key(CLIENT, 2)] = b"\x01" * 32
+    chain.block()
+    del chain.store[commitment_key(CLIENT, 2)]
+    chain.block()
+    assert await done_before(chain, CLIENT, acknowledge(2), [2], 11) == frozenset()
+    assert await done_before(chain, CLIENT, acknowledge(2), [2], 12) == {2}
+    with pytest.raises(HeaderNotFound):
+        await done_before(chain, CLIENT, acknowledge(2), [2], 13)
 
 
 async def test_what_concerns_no_packet_is_never_done() -> None:
     chain = CosmosChain(key(1))
-    assert await done_before(chain, CLIENT, freeze(), []) == frozenset()
+    assert await done_before(chain, CLIENT, freeze(), [], 0) == frozenset()
     chain.failures["store/ibc/key"].append(unreachable())
     with pytest.raises(ChainUnreachable):
-        await done_before(chain, CLIENT, receive(1), [1])
+        await done_before(chain, CLIENT, receive(1), [1], 0)

@@ -224,9 +224,9 @@ async def test_commitments_are_listed_from_any_sequence_on() -> None:
 async def test_long_list_is_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "MAX_PAGE", 7)
     state = with_commitments(range(1, 60))
-    found = await queries.standing_commitments(state.node, CLIENT, 2, 50)
+    found = await queries.standing_commitments(state.node, CLIENT, 2, 50, at=9)
     assert found == tuple(range(2, 52))
-    assert len(state.asked) == 8
+    assert [at for _, _, at in state.asked] == [9] * 8
 
 
 @pytest.mark.parametrize(

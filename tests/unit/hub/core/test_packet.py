@@ -90,6 +90,21 @@ def test_a_packet_outside_one_bound_is_refused(packet: Packet, field: str) -> No
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("field", ["version", "encoding"])
+def test_blank_is_what_go_calls_blank(field: str) -> None:
+    """Source: Unicode, property White_Space, which Go's unicode.IsSpace is."""
+    spaces = [9, 10, 11, 12, 13, 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)]
+    spaces += [0x2028, 0x2029, 0x202F, 0x205F, 0x3000]
+    for code in spaces:
+        with pytest.raises(PacketInvalid, match="blank"):
+            check_packet(_with_payload(**{field: chr(code) * 2}))
+    everything = {chr(code) for code in range(0x11_0000) if not 0xD800 <= code < 0xE000}
+    python_alone = {one for one in everything if one.isspace()} - set(map(chr, spaces))
+    assert python_alone == set("\x1c\x1d\x1e\x1f")
+    for text in (*python_alone, "\u180e", "\u200b", "\ufeff", "\x00"):
+        check_packet(_with_payload(**{field: text}))
+
+
 def test_the_payloads_of_a_packet_are_measured_together() -> None:
     half = replace(PAYLOAD, value=bytes(MAX_PAYLOAD_BYTES // 2))
     check_packet(replace(PACKET, payloads=(half, half)))

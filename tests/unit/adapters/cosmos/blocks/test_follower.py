@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.cosmos.blocks.follower import LONGEST_PAUSE, BlockFollower
 from adapters.sdk.chain import Head
@@ -102,6 +103,23 @@ async def test_the_head_tells_which_clients_were_active_since(followed: Followed
         Height(1, 13), frozenset({CLIENT, OTHER_CLIENT})
     )
     assert await followed.blocks.head(Height(1, 9)) == Head(Height(1, 13), None)
+
+
+async def test_a_node_that_is_behind_is_not_believed_about_what_stands(followed: Followed) -> None:
+    followed.node.produce(*followed.node.send(CLIENT, 3))
+    followed.node.produce(written(CLIENT, 7))
+    at = (await followed.reach(12)).height
+    followed.node.produce()
+    await followed.reach(13)
+    followed.node.behind = 3
+    with pytest.raises(HeaderNotFound):
+        await followed.packets()
+    with pytest.raises(HeaderNotFound):
+        await followed.blocks.acknowledgements(CLIENT, ALL, 256, at)
+    followed.node.behind = 0
+    assert await followed.packets() == [1, 2, 3]
+    at = (await followed.blocks.head(None)).height
+    assert numbers(await followed.blocks.acknowledgements(CLIENT, ALL, 256, at)) == [7]
 
 
 async def test_what_is_asked_from_long_ago_is_not_known(followed: Followed) -> None:
@@ -234,6 +252,31 @@ async def test_pruned_blocks_are_passed_over_and_what_stands_is_listed_anew(
     assert await followed.packets() == [10, 11, 12, 13]
     with pytest.raises(TransactionLost):
         await lost
+
+
+async def test_a_block_too_large_to_be_read_is_passed_over(followed: Followed) -> None:
+    await followed.packets()
+    followed.node.produce(*followed.node.send(CLIENT, 2))
+    await followed.reach(11)
+    lost = asyncio.create_task(followed.blocks.outcome(b"\x00" * 32, 14))
+    await settle()
+    followed.node.huge.add(12)
+    followed.node.produce(*followed.node.send(CLIENT, 2), settled(CLIENT, 1))
+    followed.node.produce(*followed.node.send(CLIENT, 1))
+    followed.node.produce()
+    followed.node.produce()
+    with capture_logs() as logs:
+        await followed.reach(15)
+        with pytest.raises(TransactionLost):
+            await lost
+        for _ in range(3):
+            await followed.packets()
+        assert await followed.packets() == [2, 5], "what came in it is missing, and nothing else"
+    told = [one for one in logs if one["event"] == "block_passed_over"]
+    assert [(one["block"], one["log_level"]) for one in told] == [(12, "warning")]
+    missing = [one for one in logs if one["event"] == "contents_missing"]
+    assert sum(one["count"] for one in missing) == 2
+    assert (await followed.blocks.head(Height(1, 11))).active is None
 
 
 async def test_a_header_that_the_node_does_not_have_yet_is_waited_for(followed: Followed) -> None:

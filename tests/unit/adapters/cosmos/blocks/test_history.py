@@ -160,6 +160,7 @@ async def test_a_client_that_is_doubted_is_listed_anew(past: Past) -> None:
     await past.packets()
     past.see(past.node.produce(*past.node.send(CLIENT, 3)))
     past.node.produce(settled(CLIENT, 1))  # never shown
+    past.see(past.node.produce())
     assert await past.packets() == [1, 2, 3]
     past.history.forget(OTHER_CLIENT)
     assert await past.packets() == [1, 2, 3]
@@ -203,6 +204,15 @@ async def test_what_cannot_be_had_stands_in_nobodys_way(past: Past) -> None:
     past.node.earliest = past.node.earliest_state = 1  # another node
     await past.clock.advance(BELIEVED)
     assert await past.packets() == [1, 2, 3, 4]
+
+
+async def test_a_block_too_large_when_it_is_read_again_holds_up_nobody(past: Past) -> None:
+    await past.packets()
+    for _ in range(3):
+        past.see(past.node.produce(*past.node.send(CLIENT, 1)))
+    past.history.forget_contents()
+    past.node.huge.add(12)
+    assert await past.packets() == [1, 3]
 
 
 async def test_a_block_that_is_pruned_when_it_is_read_again_holds_up_nobody(past: Past) -> None:

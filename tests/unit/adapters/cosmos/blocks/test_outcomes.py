@@ -57,6 +57,16 @@ async def test_an_outcome_is_that_of_the_transaction_of_that_hash(waiting: Waiti
     assert (await other).code == 11
 
 
+async def test_a_block_too_large_to_be_read_is_not_waited_for(waiting: Waiting) -> None:
+    waiting.node.produce(transactions=[(TX, tx_result())])
+    waiting.node.huge.add(101)
+    waiting.outcomes.start(101)
+    task = await waiting.start(102)
+    await waiting.produce()
+    with pytest.raises(TransactionLost):
+        await asyncio.wait_for(task, 5)
+
+
 async def test_several_may_wait_for_one_transaction(waiting: Waiting) -> None:
     tasks = [await waiting.start(), await waiting.start(timeout_height=101)]
     await waiting.produce((TX, tx_result()))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from adapters.cosmos.blocks.events import read_facts
 from adapters.cosmos.blocks.search import BlockSearch, Onset, find_onset
-from hub.core.errors import ChainUnreachable, HeaderNotFound, RecordCorrupt
+from hub.core.errors import ChainUnreachable, HeaderNotFound, LimitExceeded, RecordCorrupt
 from hub.core.lane import Side
 from tests.harness.comet_node import (
     CLIENT,
@@ -154,6 +154,19 @@ async def test_blocks_walked_through_are_not_read_again() -> None:
     assert not first & set(reader.heights)
     assert sorted(reader.heights, reverse=True)[:4] == [68, 67, 66, 57]
     assert 30 in reader.heights
+
+
+async def test_a_walk_goes_on_below_a_block_too_large_to_be_read() -> None:
+    node = chain_of_packets()
+    node.earliest_state = 65
+    node.huge.add(55)
+    search = BlockSearch(node, CLIENT, Side.SOURCE, Reader(node))
+    assert await search.find(40, node.latest)
+    with pytest.raises(HeaderNotFound):
+        await search.find(45, node.latest)
+    node.earliest_state = 1
+    with pytest.raises(LimitExceeded):
+        await search.find(45, node.latest)
 
 
 async def test_a_pruned_block_is_told_with_what_is_needed() -> None:

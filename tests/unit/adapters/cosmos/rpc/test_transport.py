@@ -13,6 +13,7 @@ from hub.core.errors import (
     FieldInvalid,
     HeaderNotFound,
     HubError,
+    LimitExceeded,
     RecordCorrupt,
     TransactionRefused,
 )
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from adapters.cosmos.rpc.endpoint import Endpoint
 
 MISSING = HeaderNotFound(client=CHAIN, height=9)
+LARGE = LimitExceeded(what="answer", count=2, limit=1)
 LIE = RecordCorrupt(what="x", stored="a", computed="b")
 
 
@@ -146,6 +148,19 @@ async def test_what_the_only_node_fails_with_is_told_as_it_is() -> None:
         for error in (MISSING, LIE):
             with pytest.raises(type(error)):
                 await one.first(fails_at(error))
+
+
+async def test_an_answer_is_too_large_only_where_it_is_at_every_node() -> None:
+    async with rpc(ScriptedNode(), ScriptedNode()) as one:
+        assert await one.first(fails_at(LARGE, None)) == one.endpoints[1].name
+        for errors in ((LARGE, MISSING), (MISSING, LARGE)):
+            with pytest.raises(HeaderNotFound):
+                await one.first(fails_at(*errors))
+        with pytest.raises(LimitExceeded):
+            await one.first(fails_at(LARGE, LARGE))
+    async with rpc(ScriptedNode(), before=(NOWHERE,)) as one:
+        with pytest.raises(ChainUnreachable):
+            await one.first(fails_at(LARGE))
 
 
 async def test_what_the_chain_itself_refuses_is_asked_of_no_other_node() -> None:

@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
+from coincurve import PrivateKey
 
-from adapters.cosmos.tx.keys import read_keys
-from adapters.cosmos.tx.messages import BankSend, ReceivePacket
+from adapters.cosmos.tx.keys import Key, read_keys
+from adapters.cosmos.tx.messages import BankSend, CreateClient, ReceivePacket
 from adapters.cosmos.tx.transaction import (
     Fee,
     Terms,
+    is_creation_by,
     pack,
     read_memo,
     sign,
@@ -23,8 +25,6 @@ from hub.core.height import Height
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from adapters.cosmos.tx.keys import Key
 
 SEND = BankSend("cosmos1l3e9pgs3mmwuwrh95fecme0s0qtn2880f2jmfe", (("coin", 1), ("stake", 500)))
 
@@ -196,8 +196,35 @@ def test_the_memo_is_read_back(key: Key) -> None:
         varint_field(1, 7),
     ],
 )
-def test_whatever_others_put_into_a_block_has_no_memo_at_worst(tx: bytes) -> None:
+def test_whatever_others_put_into_a_block_has_no_memo_at_worst(key: Key, tx: bytes) -> None:
     assert read_memo(tx) == ""
+    assert not is_creation_by(tx, [key])
+
+
+def test_a_creation_is_by_whom_it_was_signed(key: Key) -> None:
+    secret = PrivateKey(b"\x07" * 32)
+    other = Key("cosmos1other", secret.public_key.format(compressed=True), secret)
+    create = CreateClient(b"state", b"consensus")
+    own = sign_packed([pack(create, key.address)], key, TERMS)
+    assert is_creation_by(own, [other, key])
+    assert not is_creation_by(own, [other])
+    assert not is_creation_by(own, [])
+    assert not is_creation_by(sign_packed([pack(SEND, key.address)], key, TERMS), [key])
+    assert not is_creation_by(sign_packed([], key, TERMS), [key])
+    # Either of the message's signer and the transaction's is not enough.
+    assert not is_creation_by(sign_packed([pack(create, key.address)], other, TERMS), [key, other])
+    assert not is_creation_by(sign_packed([pack(create, other.address)], key, TERMS), [key, other])
+
+
+def test_a_creation_with_a_field_written_twice_is_nobodys(key: Key) -> None:
+    """Go takes the last one."""
+    content = CreateClient(b"s", b"c").encode(key.address) + bytes_field(3, b"cosmos1mallory")
+    url = bytes_field(1, CreateClient.type_url.encode())
+    packed = bytes_field(1, url + bytes_field(2, content))
+    assert not is_creation_by(sign_packed([packed], key, TERMS), [key])
+    own = sign_packed([pack(CreateClient(b"s", b"c"), key.address)], key, TERMS)
+    assert not is_creation_by(own + bytes_field(1, b"\x0a\x00"), [key])
+    assert not is_creation_by(own + bytes_field(2, b"\x0a\x00"), [key])
 
 
 def test_a_transaction_is_named_by_its_hash(key: Key) -> None:
