@@ -121,11 +121,13 @@ class TestHints:
         async def hub_client(peer: PeerId) -> None:
             read.append(peer)
 
-        monkeypatch.setattr(owned.registry.clients, "hub_client", hub_client)
-        monkeypatch.setattr(owned.registry.peers, "get", hub_client)
         owned.exchange.send(1)
         await owned.exchange.show_all()
-        owned.registry.changes.announce(Change(Topic.HEADERS, "wuxi"))
+        await settle()
+        monkeypatch.setattr(owned.registry.clients, "hub_client", hub_client)
+        monkeypatch.setattr(owned.registry.peers, "get", hub_client)
+        for peer in (HANGZHOU, SUZHOU, "wuxi"):
+            owned.registry.changes.announce(Change(Topic.HEADERS, peer))
         await settle()
         assert read == []
 
