@@ -9,6 +9,7 @@ from hub.core.errors import (
     AdapterOffline,
     GateChanged,
     LaneNotFound,
+    LanePaused,
     PeerNotFound,
     RequestIdReused,
     RouteNotFound,
@@ -331,10 +332,28 @@ async def test_a_draining_lane_is_paused_and_a_paused_one_drains(registry: Regis
     await registry.lanes.drain(key_of(), "the last year", ADMIN)
     await registry.lanes.pause(key_of(), "work", ADMIN)
     assert not (await lanes.view()).delivers
-    await registry.lanes.drain(key_of(), "the last year", ADMIN)
+    await registry.lanes.drain(key_of(), "the last year", ADMIN, ends_pause=True)
     view = await lanes.view()
     assert view.delivers
     assert (view.source.gate, view.lane.revision) == (4, 4)
+    assert await broken(registry) == {}
+
+
+async def test_a_paused_lane_stays_paused_where_draining_must_not_end_that(
+    registry: Registry,
+) -> None:
+    lanes, by = await opened(registry), asked("d1")
+    await registry.lanes.pause(key_of(), "an incident", ADMIN)
+    with pytest.raises(LanePaused) as caught:
+        await registry.lanes.drain(key_of(), "the last year", by)
+    assert caught.value.cause == "an incident"
+    view = await lanes.view()
+    assert (view.state, view.lane.pause_cause) == (LaneState.PAUSED, "an incident")
+    assert not view.delivers
+    assert await registry.lanes.pause(key_of(), "again", ADMIN)
+    await registry.lanes.resume(key_of(), ADMIN)
+    assert not await registry.lanes.drain(key_of(), "the last year", by)
+    assert await registry.lanes.drain(key_of(), "again", ADMIN)
     assert await broken(registry) == {}
 
 
