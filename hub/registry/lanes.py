@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, or_, select, tuple_, update
@@ -11,10 +12,10 @@ from hub.core.errors import LaneNotFound, LaneNotOpen, LanePaused, RouteNotFound
 from hub.core.lane import LaneState, LaneView
 from hub.ports.lanes import MAX_VIEWS
 from hub.ports.registry import Change, Topic
-from hub.registry.allowed import words_of
+from hub.registry.allowed import words_of, words_of_route
 from hub.registry.gates import hold_peers, raise_lane
 from hub.registry.openings import Openings
-from hub.registry.records import lane_of, limit_values, route_of, route_values, side_of
+from hub.registry.records import lane_of, limit_of, limit_values, route_of, route_values, side_of
 from hub.registry.tables.lanes import lanes, routes
 from hub.registry.trail import audit, claim
 
@@ -145,13 +146,13 @@ class PostgresLanes(Openings):
                     set_={**values, "revision": routes.c.revision + 1},
                     where=changed,
                 )
-                .returning(routes.c.revision)
+                .returning(routes)
             )
-            revision = stored.scalar_one_or_none()
-            if revision is None:
+            row = stored.one_or_none()
+            if row is None:
                 return True
-            detail = str(route.action)
-            await audit(connection, by, "route.set", key.name, revision=revision, detail=detail)
+            detail = words_of_route(replace(route, limit=limit_of(row)))
+            await audit(connection, by, "route.set", key.name, revision=row.revision, detail=detail)
         self._changes.announce(Change(Topic.LANES, str(lane.lane_id)))
         return False
 

@@ -20,6 +20,8 @@ from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
 from hub.ports.caller import Caller
 from hub.ports.lanes import OpeningState
+from hub.registry.memory import MemoryRegistry
+from hub.registry.registry import PostgresRegistry
 from tests.harness.registry import (
     ADMIN,
     HANGZHOU,
@@ -246,6 +248,36 @@ async def test_a_route_is_as_it_was_set_last(registry: Registry) -> None:
     assert not await registry.lanes.set_route(second, ADMIN)
     assert await registry.lanes.routes(key_of()) == [second]
     assert await broken(registry) == {}
+
+
+async def details(registry: Registry, action: str) -> list[str]:
+    """What the audit trail says of each *action*, in order."""
+    if isinstance(registry, MemoryRegistry):
+        return [one.detail for one in registry.state.audit_events if one.action == action]
+    assert isinstance(registry, PostgresRegistry)
+    query = "SELECT detail FROM audit_events WHERE action = $1 ORDER BY event_id"
+    async with registry.database.line() as line:
+        return [row["detail"] for row in await line.fetch(query, action)]
+
+
+async def test_the_audit_trail_says_what_the_policy_of_a_route_is_now(registry: Registry) -> None:
+    await register(registry, HANGZHOU, SUZHOU)
+    await open_lanes(registry, routes=())
+    words = {"data_class": "general", "purpose": 'mobility "出行"'}
+    bounds = {"max_payload_bytes": 1024, "max_timeout": Duration(3600 * SECOND)}
+    await registry.lanes.set_route(route(key_of(), **words), ADMIN)
+    limit = RateLimit(packets=100, period=SECOND, burst=500)
+    await registry.lanes.limit_route(route(key_of()).key, limit, ADMIN)
+    await registry.lanes.set_route(route(key_of(), **words, **bounds), ADMIN)
+    await registry.lanes.limit_route(route(key_of()).key, None, ADMIN)
+    await registry.lanes.set_route(route(key_of(), action=RouteAction.DENY), ADMIN)
+    meant = 'ALLOW; data class "general"; purpose "mobility \\"出行\\""'
+    bounded = "payloads up to 1024 bytes; timeouts up to 3600000000000 ns"
+    assert await details(registry, "route.set") == [
+        meant,
+        f"{meant}; {bounded}; 100 packets each 1000 ms, 500 at once",
+        "DENY",
+    ]
 
 
 async def test_a_limit_stays_with_its_route_and_is_audited(registry: Registry) -> None:
