@@ -88,16 +88,15 @@ class Accusations:
         client = await registry.clients.hub_client(peer)
         if not client.is_frozen:
             return True
-        kept = [one for one in await registry.clients.evidence(peer) if one.reason is HEADERS]
+        # What froze it before a recovery is over, and hides nothing that was found afterwards.
+        standing = await registry.clients.evidence(peer, standing=True)
+        kept = [one for one in standing if one.reason is HEADERS]
         if not kept:
             return True
         found = await registry.clients.chain_clients(self._fence.peer)
-        mirrors = [
-            mirror
-            for mirror in found
-            if mirror.chain_id == client.anchor.chain_id and not self._is_told(kept, mirror)
-        ]
-        told = [await self._tell(peer, mirror, kept) for mirror in mirrors]
+        mirrors = [mirror for mirror in found if mirror.chain_id == client.anchor.chain_id]
+        left = [(mirror, _untold(kept, mirror)) for mirror in mirrors]
+        told = [await self._tell(peer, mirror, untold) for mirror, untold in left if untold]
         # That of a lane that was just opened is mirrored a moment later.
         unseen = self._of_lanes(peer) - {mirror.client for mirror in found}
         return all(told) and not unseen
@@ -122,9 +121,6 @@ class Accusations:
     async def _find(self) -> None:
         for peer in await self._board.registry.clients.frozen():
             self.accuse(peer)
-
-    def _is_told(self, kept: Sequence[Evidence], mirror: ChainClient) -> bool:
-        return any((mirror.peer, mirror.client) in one.carried_to for one in kept)
 
     async def _tell(self, peer: PeerId, mirror: ChainClient, kept: Sequence[Evidence]) -> bool:
         """Whether the client is frozen now, as its chain proves."""
@@ -214,3 +210,8 @@ class Accusations:
             reason=error.reason,
             detail=str(error),
         )
+
+
+def _untold(kept: Sequence[Evidence], mirror: ChainClient) -> list[Evidence]:
+    """What of *kept* was not carried to *mirror* yet."""
+    return [one for one in kept if (mirror.peer, mirror.client) not in one.carried_to]

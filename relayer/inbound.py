@@ -296,10 +296,11 @@ class Inbound:
     async def _check_news(self, keeper: HeaderKeeper) -> None:
         """More evidence against the chain is of use. Raises ``ClientFrozen``.
 
-        A client that an administrator froze, without evidence, takes the first.
+        A client that an administrator froze, without evidence, takes the first; what was recorded
+        before it was recovered last is not against it any more.
         """
-        client = keeper.hub_client
-        if client.is_frozen and await self._board.registry.clients.evidence(client.peer):
+        client, clients = keeper.hub_client, self._board.registry.clients
+        if client.is_frozen and await clients.evidence(client.peer, standing=True):
             raise ClientFrozen(client=client.name, cause=client.frozen_cause)
 
     async def _trusted(self, keeper: HeaderKeeper, header: Header, height: int) -> ConsensusState:

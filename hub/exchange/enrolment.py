@@ -18,7 +18,7 @@ from hub.core.time import SECOND, Duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hub.core.certificate import IssuedCertificate, Revocation
+    from hub.core.certificate import IssuedCertificate, Revocation, ShownCertificate
     from hub.core.ids import PeerId
     from hub.core.time import Timestamp
     from hub.ports.caller import Caller
@@ -63,14 +63,14 @@ class Enrolment:
         return issued
 
     async def renew(
-        self, shown: bytes, request: bytes, now: Timestamp, by: Caller
+        self, shown: ShownCertificate, pem: bytes, request: bytes, now: Timestamp, by: Caller
     ) -> IssuedCertificate:
-        """A certificate like the one *shown* (PEM), of the same identity, for another key.
+        """A certificate like the one *shown* (its *pem*), of the same identity, for another key.
 
-        Raises ``IssuerMissing``, ``FieldInvalid``.
+        Raises ``IssuerMissing``, ``FieldInvalid``, ``CertificateRevoked``.
         """
-        issued = self._issuer().issue(request, by.identity, now, like=shown)
-        await self.registry.certificates.renewed(issued, by)
+        issued = self._issuer().issue(request, by.identity, now, like=pem)
+        await self.registry.certificates.renewed(issued, shown, by)
         return issued
 
     def _issuer(self) -> Issuer:

@@ -80,13 +80,14 @@ async def pause(
 
 
 async def drain(
-    registry: Registry, key: LaneKey, cause: str, by: Caller
+    registry: Registry, key: LaneKey, cause: str, by: Caller, *, ends_pause: bool = False
 ) -> tuple[LaneCounts, bool]:
     """The draining lane, CLOSED where nothing is left; and whether it was draining before.
 
-    Raises as ``pause``.
+    A paused one delivers again: it drains where *ends_pause*. Raises as ``pause``, or
+    ``LanePaused``.
     """
-    already = await registry.lanes.drain(key, cause, by)
+    already = await registry.lanes.drain(key, cause, by, ends_pause=ends_pause)
     return await get(registry, key), already
 
 

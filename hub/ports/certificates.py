@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.core.certificate import IssuedCertificate, Revocation, Revoked
+    from hub.core.certificate import IssuedCertificate, Revocation, Revoked, ShownCertificate
     from hub.core.ids import PeerId
     from hub.core.time import Duration, Timestamp
     from hub.ports.caller import Caller
@@ -34,8 +34,12 @@ class Certificates(Protocol):
         """
         ...
 
-    async def renewed(self, issued: IssuedCertificate, by: Caller) -> None:
-        """*issued*, for whoever holds a certificate already, is recorded."""
+    async def renewed(self, issued: IssuedCertificate, shown: ShownCertificate, by: Caller) -> None:
+        """*issued*, for whoever has *shown* a certificate that counts still, is recorded.
+
+        A revocation at the same time comes before it or after it: it refuses *shown*, or takes
+        *issued* too. Raises ``CertificateRevoked``.
+        """
         ...
 
     async def revoke_serial(self, serial: str, cause: str, by: Caller) -> tuple[Revocation, bool]:

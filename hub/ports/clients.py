@@ -104,8 +104,11 @@ class Clients(Protocol):
         """
         ...
 
-    async def evidence(self, peer: PeerId) -> Sequence[Evidence]:
-        """The evidence against the peer's chain, oldest first."""
+    async def evidence(self, peer: PeerId, *, standing: bool = False) -> Sequence[Evidence]:
+        """The evidence against the peer's chain, oldest first.
+
+        With *standing* only what was recorded since its hub client was recovered last.
+        """
         ...
 
     async def put_chain_client(self, fence: Fence, client: ChainClient) -> None:

@@ -128,10 +128,13 @@ class Lanes(Protocol):
         """
         ...
 
-    async def drain(self, key: LaneKey, cause: str, by: Caller) -> bool:
+    async def drain(
+        self, key: LaneKey, cause: str, by: Caller, *, ends_pause: bool = False
+    ) -> bool:
         """The lane is DRAINING and its gates are raised; whether it was before.
 
-        Raises as ``pause``.
+        A paused one would deliver again: it drains where *ends_pause*. Raises as ``pause``, or
+        ``LanePaused``.
         """
         ...
 

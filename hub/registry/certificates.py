@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import CursorResult
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from hub.core.certificate import IssuedCertificate
+    from hub.core.certificate import IssuedCertificate, ShownCertificate
     from hub.core.time import Duration, Timestamp
     from hub.ports.registry import Changes
     from hub.registry.engine import Database
@@ -39,6 +39,11 @@ _REISSUED = text(
     WHERE c.issued_at > r.until
     """
 )
+_KEY = "hashtextextended('ydhub:revocations', 0)"
+_IN_TURN = text(f"SELECT pg_advisory_xact_lock({_KEY})")
+"""Every renewal that has begun is recorded, so that a revocation is after it."""
+_NOT_MEANWHILE = text(f"SELECT pg_advisory_xact_lock_shared({_KEY})")
+"""Until the transaction's end nothing is revoked."""
 _EXPIRY = text("SELECT to_timestamp(CAST(:seconds AS bigint))")
 
 
@@ -93,9 +98,11 @@ class PostgresCertificates:
             await audit(connection, by, "peer.enrol", f"peers/{peer}", detail=detail)
         self._changes.announce(Change(Topic.CERTIFICATES, ""))
 
-    async def renewed(self, issued: IssuedCertificate, by: Caller) -> None:
+    async def renewed(self, issued: IssuedCertificate, shown: ShownCertificate, by: Caller) -> None:
         """As the port says."""
         async with self._database.transaction() as connection:
+            await connection.execute(_NOT_MEANWHILE)
+            (await _revoked(connection)).check(shown)
             await _record(connection, issued)
             subject = f"certificates/{issued.serial}"
             await audit(connection, by, "certificate.renew", subject, detail=issued.identity)
@@ -114,16 +121,7 @@ class PostgresCertificates:
     async def revoked(self) -> Revoked:
         """As the port says."""
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(revocations.select())).all()
-            reissued = (await connection.execute(_REISSUED)).scalars()
-            found = [_revocation(row) for row in sorted(rows, key=lambda row: row.number)]
-            return Revoked(
-                serials={one.serial: one.cause for one in found if one.serial},
-                identities={
-                    one.identity: (one.revoked_at, one.cause) for one in found if one.identity
-                },
-                reissued=frozenset(reissued),
-            )
+            return await _revoked(connection)
 
     async def page(self, after: int, limit: int) -> Sequence[Revocation]:
         """As the port says."""
@@ -141,6 +139,7 @@ class PostgresCertificates:
     ) -> tuple[Revocation, bool]:
         [subject] = what.values()
         async with self._database.transaction() as connection:
+            await connection.execute(_IN_TURN)
             again = await claim(connection, by)
             if again:
                 return await _numbered(connection, int(again)), True
@@ -162,6 +161,17 @@ class PostgresCertificates:
         if is_new:
             self._changes.announce(Change(Topic.CERTIFICATES, ""))
         return found, not is_new
+
+
+async def _revoked(connection: AsyncConnection) -> Revoked:
+    rows = (await connection.execute(revocations.select())).all()
+    reissued = (await connection.execute(_REISSUED)).scalars()
+    found = [_revocation(row) for row in sorted(rows, key=lambda row: row.number)]
+    return Revoked(
+        serials={one.serial: one.cause for one in found if one.serial},
+        identities={one.identity: (one.revoked_at, one.cause) for one in found if one.identity},
+        reissued=frozenset(reissued),
+    )
 
 
 async def _record(connection: AsyncConnection, issued: IssuedCertificate) -> None:

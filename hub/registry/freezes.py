@@ -9,7 +9,7 @@ from collections import defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, literal_column, select, text, update
+from sqlalchemy import func, literal_column, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.core.client import check_recovery
@@ -51,6 +51,9 @@ _STOP: Final = text(
     WHERE s.lane_id = own.lane_id AND s.side = own.side
     RETURNING s.lane_id
     """
+)
+_STANDING: Final = or_(
+    hub_clients.c.recovered_at.is_(None), evidence.c.recorded_at > hub_clients.c.recovered_at
 )
 
 
@@ -134,9 +137,11 @@ class Freezes:
                 .on_conflict_do_nothing()
             )
 
-    async def evidence(self, peer: PeerId) -> Sequence[Evidence]:
+    async def evidence(self, peer: PeerId, *, standing: bool = False) -> Sequence[Evidence]:
         """As the port says."""
         query = select(evidence).where(evidence.c.peer == peer).order_by(evidence.c.number)
+        if standing:
+            query = query.join(hub_clients, hub_clients.c.peer == evidence.c.peer).where(_STANDING)
         carried = (
             select(carried_evidence)
             .where(carried_evidence.c.peer == peer)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.core.errors import LaneNotFound, LaneNotOpen, RouteNotFound
+from hub.core.errors import LaneNotFound, LaneNotOpen, LanePaused, RouteNotFound
 from hub.core.lane import LaneState, LaneView
 from hub.ports.lanes import MAX_VIEWS
 from hub.ports.registry import Change, Topic
-from hub.registry.allowed import words_of
+from hub.registry.allowed import words_of, words_of_route
 from hub.registry.gates import hold_peers, raise_lane
 from hub.registry.openings import Openings
-from hub.registry.records import lane_of, limit_values, route_of, route_values, side_of
+from hub.registry.records import lane_of, limit_of, limit_values, route_of, route_values, side_of
 from hub.registry.tables.lanes import lanes, routes
 from hub.registry.trail import audit, claim
 
@@ -118,9 +119,11 @@ class PostgresLanes(Openings):
         """As the port says."""
         return await self._turn(key, LaneState.PAUSED, cause, by)
 
-    async def drain(self, key: LaneKey, cause: str, by: Caller) -> bool:
+    async def drain(
+        self, key: LaneKey, cause: str, by: Caller, *, ends_pause: bool = False
+    ) -> bool:
         """As the port says."""
-        return await self._turn(key, LaneState.DRAINING, cause, by)
+        return await self._turn(key, LaneState.DRAINING, cause, by, ends_pause=ends_pause)
 
     async def resume(self, key: LaneKey, by: Caller) -> bool:
         """As the port says."""
@@ -143,13 +146,13 @@ class PostgresLanes(Openings):
                     set_={**values, "revision": routes.c.revision + 1},
                     where=changed,
                 )
-                .returning(routes.c.revision)
+                .returning(routes)
             )
-            revision = stored.scalar_one_or_none()
-            if revision is None:
+            row = stored.one_or_none()
+            if row is None:
                 return True
-            detail = str(route.action)
-            await audit(connection, by, "route.set", key.name, revision=revision, detail=detail)
+            detail = words_of_route(replace(route, limit=limit_of(row)))
+            await audit(connection, by, "route.set", key.name, revision=row.revision, detail=detail)
         self._changes.announce(Change(Topic.LANES, str(lane.lane_id)))
         return False
 
@@ -194,7 +197,9 @@ class PostgresLanes(Openings):
             found = [route_of(row) for row in await connection.execute(query)]
         return sorted(found, key=lambda route: route.key.name)
 
-    async def _turn(self, key: LaneKey, to: LaneState, cause: str, by: Caller) -> bool:
+    async def _turn(
+        self, key: LaneKey, to: LaneState, cause: str, by: Caller, *, ends_pause: bool = True
+    ) -> bool:
         """The lane, open in some way now, is in the state *to*; whether it was before."""
         async with self._database.transaction() as connection:
             await hold_peers(connection, key.peers)
@@ -205,6 +210,8 @@ class PostgresLanes(Openings):
                 raise LaneNotOpen(lane=key.name, state=lane.state)
             if lane.state is to:
                 return True
+            if lane.state is LaneState.PAUSED and not ends_pause:
+                raise LanePaused(lane=key.name, cause=lane.pause_cause)
             revision = lane.revision + 1
             await connection.execute(
                 update(lanes)

@@ -211,7 +211,7 @@ def route_of(row: Row) -> Route:
         purpose=row.purpose,
         max_payload_bytes=row.max_payload_bytes,
         max_timeout=row.max_timeout,
-        limit=_limit_of(row),
+        limit=limit_of(row),
     )
 
 
@@ -224,7 +224,8 @@ def limit_values(limit: RateLimit | None) -> dict[str, int]:
     }
 
 
-def _limit_of(row: Row) -> RateLimit | None:
+def limit_of(row: Row) -> RateLimit | None:
+    """The limit in a row of ``routes``; None where it has none."""
     if not row.limit_packets:
         return None
     period = Duration(row.limit_period)

@@ -1,8 +1,8 @@
 """Who may call what: one row for every method that the server answers.
 
 Administrators act on everything. Relayers read. A peer's adapter reads what is of its own peer
-(itself, its clients, lanes with it at an end and their packets), and may pause such a lane: to stop
-takes one person, to go on is the administrators' to decide.
+(itself, its clients, lanes with it at an end and their packets), and may pause such a lane, or
+drain one that is not paused: to stop takes one person, to go on is the administrators' to decide.
 
 Source: design section 6; reliability notes section 4 ("authn bypass", "identity confusion").
 """

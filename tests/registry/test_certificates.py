@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -81,7 +82,8 @@ async def test_a_revoked_serial_counts_no_more_and_others_do(registry: Registry)
 async def test_a_revoked_identity_keeps_nothing_but_what_it_is_given_afterwards(
     registry: Registry,
 ) -> None:
-    await registry.certificates.renewed(issued("1f"), ADMIN)
+    await register(registry, SUZHOU)
+    await registry.certificates.renewed(issued("1f"), shown("5"), ADMIN)
     made, before = await registry.certificates.revoke_identity(IDENTITY, "left", ADMIN)
     assert not before
     revoked = await registry.certificates.revoked()
@@ -90,13 +92,59 @@ async def test_a_revoked_identity_keeps_nothing_but_what_it_is_given_afterwards(
             revoked.check(shown(serial, made.revoked_at))
     revoked.check(replace(shown("99"), identity="spiffe://ydhub.local/peers/hangzhou"))
     revoked.check(shown("99", made.revoked_at + 1))
-    await registry.certificates.renewed(issued("2f"), ADMIN)
+    await registry.certificates.invite(SUZHOU, TOKEN, HOUR, ADMIN)
+    await registry.certificates.enrol(TOKEN, issued("2f"))
     revoked = await registry.certificates.revoked()
     revoked.check(shown("2f", made.revoked_at))
+    await registry.certificates.renewed(issued("3f"), shown("2f"), ADMIN)
+    (await registry.certificates.revoked()).check(shown("3f"))
     await registry.certificates.revoke_identity(IDENTITY, "again", ADMIN)
     revoked = await registry.certificates.revoked()
     with pytest.raises(CertificateRevoked):
         revoked.check(shown("2f"))
+
+
+async def test_nobody_renews_from_a_certificate_that_is_revoked(registry: Registry) -> None:
+    await registry.certificates.revoke_serial("1f", "lost", ADMIN)
+    with pytest.raises(CertificateRevoked):
+        await registry.certificates.renewed(issued("2f"), shown("1f"), ADMIN)
+    await registry.certificates.renewed(issued("3f"), shown("9"), ADMIN)
+    await registry.certificates.revoke_identity(IDENTITY, "left", ADMIN)
+    for serial in ("9", "3f"):
+        with pytest.raises(CertificateRevoked):
+            await registry.certificates.renewed(issued("4f"), shown(serial), ADMIN)
+    revoked = await registry.certificates.revoked()
+    for serial in ("2f", "4f"):
+        with pytest.raises(CertificateRevoked):
+            revoked.check(shown(serial))
+    assert await broken(registry) == {}
+
+
+async def test_a_renewal_that_races_with_a_revocation_is_refused_or_revoked(
+    registry: Registry,
+) -> None:
+    """A thief renews again and again while the identity is revoked."""
+
+    async def renew(number: int) -> bool:
+        try:
+            new = issued(f"{number:x}")
+            await registry.certificates.renewed(new, shown("f00"), ADMIN)
+        except CertificateRevoked:
+            return False
+        return True
+
+    async with asyncio.TaskGroup() as tasks:
+        early = [tasks.create_task(renew(number)) for number in range(1, 9)]
+        revoking = tasks.create_task(
+            registry.certificates.revoke_identity(IDENTITY, "stolen", ADMIN)
+        )
+        late = [tasks.create_task(renew(number)) for number in range(9, 17)]
+    assert not revoking.result()[1]
+    revoked = await registry.certificates.revoked()
+    for number, renewal in enumerate(early + late, start=1):
+        if renewal.result():
+            with pytest.raises(CertificateRevoked):
+                revoked.check(shown(f"{number:x}"))
 
 
 async def test_one_request_revokes_once(registry: Registry) -> None:

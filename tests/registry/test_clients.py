@@ -438,3 +438,15 @@ async def test_evidence_says_which_chain_clients_it_was_carried_to(registry: Reg
         await registry.clients.note_carried(fence, SUZHOU, 1, ClientId("07-tendermint-9"))
     with pytest.raises(LeaseLost):
         await registry.clients.note_carried(Fence(HANGZHOU, 9), SUZHOU, 1, mirror().client)
+
+
+async def test_evidence_from_before_a_recovery_stands_no_more(registry: Registry) -> None:
+    assert await registry.clients.evidence(SUZHOU, standing=True) == []
+    await frozen(registry)
+    assert len(await registry.clients.evidence(SUZHOU, standing=True)) == 1
+    await registry.clients.recover(SUZHOU, LATER, NOW, "mended", ADMIN)
+    assert await registry.clients.evidence(SUZHOU, standing=True) == []
+    new = (Reason.CONSENSUS_STATE_DIFFERS, b"third", b"fourth")
+    await registry.clients.freeze(SUZHOU, "again", new, ADMIN)
+    [found] = await registry.clients.evidence(SUZHOU, standing=True)
+    assert (found.number, found.first) == (2, b"third")

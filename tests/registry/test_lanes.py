@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -9,6 +9,7 @@ from hub.core.errors import (
     AdapterOffline,
     GateChanged,
     LaneNotFound,
+    LanePaused,
     PeerNotFound,
     RequestIdReused,
     RouteNotFound,
@@ -19,6 +20,8 @@ from hub.core.ranges import RangeSet
 from hub.core.time import SECOND, Duration
 from hub.ports.caller import Caller
 from hub.ports.lanes import OpeningState
+from hub.registry.memory import MemoryRegistry
+from hub.registry.registry import PostgresRegistry
 from tests.harness.registry import (
     ADMIN,
     HANGZHOU,
@@ -247,6 +250,36 @@ async def test_a_route_is_as_it_was_set_last(registry: Registry) -> None:
     assert await broken(registry) == {}
 
 
+async def details(registry: Registry, action: str) -> list[str]:
+    """What the audit trail says of each *action*, in order."""
+    if isinstance(registry, MemoryRegistry):
+        return [one.detail for one in registry.state.audit_events if one.action == action]
+    assert isinstance(registry, PostgresRegistry)
+    query = "SELECT detail FROM audit_events WHERE action = $1 ORDER BY event_id"
+    async with registry.database.line() as line:
+        return [row["detail"] for row in await line.fetch(query, action)]
+
+
+async def test_the_audit_trail_says_what_the_policy_of_a_route_is_now(registry: Registry) -> None:
+    await register(registry, HANGZHOU, SUZHOU)
+    await open_lanes(registry, routes=())
+    words: dict[str, Any] = {"data_class": "general", "purpose": 'mobility "出行"'}
+    bounds: dict[str, Any] = {"max_payload_bytes": 1024, "max_timeout": Duration(3600 * SECOND)}
+    await registry.lanes.set_route(route(key_of(), **words), ADMIN)
+    limit = RateLimit(packets=100, period=SECOND, burst=500)
+    await registry.lanes.limit_route(route(key_of()).key, limit, ADMIN)
+    await registry.lanes.set_route(route(key_of(), **words, **bounds), ADMIN)
+    await registry.lanes.limit_route(route(key_of()).key, None, ADMIN)
+    await registry.lanes.set_route(route(key_of(), action=RouteAction.DENY), ADMIN)
+    meant = 'ALLOW; data class "general"; purpose "mobility \\"出行\\""'
+    bounded = "payloads up to 1024 bytes; timeouts up to 3600000000000 ns"
+    assert await details(registry, "route.set") == [
+        meant,
+        f"{meant}; {bounded}; 100 packets each 1000 ms, 500 at once",
+        "DENY",
+    ]
+
+
 async def test_a_limit_stays_with_its_route_and_is_audited(registry: Registry) -> None:
     await register(registry, HANGZHOU, SUZHOU)
     await open_lanes(registry, routes=())
@@ -331,10 +364,28 @@ async def test_a_draining_lane_is_paused_and_a_paused_one_drains(registry: Regis
     await registry.lanes.drain(key_of(), "the last year", ADMIN)
     await registry.lanes.pause(key_of(), "work", ADMIN)
     assert not (await lanes.view()).delivers
-    await registry.lanes.drain(key_of(), "the last year", ADMIN)
+    await registry.lanes.drain(key_of(), "the last year", ADMIN, ends_pause=True)
     view = await lanes.view()
     assert view.delivers
     assert (view.source.gate, view.lane.revision) == (4, 4)
+    assert await broken(registry) == {}
+
+
+async def test_a_paused_lane_stays_paused_where_draining_must_not_end_that(
+    registry: Registry,
+) -> None:
+    lanes, by = await opened(registry), asked("d1")
+    await registry.lanes.pause(key_of(), "an incident", ADMIN)
+    with pytest.raises(LanePaused) as caught:
+        await registry.lanes.drain(key_of(), "the last year", by)
+    assert caught.value.cause == "an incident"
+    view = await lanes.view()
+    assert (view.state, view.lane.pause_cause) == (LaneState.PAUSED, "an incident")
+    assert not view.delivers
+    assert await registry.lanes.pause(key_of(), "again", ADMIN)
+    await registry.lanes.resume(key_of(), ADMIN)
+    assert not await registry.lanes.drain(key_of(), "the last year", by)
+    assert await registry.lanes.drain(key_of(), "again", ADMIN)
     assert await broken(registry) == {}
 
 

@@ -170,7 +170,10 @@ class History:
         await self.ask(lambda registry: registry.lanes.resume(key_of(), ADMIN))
 
     async def drain(self) -> None:
-        await self.ask(lambda registry: registry.lanes.drain(key_of(), "work", ADMIN))
+        ends_pause = self.random.random() < 0.5
+        await self.ask(
+            lambda registry: registry.lanes.drain(key_of(), "work", ADMIN, ends_pause=ends_pause)
+        )
 
     async def suspend(self) -> None:
         peer = self.random.choice((HANGZHOU, SUZHOU))

@@ -8,11 +8,11 @@ from ydhub.lane.v1 import lane_pb2
 from ydhub.lane.v1 import lane_service_pb2 as pb
 
 from hub.core.errors import ChainUnreachable, Reason
-from tests.harness.hub_server import failure
+from tests.harness.hub_server import Stubs, failure
 
 if TYPE_CHECKING:
     from tests.harness.exchange import Exchange
-    from tests.harness.hub_server import Stubs
+    from tests.harness.hub_server import Served
 
 UNKNOWN = "lanes/hangzhou~07-tendermint-99~suzhou~07-tendermint-99"
 
@@ -189,6 +189,23 @@ async def test_a_lane_that_is_not_open_is_not_found(admin: Stubs) -> None:
     odd = pb.GetLaneOpeningRequest(name="laneOpenings/0")
     found = await failure(lanes.GetLaneOpening(odd, timeout=10))
     assert found.reason is Reason.IDENTIFIER_INVALID
+
+
+async def test_a_peer_drains_an_open_lane_and_lifts_no_pause(
+    served: Served, admin: Stubs, exchange: Exchange
+) -> None:
+    drain = pb.DrainLaneRequest(name=exchange.key.name, cause="ours")
+    pause = pb.PauseLaneRequest(name=exchange.key.name, cause="an incident")
+    async with Stubs(served, "/peers/suzhou") as city:
+        answer = await city.lanes.DrainLane(drain, timeout=10)
+        assert answer.lane.pause_cause == "ours"
+        await admin.lanes.PauseLane(pause, timeout=10)
+        refused = await failure(city.lanes.DrainLane(drain, timeout=10))
+        assert refused.reason is Reason.LANE_PAUSED
+        lane = await city.lanes.GetLane(pb.GetLaneRequest(name=exchange.key.name), timeout=10)
+    assert (lane.lane.state, lane.lane.pause_cause) == (lane_pb2.LANE_STATE_PAUSED, "an incident")
+    answer = await admin.lanes.DrainLane(drain, timeout=10)
+    assert not answer.already_done
 
 
 async def test_a_lane_drains_and_goes_on(admin: Stubs, exchange: Exchange) -> None:

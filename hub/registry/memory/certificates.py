@@ -13,7 +13,7 @@ from hub.ports.registry import Topic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.core.certificate import IssuedCertificate
+    from hub.core.certificate import IssuedCertificate, ShownCertificate
     from hub.core.ids import PeerId
     from hub.core.time import Duration
     from hub.ports.caller import Caller
@@ -57,8 +57,9 @@ class MemoryCertificates:
         name = f"peers/{found.peer}"
         self._record(issued, issued.identity, "peer.enrol", name, f"certificate {issued.serial}")
 
-    async def renewed(self, issued: IssuedCertificate, by: Caller) -> None:
+    async def renewed(self, issued: IssuedCertificate, shown: ShownCertificate, by: Caller) -> None:
         """As the port says."""
+        (await self.revoked()).check(shown)
         subject = f"certificates/{issued.serial}"
         self._record(issued, by.identity, "certificate.renew", subject, issued.identity)
 

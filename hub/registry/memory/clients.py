@@ -174,9 +174,13 @@ class MemoryClients:
         carried_to = tuple(sorted({*old.carried_to, (fence.peer, client)}))
         kept[number - 1] = replace(old, carried_to=carried_to)
 
-    async def evidence(self, peer: PeerId) -> Sequence[Evidence]:
+    async def evidence(self, peer: PeerId, *, standing: bool = False) -> Sequence[Evidence]:
         """As the port says."""
-        return list(self._state.evidence[peer])
+        kept = list(self._state.evidence[peer])
+        if not kept or not standing:
+            return kept
+        since = self._state.client(peer).recovered_at or 0
+        return [one for one in kept if one.recorded_at > since]
 
     async def put_chain_client(self, fence: Fence, client: ChainClient) -> None:
         """As the port says."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from hub.core.errors import LaneNotFound, LaneNotOpen, RouteNotFound
+from hub.core.errors import LaneNotFound, LaneNotOpen, LanePaused, RouteNotFound
 from hub.core.lane import Lane, LaneState, LaneView, Route, RouteAction, RouteKey, Side
 from hub.ports.lanes import MAX_VIEWS, Opening, OpeningState
 from hub.ports.registry import Topic
@@ -162,9 +162,11 @@ class MemoryLanes:
         """As the port says."""
         return self._turn(key, LaneState.PAUSED, cause, by)
 
-    async def drain(self, key: LaneKey, cause: str, by: Caller) -> bool:
+    async def drain(
+        self, key: LaneKey, cause: str, by: Caller, *, ends_pause: bool = False
+    ) -> bool:
         """As the port says."""
-        return self._turn(key, LaneState.DRAINING, cause, by)
+        return self._turn(key, LaneState.DRAINING, cause, by, ends_pause=ends_pause)
 
     async def resume(self, key: LaneKey, by: Caller) -> bool:
         """As the port says."""
@@ -213,7 +215,9 @@ class MemoryLanes:
             raise LaneNotFound(name=f"laneOpenings/{number}")
         return found
 
-    def _turn(self, key: LaneKey, to: LaneState, cause: str, by: Caller) -> bool:
+    def _turn(
+        self, key: LaneKey, to: LaneState, cause: str, by: Caller, *, ends_pause: bool = True
+    ) -> bool:
         """The lane, open in some way now, is in the state *to*; whether it was before."""
         state = self._state
         row = state.lane_by_key(key)
@@ -221,6 +225,8 @@ class MemoryLanes:
             return True
         if row.lane.state not in _ACTIONS:
             raise LaneNotOpen(lane=key.name, state=row.lane.state)
+        if row.lane.state is LaneState.PAUSED and not ends_pause:
+            raise LanePaused(lane=key.name, cause=row.lane.pause_cause)
         state.carried_out(by)
         if row.lane.state is to:
             return True

@@ -11,6 +11,7 @@ from hub.core.lane import LaneSide, LaneState, Side
 from hub.core.peer import PeerState
 from hub.core.time import MILLISECOND, SECOND, Duration, Timestamp
 from hub.ports.registry import Change, Topic
+from hub.registry.allowed import words_of_route
 from hub.registry.narrow import NarrowSet
 
 if TYPE_CHECKING:
@@ -299,7 +300,7 @@ class State:
         self.routes[route.key] = route
         self.route_revisions[route.key] += 1
         revision = self.route_revisions[route.key]
-        self.audit(identity, action, route.key.name, revision, detail or route.action)
+        self.audit(identity, action, route.key.name, revision, detail or words_of_route(route))
 
     def announce(self, topic: Topic, key: object) -> None:
         """Everyone who listens is told."""

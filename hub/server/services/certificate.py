@@ -9,8 +9,9 @@ from ydhub.certificate.v1 import certificate_service_pb2 as pb
 from ydhub.certificate.v1.certificate_service_pb2_grpc import CertificateServiceServicer
 
 from hub.exchange import enrolment
-from hub.server.call import author
+from hub.server.call import IDENTITY, author
 from hub.wire.certificates import issued_to_proto, revocation_to_proto, subject_from_proto
+from hub.wire.identity.shown import shown_certificate
 from hub.wire.names import parse_peer_name
 from hub.wire.page import Page
 from hub.wire.requests import parse_cause
@@ -44,9 +45,11 @@ class CertificateService(CertificateServiceServicer):
         self, request: pb.RenewCertificateRequest, context: ServicerContext[Any, Any]
     ) -> pb.RenewCertificateResponse:
         """As the contract says."""
-        [shown] = context.auth_context()["x509_pem_cert"]
+        [pem] = context.auth_context()["x509_pem_cert"]
+        shown = shown_certificate(context, IDENTITY.get())
         now, by = self._hub.clock.now(), author(request, "")
-        issued = await self._hub.enrolment.renew(shown, request.certificate_request, now, by)
+        asked = request.certificate_request
+        issued = await self._hub.enrolment.renew(shown, pem, asked, now, by)
         return pb.RenewCertificateResponse(certificate=issued_to_proto(issued))
 
     async def RevokeCertificate(

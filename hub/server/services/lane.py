@@ -8,7 +8,8 @@ from ydhub.lane.v1 import lane_service_pb2 as pb
 from ydhub.lane.v1.lane_service_pb2_grpc import LaneServiceServicer
 
 from hub.exchange import lanes, routes
-from hub.server.call import author
+from hub.server.call import IDENTITY, author
+from hub.wire.identity.spiffe import Role
 from hub.wire.lanes import (
     lane_to_proto,
     limit_from_proto,
@@ -85,7 +86,9 @@ class LaneService(LaneServiceServicer):
         """As the contract says."""
         key, cause = parse_lane_name(request.name), parse_cause(request.cause)
         by = author(request, request.request_id)
-        found, already = await lanes.drain(self._hub.registry, key, cause, by)
+        # To let a paused lane deliver again is the administrators' to decide, as in authority.py.
+        is_admin = IDENTITY.get().role is Role.ADMIN
+        found, already = await lanes.drain(self._hub.registry, key, cause, by, ends_pause=is_admin)
         return pb.DrainLaneResponse(lane=_lane(found), already_done=already)
 
     async def ResumeLane(

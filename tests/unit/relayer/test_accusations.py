@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,8 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.simchain.misbehave import equivocate
 from hub.core.errors import ConsensusStateDiffers, Reason, RegistryUnreachable
+from hub.core.time import SECOND
+from hub.wire.headers import decode_header, header_to_proto
 from relayer.accusations import AGAIN_AFTER, LOOK_EVERY, Accusations
 from relayer.refresh import ClientRefresh
 from tests.harness.clock import settle, until
@@ -115,6 +118,38 @@ async def test_nothing_is_carried_of_a_chain_that_has_started_again(told: Statio
     await told.registry.clients.recover(HANGZHOU, anchor, told.clock.now(), "mended", ADMIN)
     assert await accusations(told).carry(HANGZHOU)
     assert told.right.executions == []
+
+
+async def test_a_chain_that_lies_again_is_accused_again(told: Station) -> None:
+    found, clients = accusations(told), told.registry.clients
+    for _ in range(3):
+        await found.round()
+        await show_newest(told)
+    mirror = await clients.chain_client(SUZHOU, told.exchange.key.destination_client)
+    told.exchange.grow(1)
+    anchor = told.exchange.anchor(HANGZHOU, told.left.chain.height)
+    await clients.recover(HANGZHOU, anchor, told.clock.now(), "mended", ADMIN)
+    await clients.put_chain_client(told.exchange.fences[SUZHOU], replace(mirror, is_frozen=False))
+    await told.clock.advance(SECOND)
+    keeper = await told.keeper(HANGZHOU)
+    await keeper.refresh()
+    await keeper.begin()
+    told.exchange.grow(1)
+    await keeper.add([told.left.chain.light_block(told.left.chain.height).header])
+    with pytest.raises(ConsensusStateDiffers):
+        await keeper.add([equivocate(told.left.chain, told.left.chain.height).header])
+    # This chain's client cannot start again: what it is told is looked at, and that it is frozen.
+    told.right.reports = lambda one: pb.ExecutionReport(execution_id=one.execution_id)
+    before = len(told.right.executions)
+    found.accuse(HANGZHOU)
+    for _ in range(3):
+        await found.round()
+        await show_newest(told)
+    old, new = await clients.evidence(HANGZHOU)
+    assert new.carried_to == old.carried_to == ((SUZHOU, mirror.client),)
+    sent = [one.misbehaviour.first for one in told.right.executions[before:]]
+    assert header_to_proto(decode_header(new.first)) in sent
+    assert header_to_proto(decode_header(old.first)) not in sent
 
 
 async def test_a_freeze_without_headers_is_the_hubs_alone(wired: Station) -> None:

@@ -8,7 +8,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 from adapters.simchain.misbehave import Forgery, equivocate, forge_header
 from hub.core.lane import Side
 from hub.wire.headers import header_to_proto
-from tests.harness.exchange import HANGZHOU
+from tests.harness.exchange import ADMIN, HANGZHOU
 from tests.harness.inbound import Working, reasons
 from tests.harness.station import proto_height
 
@@ -45,6 +45,26 @@ class TestMisbehaviour:
         other = self.frame(at_work, "peers/hangzhou", board.left.chain.height - 1)
         assert reasons(await board.right.verdict(misbehaviour=other)) == [(0, "CLIENT_FROZEN")]
         assert len(await board.registry.clients.evidence(HANGZHOU)) == 1
+
+    async def test_what_was_found_before_a_recovery_does_not_hide_what_is_found_now(
+        self, at_work: Working
+    ) -> None:
+        board, clients = at_work.board, at_work.board.registry.clients
+        await board.right.verdict(misbehaviour=self.frame(at_work, "peers/hangzhou"))
+        board.exchange.grow(1)
+        anchor = board.exchange.anchor(HANGZHOU, board.left.chain.height)
+        await clients.recover(HANGZHOU, anchor, board.clock.now(), "mended", ADMIN)
+        keeper = await board.keeper(HANGZHOU)
+        await keeper.refresh()
+        await keeper.begin()
+        for _ in range(2):
+            board.exchange.grow(1)
+            await keeper.add([board.left.chain.light_block(board.left.chain.height).header])
+        await clients.freeze(HANGZHOU, "a drill", None, ADMIN)
+        await keeper.refresh()
+        verdict = await board.right.verdict(misbehaviour=self.frame(at_work, "peers/hangzhou"))
+        assert not verdict.refused
+        assert len(await clients.evidence(HANGZHOU)) == 2
 
     async def test_one_header_twice_or_a_forged_one_is_none(self, at_work: Working) -> None:
         board = at_work.board

@@ -4,9 +4,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.core.errors import FieldInvalid, InvitationInvalid, IssuerMissing, PeerNotFound
+from hub.core.certificate import ShownCertificate
+from hub.core.errors import (
+    CertificateRevoked,
+    FieldInvalid,
+    InvitationInvalid,
+    IssuerMissing,
+    PeerNotFound,
+)
 from hub.core.ids import PeerId
-from hub.core.time import SECOND, Duration
+from hub.core.time import SECOND, Duration, Timestamp
 from hub.exchange import enrolment
 from hub.exchange.enrolment import LONGEST, SHORTEST, Enrolment
 from hub.ports.caller import Caller
@@ -21,6 +28,9 @@ if TYPE_CHECKING:
 
 HOUR = Duration(3600 * SECOND)
 IDENTITY = "spiffe://ydhub.local/peers/suzhou"
+SHOWN = ShownCertificate(
+    serial="1f", identity=IDENTITY, not_before=Timestamp(0), not_after=Timestamp(2**62)
+)
 
 
 @pytest.fixture
@@ -72,14 +82,20 @@ async def test_without_a_ca_nothing_is_issued() -> None:
     with pytest.raises(IssuerMissing):
         await hub.enrol("token", a_request(), real_now(), identity_of)
     with pytest.raises(IssuerMissing):
-        await hub.renew(b"", a_request(), real_now(), ADMIN)
+        await hub.renew(SHOWN, b"", a_request(), real_now(), ADMIN)
 
 
 async def test_a_renewal_is_for_whoever_asks(hub: Enrolment) -> None:
-    issued = await hub.renew(b"", a_request(), real_now(), Caller(identity=IDENTITY))
+    issued = await hub.renew(SHOWN, b"", a_request(), real_now(), Caller(identity=IDENTITY))
     assert issued.identity == IDENTITY
     found = [event.action for event in hub.registry.state.audit_events]  # type: ignore[attr-defined]
     assert found[-1] == "certificate.renew"
+
+
+async def test_whoever_is_revoked_meanwhile_gets_nothing(hub: Enrolment) -> None:
+    await enrolment.revoke(hub.registry, "", IDENTITY, "lost", ADMIN)
+    with pytest.raises(CertificateRevoked):
+        await hub.renew(SHOWN, b"", a_request(), real_now(), Caller(identity=IDENTITY))
 
 
 async def test_revocations_are_made_and_paged(hub: Enrolment) -> None:

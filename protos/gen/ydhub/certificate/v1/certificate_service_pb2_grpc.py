@@ -72,7 +72,8 @@ class CertificateServiceServicer:
 
     def RenewCertificate(self, request, context):
         """RenewCertificate signs a new key for the identity that the caller shows. Not idempotent; the
-        certificate before stays valid until its end. Fails with FIELD_INVALID, ISSUER_MISSING.
+        certificate before stays valid until its end. Fails with FIELD_INVALID, ISSUER_MISSING,
+        CERTIFICATE_REVOKED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

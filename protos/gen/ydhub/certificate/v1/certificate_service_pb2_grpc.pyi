@@ -40,7 +40,8 @@ class CertificateServiceStub:
     """
     RenewCertificate: _grpc.UnaryUnaryMultiCallable[_certificate_service_pb2.RenewCertificateRequest, _certificate_service_pb2.RenewCertificateResponse]
     """RenewCertificate signs a new key for the identity that the caller shows. Not idempotent; the
-    certificate before stays valid until its end. Fails with FIELD_INVALID, ISSUER_MISSING.
+    certificate before stays valid until its end. Fails with FIELD_INVALID, ISSUER_MISSING,
+    CERTIFICATE_REVOKED.
     """
     RevokeCertificate: _grpc.UnaryUnaryMultiCallable[_certificate_service_pb2.RevokeCertificateRequest, _certificate_service_pb2.RevokeCertificateResponse]
     """RevokeCertificate ends a certificate, or all that an identity has until now. Idempotent for a
@@ -62,7 +63,8 @@ class CertificateServiceAsyncStub(CertificateServiceStub):
     """
     RenewCertificate: _aio.UnaryUnaryMultiCallable[_certificate_service_pb2.RenewCertificateRequest, _certificate_service_pb2.RenewCertificateResponse]  # type: ignore[assignment]
     """RenewCertificate signs a new key for the identity that the caller shows. Not idempotent; the
-    certificate before stays valid until its end. Fails with FIELD_INVALID, ISSUER_MISSING.
+    certificate before stays valid until its end. Fails with FIELD_INVALID, ISSUER_MISSING,
+    CERTIFICATE_REVOKED.
     """
     RevokeCertificate: _aio.UnaryUnaryMultiCallable[_certificate_service_pb2.RevokeCertificateRequest, _certificate_service_pb2.RevokeCertificateResponse]  # type: ignore[assignment]
     """RevokeCertificate ends a certificate, or all that an identity has until now. Idempotent for a
@@ -93,7 +95,8 @@ class CertificateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_certificate_service_pb2.RenewCertificateResponse, _abc.Awaitable[_certificate_service_pb2.RenewCertificateResponse]]:
         """RenewCertificate signs a new key for the identity that the caller shows. Not idempotent; the
-        certificate before stays valid until its end. Fails with FIELD_INVALID, ISSUER_MISSING.
+        certificate before stays valid until its end. Fails with FIELD_INVALID, ISSUER_MISSING,
+        CERTIFICATE_REVOKED.
         """
 
     @_abc_1.abstractmethod

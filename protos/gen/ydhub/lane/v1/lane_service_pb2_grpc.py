@@ -131,8 +131,9 @@ class LaneServiceServicer:
 
     def DrainLane(self, request, context):
         """DrainLane stops acceptance alone: what the lane has is delivered and settled, then the lane is
-        CLOSED, until it is resumed. Idempotent; takes effect at once.
-        Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
+        CLOSED, until it is resumed. A paused lane delivers again, so only an administrator drains it.
+        Idempotent; takes effect at once.
+        Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, LANE_PAUSED, IDENTITY_NOT_ALLOWED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,8 +50,9 @@ class LaneServiceStub:
     """
     DrainLane: _grpc.UnaryUnaryMultiCallable[_lane_service_pb2.DrainLaneRequest, _lane_service_pb2.DrainLaneResponse]
     """DrainLane stops acceptance alone: what the lane has is delivered and settled, then the lane is
-    CLOSED, until it is resumed. Idempotent; takes effect at once.
-    Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
+    CLOSED, until it is resumed. A paused lane delivers again, so only an administrator drains it.
+    Idempotent; takes effect at once.
+    Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, LANE_PAUSED, IDENTITY_NOT_ALLOWED.
     """
     ResumeLane: _grpc.UnaryUnaryMultiCallable[_lane_service_pb2.ResumeLaneRequest, _lane_service_pb2.ResumeLaneResponse]
     """ResumeLane ends a pause or a drain; what was held is proven afresh. Idempotent; takes effect at once.
@@ -90,8 +91,9 @@ class LaneServiceAsyncStub(LaneServiceStub):
     """
     DrainLane: _aio.UnaryUnaryMultiCallable[_lane_service_pb2.DrainLaneRequest, _lane_service_pb2.DrainLaneResponse]  # type: ignore[assignment]
     """DrainLane stops acceptance alone: what the lane has is delivered and settled, then the lane is
-    CLOSED, until it is resumed. Idempotent; takes effect at once.
-    Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
+    CLOSED, until it is resumed. A paused lane delivers again, so only an administrator drains it.
+    Idempotent; takes effect at once.
+    Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, LANE_PAUSED, IDENTITY_NOT_ALLOWED.
     """
     ResumeLane: _aio.UnaryUnaryMultiCallable[_lane_service_pb2.ResumeLaneRequest, _lane_service_pb2.ResumeLaneResponse]  # type: ignore[assignment]
     """ResumeLane ends a pause or a drain; what was held is proven afresh. Idempotent; takes effect at once.
@@ -163,8 +165,9 @@ class LaneServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lane_service_pb2.DrainLaneResponse, _abc.Awaitable[_lane_service_pb2.DrainLaneResponse]]:
         """DrainLane stops acceptance alone: what the lane has is delivered and settled, then the lane is
-        CLOSED, until it is resumed. Idempotent; takes effect at once.
-        Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, IDENTITY_NOT_ALLOWED.
+        CLOSED, until it is resumed. A paused lane delivers again, so only an administrator drains it.
+        Idempotent; takes effect at once.
+        Fails with LANE_NOT_FOUND, LANE_NOT_OPEN, LANE_PAUSED, IDENTITY_NOT_ALLOWED.
         """
 
     @_abc_1.abstractmethod
