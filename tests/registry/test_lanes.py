@@ -263,12 +263,12 @@ async def details(registry: Registry, action: str) -> list[str]:
 async def test_the_audit_trail_says_what_the_policy_of_a_route_is_now(registry: Registry) -> None:
     await register(registry, HANGZHOU, SUZHOU)
     await open_lanes(registry, routes=())
-    words = {"data_class": "general", "purpose": 'mobility "出行"'}
-    bounds = {"max_payload_bytes": 1024, "max_timeout": Duration(3600 * SECOND)}
-    await registry.lanes.set_route(route(key_of(), **words), ADMIN)
+    words: dict[str, object] = {"data_class": "general", "purpose": 'mobility "出行"'}
+    bounds: dict[str, object] = {"max_payload_bytes": 1024, "max_timeout": Duration(3600 * SECOND)}
+    await registry.lanes.set_route(route(key_of(), "transfer", **words), ADMIN)
     limit = RateLimit(packets=100, period=SECOND, burst=500)
     await registry.lanes.limit_route(route(key_of()).key, limit, ADMIN)
-    await registry.lanes.set_route(route(key_of(), **words, **bounds), ADMIN)
+    await registry.lanes.set_route(route(key_of(), "transfer", **words, **bounds), ADMIN)
     await registry.lanes.limit_route(route(key_of()).key, None, ADMIN)
     await registry.lanes.set_route(route(key_of(), action=RouteAction.DENY), ADMIN)
     meant = 'ALLOW; data class "general"; purpose "mobility \\"出行\\""'
