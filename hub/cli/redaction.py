@@ -19,8 +19,16 @@ _PEM: Final = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
-_LOGIN: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@'\"]+@")
-_QUERY: Final = re.compile(rf"(?i)([?&]{_NAMES}=)[^&\s'\"]+")
+_END: Final = r"""(?:[&\s]|\Z|\\*["'][\]\[(){},;:.]*(?:\s|\Z))"""
+"""Of a value in a query. A quote is one only where it ends the word: passwords have quotes too."""
+_SCHEME: Final = r"\b[a-z][a-z0-9+.-]*://"
+_LOGIN: Final = re.compile(rf"(?i)({_SCHEME})\S*@")
+"""Up to the last @ of the word: people put into a password what an address may not have."""
+_ADDRESS: Final = re.compile(rf"(?i)\A({_SCHEME}).*@")
+"""Where the text is an address, spaces too."""
+_UNCLEAR: Final = re.compile(rf"(?i)({_SCHEME})\S*[?&]{_NAMES}=[^&\s]*@(?:(?!{_END})\S)*")
+"""An @ within a secret of the query, or that looks so: what is behind it may be no host."""
+_QUERY: Final = re.compile(rf"(?i)([?&]{_NAMES}=)(?:(?!{_END})\S)+")
 _QUOTED: Final = re.compile(
     # Quotes may stand escaped, where text of ours holds text of others.
     rf"""(?ix)(?P<name>(?:\\*["'])?(?P<bare>{_NAMES})(?:\\*["'])?\s*[:=]\s*)"""
@@ -35,6 +43,8 @@ _WHOLE_NAME: Final = re.compile(rf"(?i){_NAMES}")
 def redact(text: str) -> str:
     """*text* without what looks like a secret."""
     text = _PEM.sub(REDACTED, text)
+    text = _UNCLEAR.sub(rf"\1{REDACTED}", text)
+    text = _ADDRESS.sub(rf"\1{REDACTED}@", text)
     text = _LOGIN.sub(rf"\1{REDACTED}@", text)
     text = _QUERY.sub(rf"\1{REDACTED}", text)
     text = _BEARER.sub(rf"\1 {REDACTED}", text)

@@ -150,7 +150,7 @@ def measure(*, preset: str, name: str, results: Path, output: str, **given: Any)
     folder = make_folder(results, made_at, name or preset)
     result = Result(
         made_at=made_at,
-        command=redact(shlex.join(["ydhub", *sys.argv[1:]])),
+        command=shlex.join(["ydhub", *[redact(word) for word in sys.argv[1:]]]),
         preset=preset,
         machine=machine.machine(),
         busy=machine.busy(),

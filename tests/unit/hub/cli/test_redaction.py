@@ -40,6 +40,59 @@ def test_a_secret_is_taken_out(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "password",
+    [
+        f"a/{CANARY}",
+        f"{CANARY}/b",
+        f"a@{CANARY}",
+        f"{CANARY}@b/c@d",
+        f"a%2F{CANARY}%40b",
+        f"a'{CANARY}",
+        f'a"{CANARY}"b',
+        f"'{CANARY}",
+        f"a?{CANARY}#b",
+        f"{CANARY}?token=b/c",
+        f"a:{CANARY}:b,c",
+        f"a\\{CANARY}",
+    ],
+)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ydhub:{}@db.example:5432/ydhub",
+        "postgresql+asyncpg://ydhub:{}@a.example:5432,b.example/ydhub?sslmode=require",
+        "postgresql://db.example/ydhub?user=ydhub&password={}&sslmode=require",
+        "postgresql://db.example/ydhub?password={}",
+        "postgresql://ydhub@a.example,b.example/ydhub?sslpassword={}",
+    ],
+)
+def test_a_password_in_an_address_may_have_anything_in_it(address: str, password: str) -> None:
+    whole = address.format(password)
+    shown = [whole, f"no answer from {whole}", f"'{whole}'", f'url="{whole}".', f"({whole})"]
+    for text in shown:
+        assert CANARY not in redact(text)
+        assert REDACTED in redact(text)
+    value = {"url": whole, "event": f"asked {whole}, then nothing", "list": [whole, 7]}
+    told = redact(json.dumps(redact_value(value)))
+    assert CANARY not in told
+    assert json.loads(told)["list"][1] == 7
+    raw = redact(json.dumps({"nested": json.dumps(value)}, indent=2))
+    assert CANARY not in raw
+    json.loads(raw)
+
+
+def test_an_address_may_have_spaces_in_its_password() -> None:
+    assert redact(f"postgresql://u:a {CANARY}@h/d") == f"postgresql://{REDACTED}@h/d"
+
+
+def test_what_follows_who_logs_in_stays() -> None:
+    hosts = "a.example:5432,b.example/ydhub?sslmode=require"
+    assert redact(f"at postgresql://u:a/{CANARY}@{hosts}, twice") == (
+        f"at postgresql://{REDACTED}@{hosts}, twice"
+    )
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "lanes/hangzhou~07-tendermint-0~suzhou~07-tendermint-0/packets/1",
@@ -48,6 +101,8 @@ def test_a_secret_is_taken_out(text: str) -> None:
         'key_file = "certs/hub.key"',
         f"header_hash: {'ab' * 32}",
         '{"page_token": "abc", "next_page_token": "def", "resume_token": "ghi"}',
+        "see https://hub.example/a then li@hub.example",
+        '{"url": "https://hub.example/a", "who": "li@hub.example"}',
         "the packet's sequence is 7; the key of the lane",
     ],
 )

@@ -39,6 +39,8 @@ def canaries(ydhub: Desk) -> None:
     lines = [
         json.dumps({"event": "connect", "url": f"postgresql://u:{CANARY}@h/d"}),
         json.dumps({"event": "enrol", "token": CANARY, "nested": {"password": CANARY}}),
+        json.dumps({"event": "connect", "database_url": f"postgresql://u:a/{CANARY}@h,g/d"}),
+        f"connected to 'postgresql://h/d?user=u&password=a@{CANARY}'",
         json.dumps({"event": f"Authorization: Bearer {CANARY}"}),
         f"password={CANARY}",
         *PEM.splitlines(),
@@ -48,6 +50,7 @@ def canaries(ydhub: Desk) -> None:
     (logs / "relayer.log").write_text("x\n" * (MAX_LOG_LINES + 5))
     (config / "hub.toml").write_text(
         f'database_url = "postgresql://u:{CANARY}@h/d"\n'
+        f'other_url = "postgresql://u:a/{CANARY}/b@h/d"\n'
         f'[tls]\nkey_file = "certs/hub.key"\nkey_passphrase = "{CANARY}"\n'
     )
     (config / "odd.toml").write_text(f"password = {CANARY}")

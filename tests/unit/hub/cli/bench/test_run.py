@@ -27,6 +27,13 @@ COUNTERS = {
 }
 
 
+def test_a_result_keeps_no_password() -> None:
+    url = "postgresql://ydhub:a/canary@b@localhost:5432/ydhub?password=c/canary"
+    kept = Run("here", replace(SMALL, database_url=url), print).found.options["database_url"]
+    assert "canary" not in kept
+    assert "localhost:5432/ydhub" in kept
+
+
 class Answers:
     """Stands for a process: answers what it is asked, and breaks when it shall."""
 
