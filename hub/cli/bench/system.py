@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from hub.cli.bench.plan import PORT
 from hub.cli.clock import wall_clock
 from hub.cli.dev.ca import Authority, issue, open_authority
 from hub.cli.dev.configs import write
+from hub.cli.loopback import HOST, free_port
 from hub.core.errors import AnswerOverdue, FieldInvalid, RegistryUnreachable
 from hub.wire import lifeline
 from hub.wire.identity.spiffe import SpiffeId
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from hub.cli.bench.plan import Plan
 
 TRUST_DOMAIN: Final = "ydhub.local"
-HOST: Final = "127.0.0.1"
 HUB, POSTGRES = "hub", "Postgres"
 START_S: Final = 60
 STOP_S: Final = 20
@@ -164,7 +163,7 @@ async def _start(found: System, name: str, module: str, stack: AsyncExitStack) -
     is_hub = name == HUB
     path = "/hub" if is_hub else f"/relayers/{name}"
     certificate, key, ca = found.files(path, serves=True)
-    address = f"{HOST}:{_free_port()}"
+    address = f"{HOST}:{free_port()}"
     values: dict[str, object] = {
         "listen": address,
         "trust_domain": TRUST_DOMAIN,
@@ -219,12 +218,6 @@ async def _until_listening(program: Program) -> None:
     except TimeoutError:
         raise AnswerOverdue(what=program.name, waited_ms=START_S * 1000) from None
     raise failure(program.name, _tail(program.log))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _tail(log: Path) -> str:

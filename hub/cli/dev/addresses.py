@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import tomllib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from hub.cli.dev.layout import ADAPTERS, CHAINS
+from hub.cli.loopback import HOST, bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from hub.core.ids import PeerId
 
-HOST: Final = "127.0.0.1"
 _PROCESSES: Final = {"metrics": "relayer", "hub_metrics": "hub", "enrolment": "hub"}
 """Whose a listener is that has another name."""
 
@@ -86,13 +85,8 @@ def choose(
 
 def _bind(stack: ExitStack, wished: str) -> str:
     """*wished* if nobody listens there, else another; held until *stack* is left."""
-    for port in (int(wished.rpartition(":")[2]) if wished else 0, 0):
-        listener = stack.enter_context(socket.socket())
-        # A connection that was closed a moment ago does not keep a port from its listener.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((HOST, port))
-        except OSError:
-            continue
-        return f"{HOST}:{listener.getsockname()[1]}"
-    raise OSError(f"no free port on {HOST}")
+    try:
+        held = bound(int(wished.rpartition(":")[2]) if wished else 0)
+    except OSError:
+        held = bound()
+    return f"{HOST}:{stack.enter_context(held).getsockname()[1]}"

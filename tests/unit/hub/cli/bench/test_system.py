@@ -9,9 +9,10 @@ import pytest
 from hub.cli.bench.line_process import LineProcess
 from hub.cli.bench.options import Options
 from hub.cli.bench.plan import make_plan
-from hub.cli.bench.system import HOST, Program, System, run_server, system
+from hub.cli.bench.system import Program, System, run_server, system
 from hub.cli.clock import wall_clock
 from hub.cli.dev.ca import open_authority
+from hub.cli.loopback import HOST
 from hub.core.errors import RegistryUnreachable
 
 if TYPE_CHECKING:
