@@ -8,7 +8,6 @@ Source: design section 5 ("delivers [updates, packets] in order") and section 3 
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from functools import partial
 from itertools import chain, groupby
 from operator import attrgetter
@@ -81,15 +80,9 @@ class Delivery:
         self, send: Send, goes_on: Callable[[], None], turn: Turn | None = None
     ) -> Reported:
         """What the destination's chain made of the packets. Raises ``HubError``."""
-        async with AsyncExitStack() as held:
-            holder = Holder(
-                executor=self._desk.key.destination_peer,
-                prover=self._desk.key.source_peer,
-                lane=self._desk.key.name,
-                held=held,
-                goes_on=goes_on,
-                turn=turn,
-            )
+        key, large = self._desk.key, self._board.large
+        ends = key.destination_peer, key.source_peer
+        async with large.holder(*ends, key.name, goes_on, turn) as holder:
             return await self._carry(send, holder)
 
     async def _carry(self, send: Send, holder: Holder) -> Reported:

@@ -91,6 +91,26 @@ class LargeContent:
         self._between: defaultdict[tuple[PeerId, PeerId], Room]
         self._between = defaultdict(lambda: Room(OF_PAIR))
 
+    @asynccontextmanager
+    async def holder(
+        self,
+        executor: PeerId,
+        prover: PeerId,
+        lane: str,
+        goes_on: Callable[[], None],
+        turn: Turn | None,
+    ) -> AsyncIterator[Holder]:
+        """An attempt, which holds nothing any more once this ends."""
+        async with AsyncExitStack() as held:
+            yield Holder(
+                executor=executor,
+                prover=prover,
+                lane=lane,
+                held=held,
+                goes_on=goes_on,
+                turn=turn,
+            )
+
     async def read(
         self, read: Callable[[int], Awaitable[Found[T]]], items: int, holder: Holder
     ) -> Found[T]:

@@ -8,7 +8,6 @@ Source: design section 3 ("completed", "refunded"), section 5 ("outcome_index").
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import chain, groupby
@@ -88,15 +87,9 @@ class Settlement:
         self, send: Send, goes_on: Callable[[], None], turn: Turn | None = None
     ) -> Reported:
         """What the source's chain made of the outcomes. Raises ``HubError``."""
-        async with AsyncExitStack() as held:
-            holder = Holder(
-                executor=self._desk.key.source_peer,
-                prover=self._desk.key.destination_peer,
-                lane=self._desk.key.name,
-                held=held,
-                goes_on=goes_on,
-                turn=turn,
-            )
+        key, large = self._desk.key, self._board.large
+        ends = key.source_peer, key.destination_peer
+        async with large.holder(*ends, key.name, goes_on, turn) as holder:
             return await self._carry(send, holder)
 
     async def _carry(self, send: Send, holder: Holder) -> Reported:

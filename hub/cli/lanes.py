@@ -151,7 +151,10 @@ async def pause(run: Run, *, name: str, cause: str, request_id: str) -> None:
 @click.option("--cause", required=True, help="Why, for the record.")
 @click.option("--request-id", default="", help="Makes a repeated call one.")
 async def drain(run: Run, *, name: str, cause: str, request_id: str) -> None:
-    """Let the lane NAME accept nothing new, and end what it has; then it is closed."""
+    """Let the lane NAME accept nothing new, and end what it has; then it is closed.
+
+    A paused one delivers again by that, so only an administrator drains it.
+    """
     async with connect(run.settings()) as hub:
         request = lane_service_pb2.DrainLaneRequest(
             name=await lane_name(hub, name), cause=cause, request_id=request_id

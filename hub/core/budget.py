@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class Fact(Protocol):
@@ -17,10 +18,13 @@ class Fact(Protocol):
         ...
 
 
-F = TypeVar("F", bound=Fact)
+F = TypeVar("F")
+CONTENT: Final = attrgetter("content")
 
 
-def first_of(facts: Iterable[F], max_bytes: int | None) -> list[F]:
+def first_of(
+    facts: Iterable[F], max_bytes: int | None, content: Callable[[F], bytes] = CONTENT
+) -> list[F]:
     """*facts* up to the one with which their contents are *max_bytes* or more; None is no limit."""
     if max_bytes is None:
         return [*facts]
@@ -30,7 +34,7 @@ def first_of(facts: Iterable[F], max_bytes: int | None) -> list[F]:
         if size >= max_bytes:
             break
         found.append(fact)
-        size += len(fact.content)
+        size += len(content(fact))
     return found
 
 

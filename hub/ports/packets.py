@@ -202,10 +202,6 @@ class Exceptions(Protocol):
         """*sequences* have no exception, but DENIED ones keep it. Raises as ``put``."""
         ...
 
-    async def of_lane(self, lane_id: int) -> Sequence[PacketException]:
-        """Every exception of the lane, by sequence."""
-        ...
-
     async def ranges(
         self, lane_ids: Collection[int]
     ) -> Mapping[int, Mapping[ExceptionKind, RangeSet]]:

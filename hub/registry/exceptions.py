@@ -66,14 +66,16 @@ _REMOVE: Final = """{fenced}, removed AS (
 )
 SELECT count(DISTINCT lane_id) FROM fenced
 """.replace("{fenced}", _FENCED)
-_OF_LANE: Final = """
-SELECT sequence, kind, reason, detail, attempts, next_attempt_at, since FROM exceptions
-WHERE lane_id = $1 ORDER BY sequence
-"""
 _RANGES: Final = """
-SELECT lane_id, kind, range_agg(int8range(sequence, sequence + 1))::text AS sequences
-FROM exceptions WHERE lane_id = ANY($1::bigint[]) GROUP BY lane_id, kind ORDER BY lane_id, kind
+SELECT lane_id, kind, range_agg(int8range(low, high))::text AS sequences FROM (
+    SELECT lane_id, kind, min(sequence) AS low, max(sequence) + 1 AS high FROM (
+        SELECT lane_id, kind, sequence,
+            sequence - row_number() OVER (PARTITION BY lane_id, kind ORDER BY sequence) AS run
+        FROM exceptions WHERE lane_id = ANY($1::bigint[])
+    ) numbered GROUP BY lane_id, kind, run
+) runs GROUP BY lane_id, kind ORDER BY lane_id, kind
 """
+"""Runs first, as in invariants.py: a range for each of very many rows takes gigabytes."""
 _AMONG: Final = """
 SELECT e.* FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
 CROSS JOIN LATERAL (
@@ -173,12 +175,6 @@ class PostgresExceptions:
         async with self._database.line() as line:
             fenced = await line.fetchval(_REMOVE, fence.peer, fence.epoch, lane_id, lows, highs)
             await check_fenced(line, fence, [lane_id], fenced)
-
-    async def of_lane(self, lane_id: int) -> Sequence[PacketException]:
-        """As the port says."""
-        async with self._database.line() as line:
-            rows = await line.fetch(_OF_LANE, lane_id)
-        return [_exception(row) for row in rows]
 
     async def ranges(
         self, lane_ids: Collection[int]

@@ -13,8 +13,10 @@ one range a lookup.
 from __future__ import annotations
 
 from datetime import timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from hub.core.budget import first_of
 from hub.core.errors import SequenceRetired
 from hub.core.ranges import EMPTY, RangeSet
 from hub.registry.multirange import bounds, from_text, to_text
@@ -69,7 +71,8 @@ class FactQuery:
             return list(found)
         older = await line.fetch(others, lane_id, *bounds(missing), *limits)
         both = sorted([*older, *found], key=lambda row: row[column])
-        return _first_of(both, max_bytes)
+        # Where either query has left something out, there is so much before it.
+        return first_of(both, max_bytes, itemgetter("content"))
 
     async def by_id(self, line: Any, today: date, numbers: Iterable[int], column: str) -> list[Any]:
         """The rows whose *column* is one of *numbers*; the parameter is their list."""
@@ -139,19 +142,6 @@ def absent(
     if max_bytes is not None and sum([len(row["content"]) for row in rows]) >= max_bytes:
         numbers &= RangeSet.span(0, found.end)
     return numbers - found
-
-
-def _first_of(rows: list[Any], max_bytes: int | None) -> list[Any]:
-    """*rows* up to the one with which their contents are *max_bytes* or more.
-
-    Where either query has left something out, there is so much before it.
-    """
-    size = 0
-    for at, row in enumerate(rows, 1):
-        size += len(row["content"])
-        if max_bytes is not None and size >= max_bytes:
-            return rows[:at]
-    return rows
 
 
 def until_full(query: str, column: str) -> str:

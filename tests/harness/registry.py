@@ -23,6 +23,8 @@ from hub.core.client import (
 from hub.core.height import Height
 from hub.core.ids import ChainId, ClientId, PeerId
 from hub.core.lane import LaneKey, Order, Side
+from hub.core.packet import MAX_SEQUENCE
+from hub.core.ranges import RangeSet
 from hub.core.record import (
     Acceptance,
     Denial,
@@ -54,6 +56,8 @@ ADMIN = Caller(identity="spiffe://ydhub.local/admins/li")
 HANGZHOU, SUZHOU, SHANGHAI = PeerId("hangzhou"), PeerId("suzhou"), PeerId("shanghai")
 LEASE = Duration(3600 * SECOND)
 TIMEOUT = 2_000_000_000
+SEQUENCES = RangeSet.span(0, MAX_SEQUENCE)
+"""Sequences, whichever a lane has."""
 VALIDATORS = encode_validators(validator_set(members(3, 2, 1)))
 
 

@@ -13,7 +13,7 @@ from hub.ports.leases import Fence
 from hub.ports.packets import ExceptionFilter
 from hub.ports.registry import Change, Topic
 from hub.registry.trail import forget
-from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, acquire, key_of, opened
+from tests.harness.registry import ADMIN, HANGZHOU, SEQUENCES, SUZHOU, acquire, key_of, opened
 
 if TYPE_CHECKING:
     from hub.ports.registry import Registry
@@ -39,15 +39,15 @@ async def test_an_exception_stands_instead_of_the_one_before(registry: Registry)
     parked = retry(3, 2, kind=ExceptionKind.PARKED, next_attempt_at=None)
     await registry.exceptions.put(lanes.destination, lanes.lane, [parked])
     await registry.exceptions.put(lanes.destination, lanes.lane, [])
-    assert await registry.exceptions.of_lane(lanes.lane) == [retry(1), parked]
-    assert await registry.exceptions.of_lane(99) == []
+    assert await registry.exceptions.among(lanes.lane, SEQUENCES) == [retry(1), parked]
+    assert await registry.exceptions.among(99, SEQUENCES) == []
 
 
 async def test_the_exceptions_of_some_packets_are_no_others(registry: Registry) -> None:
     lanes = await opened(registry)
     await lanes.accept(1, 2, 3, 4, denied=[2])
     await registry.exceptions.put(lanes.destination, lanes.lane, [retry(n) for n in (1, 3, 4)])
-    everything = await registry.exceptions.of_lane(lanes.lane)
+    everything = await registry.exceptions.among(lanes.lane, SEQUENCES)
     among = registry.exceptions.among
     assert await among(lanes.lane, RangeSet.of([4, 2, 9])) == [everything[1], everything[3]]
     assert await among(lanes.lane, RangeSet.span(0, 99)) == everything
@@ -71,7 +71,7 @@ async def test_exceptions_are_counted_by_lane_and_kind(registry: Registry) -> No
 async def test_the_last_of_several_for_one_packet_stands(registry: Registry) -> None:
     lanes = await opened(registry)
     await registry.exceptions.put(lanes.source, lanes.lane, [retry(1), retry(1, 2)])
-    assert await registry.exceptions.of_lane(lanes.lane) == [retry(1, 2)]
+    assert await registry.exceptions.among(lanes.lane, SEQUENCES) == [retry(1, 2)]
 
 
 async def test_a_view_of_a_lane_says_whether_it_has_any(registry: Registry) -> None:
@@ -92,7 +92,7 @@ async def test_removed_exceptions_are_gone_but_a_denial_stays(registry: Registry
     await registry.exceptions.put(lanes.source, lanes.lane, [retry(n) for n in (1, 3, 4)])
     await registry.exceptions.remove(lanes.source, lanes.lane, RangeSet.of([1, 2, 3, 9]))
     await registry.exceptions.remove(lanes.source, lanes.lane, RangeSet())
-    left = await registry.exceptions.of_lane(lanes.lane)
+    left = await registry.exceptions.among(lanes.lane, SEQUENCES)
     assert [(e.sequence, e.kind) for e in left] == [
         (2, ExceptionKind.DENIED),
         (4, ExceptionKind.RETRY),
@@ -103,7 +103,7 @@ async def test_a_denial_stays_one_and_counts_the_attempts_to_end_it(registry: Re
     lanes = await opened(registry)
     await lanes.accept(1, denied=[1])
     await registry.exceptions.put(lanes.destination, lanes.lane, [retry(1, 4)])
-    [denied] = await registry.exceptions.of_lane(lanes.lane)
+    [denied] = await registry.exceptions.among(lanes.lane, SEQUENCES)
     assert (denied.kind, denied.detail) == (ExceptionKind.DENIED, "why 1")
     assert denied.reason is Reason.POLICY_DENIES_ROUTE
     assert (denied.attempts, denied.next_attempt_at) == (4, retry(1).next_attempt_at)
@@ -123,7 +123,7 @@ async def test_either_ends_lease_writes_exceptions_and_no_other(registry: Regist
         await registry.exceptions.put(lanes.destination, 99, [retry(3)])
     with pytest.raises(LaneNotFound):
         await registry.exceptions.remove(lanes.destination, 99, RangeSet.of([3]))
-    assert [e.sequence for e in await registry.exceptions.of_lane(lanes.lane)] == [1, 2]
+    assert [e.sequence for e in await registry.exceptions.among(lanes.lane, SEQUENCES)] == [1, 2]
 
 
 async def test_why_a_packet_was_denied_is_a_fact_that_outlives_its_exception(
@@ -132,7 +132,7 @@ async def test_why_a_packet_was_denied_is_a_fact_that_outlives_its_exception(
     lanes = await opened(registry)
     await lanes.accept(1, 2, denied=[2])
     await lanes.settle(2, kind=OutcomeKind.ABSENCE)
-    assert await registry.exceptions.of_lane(lanes.lane) == []
+    assert await registry.exceptions.among(lanes.lane, SEQUENCES) == []
     stored = await registry.packets.page(lanes.lane, 0, 10)
     assert [(packet.sequence, packet.denial) for packet in stored] == [(1, ""), (2, "why 2")]
     assert await registry.packets.read(lanes.lane, RangeSet.of([1, 2])) == list(stored)
@@ -167,11 +167,11 @@ async def test_an_exception_stands_since_it_became_of_its_kind(registry: Registr
     lanes = await opened(registry)
     await lanes.accept(1)
     await registry.exceptions.put(lanes.source, lanes.lane, [retry(1)])
-    [first] = await registry.exceptions.of_lane(lanes.lane)
+    [first] = await registry.exceptions.among(lanes.lane, SEQUENCES)
     await registry.exceptions.put(lanes.source, lanes.lane, [retry(1, 2)])
-    [second] = await registry.exceptions.of_lane(lanes.lane)
+    [second] = await registry.exceptions.among(lanes.lane, SEQUENCES)
     await registry.exceptions.put(lanes.source, lanes.lane, [retry(1, kind=ExceptionKind.PARKED)])
-    [parked] = await registry.exceptions.of_lane(lanes.lane)
+    [parked] = await registry.exceptions.among(lanes.lane, SEQUENCES)
     assert first.since == second.since < parked.since
 
 
@@ -254,7 +254,7 @@ async def test_what_an_operator_retries_is_due_and_audited(registry: Registry) -
     assert due == {key_of(): RangeSet.of([1, 2])}
     assert await anext(hints) == Change(Topic.RETRIES, str(lanes.lane))
     now = await registry.audit.clock()
-    left = {one.sequence: one for one in await registry.exceptions.of_lane(lanes.lane)}
+    left = {one.sequence: one for one in await registry.exceptions.among(lanes.lane, SEQUENCES)}
     assert {n: one.kind for n, one in left.items()} == {
         1: ExceptionKind.RETRY,
         2: ExceptionKind.RETRY,

@@ -10,7 +10,7 @@ from hub.core.errors import GapTooWide, GateChanged, IllegalMove, PacketNotFound
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, OutcomeKind
 from hub.registry.narrow import MAX_HOLES, MAX_RANGES, RANGES_AFTER_CLOSING
-from tests.harness.registry import Opened, broken, opened
+from tests.harness.registry import SEQUENCES, Opened, broken, opened
 
 if TYPE_CHECKING:
     from hub.ports.registry import Registry
@@ -29,7 +29,7 @@ async def accept_odd(lanes: Opened, count: int) -> RangeSet:
 
 async def holes(lanes: Opened) -> list[int]:
     """The exceptions of kind HOLE."""
-    found = await lanes.registry.exceptions.of_lane(lanes.lane)
+    found = await lanes.registry.exceptions.among(lanes.lane, SEQUENCES)
     return [e.sequence for e in found if e.kind is ExceptionKind.HOLE]
 
 
@@ -47,7 +47,7 @@ async def test_beyond_the_limit_the_lowest_gaps_are_exceptions_and_still_shown_a
     accepted = await accept_odd(lanes, MAX_RANGES + 1)
     assert (await lanes.view()).source.done == accepted
     assert await holes(lanes) == list(range(2, 2 * CLOSED + 1, 2))
-    [first, *_] = await registry.exceptions.of_lane(lanes.lane)
+    [first, *_] = await registry.exceptions.among(lanes.lane, SEQUENCES)
     assert (first.reason, first.attempts) == (Reason.PACKET_NOT_FOUND, 0)
     assert await broken(registry) == {}
 
@@ -59,7 +59,7 @@ async def test_a_hole_is_filled_by_its_packet_and_no_exception_any_more(
     accepted = await accept_odd(lanes, MAX_RANGES + 1)
     await lanes.accept(2, 4, 1000, denied=[4])
     assert (await lanes.view()).source.done == accepted | RangeSet.of([2, 4, 1000])
-    left = {e.sequence: e.kind for e in await registry.exceptions.of_lane(lanes.lane)}
+    left = {e.sequence: e.kind for e in await registry.exceptions.among(lanes.lane, SEQUENCES)}
     assert 2 not in left
     assert left[4] is ExceptionKind.DENIED
     assert [p.sequence for p in await registry.packets.read(lanes.lane, RangeSet.span(1, 6))] == [
@@ -149,7 +149,7 @@ async def test_outcomes_with_any_gaps_are_taken(registry: Registry) -> None:
     view = await lanes.view()
     assert view.destination.done == even
     assert view.destination.outcome_count == count
-    assert await registry.exceptions.of_lane(lanes.lane) == []
+    assert await registry.exceptions.among(lanes.lane, SEQUENCES) == []
     assert await broken(registry) == {}
 
 

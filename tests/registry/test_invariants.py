@@ -27,6 +27,7 @@ from hub.registry.narrow import NarrowSet
 from tests.harness.registry import (
     ADMIN,
     HANGZHOU,
+    SEQUENCES,
     SUZHOU,
     TIMEOUT,
     Opened,
@@ -346,7 +347,7 @@ async def test_the_twin_sees_what_breaks_an_invariant(
 async def test_a_packet_with_an_exception_is_not_forgotten(registry: Registry) -> None:
     lanes = await world(registry)
     due = await registry.packets.due_timeouts(lanes.lane, 2**62, 9)
-    exceptions = await registry.exceptions.of_lane(lanes.lane)
+    exceptions = await registry.exceptions.among(lanes.lane, SEQUENCES)
     parked = [
         replace(exceptions[0], sequence=sequence, kind=ExceptionKind.PARKED)
         for sequence in (4, 5, 6)

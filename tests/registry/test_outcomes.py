@@ -23,6 +23,7 @@ from hub.ports.leases import Fence
 from tests.harness.registry import (
     ADMIN,
     HANGZHOU,
+    SEQUENCES,
     SUZHOU,
     acquire,
     anchor,
@@ -171,7 +172,7 @@ async def test_an_outcome_takes_every_exception_of_its_packet_away(registry: Reg
     lanes = await opened(registry)
     await lanes.accept(1, 2, 3, denied=[1, 3])
     await lanes.settle(1, 2)
-    left = await registry.exceptions.of_lane(lanes.lane)
+    left = await registry.exceptions.among(lanes.lane, SEQUENCES)
     assert [(e.sequence, e.kind) for e in left] == [(3, ExceptionKind.DENIED)]
 
 

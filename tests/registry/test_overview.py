@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from hub.core.lane import LaneState
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind
-from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, key_of, opened
+from tests.harness.registry import ADMIN, HANGZHOU, SEQUENCES, SUZHOU, key_of, opened
 from tests.registry.test_exceptions import parked, retry
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def test_exceptions_are_counted_by_kind_with_the_oldest(registry: Registry
         (ExceptionKind.PARKED, 2),
         (ExceptionKind.RETRY, 1),
     ]
-    stored = {one.sequence: one for one in await registry.exceptions.of_lane(lanes.lane)}
+    stored = {one.sequence: one for one in await registry.exceptions.among(lanes.lane, SEQUENCES)}
     assert here.exceptions[1].oldest == stored[2].since
 
 

@@ -20,6 +20,7 @@ from hub.ports.leases import Fence
 from tests.harness.registry import (
     ADMIN,
     HANGZHOU,
+    SEQUENCES,
     SUZHOU,
     TIMEOUT,
     acceptance,
@@ -138,7 +139,7 @@ async def test_nothing_is_accepted_when_one_of_several_lanes_refuses(registry: R
 async def test_a_denial_takes_its_place_and_is_an_exception(registry: Registry) -> None:
     lanes = await opened(registry)
     await lanes.accept(1, 2, 3, denied=[2])
-    [denied] = await registry.exceptions.of_lane(lanes.lane)
+    [denied] = await registry.exceptions.among(lanes.lane, SEQUENCES)
     assert (denied.sequence, denied.kind) == (2, ExceptionKind.DENIED)
     assert denied.reason is Reason.POLICY_DENIES_ROUTE
     assert denied.detail == "why 2"

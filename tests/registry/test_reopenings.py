@@ -19,6 +19,7 @@ from hub.core.record import ExceptionKind, OutcomeKind, PacketException
 from tests.harness.registry import (
     ADMIN,
     HANGZHOU,
+    SEQUENCES,
     Opened,
     acquire,
     broken,
@@ -57,7 +58,7 @@ async def test_what_is_disproven_is_open_again_counted_and_an_exception(
     assert await outcomes.reopen(lanes.source, lanes.lane, 1, found) == {1: 1, 2: 1}
     assert await progress(lanes) == (RangeSet.of([0]), 2)
     assert not (await lanes.view()).is_settled
-    first, second = await registry.exceptions.of_lane(lanes.lane)
+    first, second = await registry.exceptions.among(lanes.lane, SEQUENCES)
     assert (first.sequence, first.kind, first.attempts) == (2, ExceptionKind.RETRY, 1)
     assert (first.reason, second.reason) == (Reason.EXECUTION_DISPROVEN,) * 2
     packet = f"{key_of().name}/packets/2"
@@ -81,7 +82,7 @@ async def test_it_is_executed_again_and_may_be_open_again_once_more(registry: Re
         assert await progress(lanes) == (RangeSet.span(0, 2), times)
     noted = await outcomes.reopenings(lanes.lane, 2)
     assert [entry.height for entry in noted] == [9, 10, 11]
-    [exception] = await registry.exceptions.of_lane(lanes.lane)
+    [exception] = await registry.exceptions.among(lanes.lane, SEQUENCES)
     assert (exception.attempts, exception.sequence) == (3, 2)
     assert await broken(registry) == {}
 
@@ -124,7 +125,7 @@ async def test_only_the_sources_lease_under_the_gate_that_was_judged(registry: R
         await reopen(lanes.source, lanes.lane, 2, found)
     assert await progress(lanes) == (RangeSet.of([0]), 0)
     assert await registry.outcomes.reopenings(lanes.lane, 1) == []
-    assert await registry.exceptions.of_lane(lanes.lane) == []
+    assert await registry.exceptions.among(lanes.lane, SEQUENCES) == []
     newest = await acquire(registry, HANGZHOU)
     assert await reopen(newest, lanes.lane, 2, found) == {0: 1}
 
@@ -141,7 +142,7 @@ async def test_an_older_exception_gives_way(registry: Registry) -> None:
     )
     await registry.exceptions.put(lanes.source, lanes.lane, [parked])
     await registry.outcomes.reopen(lanes.source, lanes.lane, 1, [disproof(0, 1)])
-    [found] = await registry.exceptions.of_lane(lanes.lane)
+    [found] = await registry.exceptions.among(lanes.lane, SEQUENCES)
     assert (found.kind, found.attempts) == (ExceptionKind.RETRY, 1)
 
 
@@ -205,4 +206,4 @@ async def test_a_packet_whose_day_is_noted_and_not_dropped_yet_stays_as_it_ended
     with pytest.raises(SequenceRetired):
         await postgres.outcomes.reopen(lanes.source, lanes.lane, 1, [disproof(0, 1)])
     assert await progress(lanes) == (RangeSet.of([0]), 0)
-    assert await postgres.exceptions.of_lane(lanes.lane) == []
+    assert await postgres.exceptions.among(lanes.lane, SEQUENCES) == []

@@ -22,6 +22,7 @@ from tests.harness.registry import (
     ADMIN,
     HANGZHOU,
     LEASE,
+    SEQUENCES,
     SUZHOU,
     TIMEOUT,
     acceptance,
@@ -115,7 +116,7 @@ class History:
 
     async def deliver(self) -> None:
         view = await self.registries[0].lanes.view(self.lane)
-        exceptions = await self.registries[0].exceptions.of_lane(self.lane)
+        exceptions = await self.registries[0].exceptions.among(self.lane, SEQUENCES)
         denied = RangeSet.of([e.sequence for e in exceptions if e.kind is ExceptionKind.DENIED])
         wanted = RangeSet.of(self.numbers(1, REACH)) - denied
         if self.random.random() < 0.9:
@@ -218,7 +219,7 @@ class History:
         """Everything that can be read is the same, but for clocks and the numbers of proofs."""
         everything = RangeSet.span(0, REACH)
         await self.ask(lambda registry: view_of(registry, self.lane))
-        await self.ask(lambda registry: registry.exceptions.of_lane(self.lane))
+        await self.ask(lambda registry: registry.exceptions.among(self.lane, SEQUENCES))
         await self.ask(lambda registry: registry.packets.due_timeouts(self.lane, 2**62, 999))
         await self.ask(lambda registry: registry.lanes.routes(None))
         await self.ask(lambda registry: packets_of(registry, self.lane, everything))

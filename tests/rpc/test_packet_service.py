@@ -14,6 +14,7 @@ from hub.core.record import ExceptionKind, PacketException
 from hub.wire.packet import encode_packet
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.hub_server import failure
+from tests.harness.registry import SEQUENCES
 
 if TYPE_CHECKING:
     from tests.harness.exchange import Exchange
@@ -180,7 +181,10 @@ async def test_packets_are_retried_by_their_exception_and_not_more_than_asked(
     admin: Stubs, troubled: Exchange
 ) -> None:
     lane = await troubled.lane_id()
-    rest = [replace(one, sequence=3) for one in await troubled.registry.exceptions.of_lane(lane)]
+    rest = [
+        replace(one, sequence=3)
+        for one in await troubled.registry.exceptions.among(lane, SEQUENCES)
+    ]
     await troubled.registry.exceptions.put(troubled.fences[SUZHOU], lane, rest[:1])
     parked = KIND.Value("KIND_PARKED")
     old = pb.RetryPacketsRequest(exception=parked, older_than=HOUR)

@@ -15,6 +15,7 @@ from hub.exchange import status, story
 from hub.ports.registry import Topic
 from relayer import settlement
 from tests.harness.exchange import ADMIN, HANGZHOU
+from tests.harness.registry import SEQUENCES
 from tests.harness.relayed import Relayed, relayed
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ NEVER = PacketInvalid(field="payload", problem="of no application here")
 
 
 async def exceptions(world: Relayed) -> list[tuple[int, ExceptionKind]]:
-    found = await world.registry.exceptions.of_lane(world.desk.view.lane.lane_id)
+    found = await world.registry.exceptions.among(world.desk.view.lane.lane_id, SEQUENCES)
     return [(entry.sequence, entry.kind) for entry in found]
 
 

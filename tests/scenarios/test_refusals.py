@@ -15,6 +15,7 @@ from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind
 from hub.exchange import story
 from tests.harness.exchange import ADMIN
+from tests.harness.registry import SEQUENCES
 from tests.harness.relayed import Relayed, Town, relayed
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ async def world(tmp_path: Path, order: Order) -> AsyncIterator[Relayed]:
 
 
 async def exceptions(world: Relayed) -> list[tuple[int, ExceptionKind, Reason]]:
-    found = await world.registry.exceptions.of_lane(world.desk.view.lane.lane_id)
+    found = await world.registry.exceptions.among(world.desk.view.lane.lane_id, SEQUENCES)
     return [(entry.sequence, entry.kind, entry.reason) for entry in found]
 
 

@@ -57,11 +57,6 @@ class MemoryExceptions:
             if row.exceptions[sequence].kind is not ExceptionKind.DENIED:
                 del row.exceptions[sequence]
 
-    async def of_lane(self, lane_id: int) -> Sequence[PacketException]:
-        """As the port says."""
-        exceptions = self._state.known(lane_id).exceptions
-        return [exceptions[sequence] for sequence in sorted(exceptions)]
-
     async def ranges(
         self, lane_ids: Collection[int]
     ) -> Mapping[int, Mapping[ExceptionKind, RangeSet]]:

@@ -24,6 +24,7 @@ from relayer import audits
 from relayer.audits import EVERY, LIES, Audits, Result
 from relayer.runner import FlowRunner
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+from tests.harness.registry import SEQUENCES
 from tests.harness.watching import watch_lane
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ async def test_what_was_not_executed_is_open_again_with_its_proof(wired: Station
     [(kept, _)] = wired.registry.state.lanes[1].reopenings
     assert (kept.sequence, kept.height) == (2, path.left.height)
     assert kept.proof
-    [exception] = await wired.registry.exceptions.of_lane(1)
+    [exception] = await wired.registry.exceptions.among(1, SEQUENCES)
     assert (exception.sequence, exception.kind) == (2, ExceptionKind.RETRY)
     assert not (await wired.desk()).to_audit.entries
 

@@ -21,6 +21,7 @@ from relayer.steps.events import Done, Park, Refused, Reported, Send, Wait
 from relayer.switchboard import LaneDesk
 from tests.harness.clock import ManualClock, settle
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
+from tests.harness.registry import SEQUENCES
 from tests.harness.simchain import LIGHT_CLIENT
 from tests.harness.station import Station, goes_on, proto_height
 
@@ -90,11 +91,14 @@ class TestCarrying:
         assert reported.executed == RangeSet.of([1])
         assert [received(execution) for execution in wired.right.executions] == [[1]]
         assert [one.item for one in reported.refused] == [packet.sequence for packet in denied]
-        before = await wired.registry.exceptions.of_lane((await wired.desk()).view.lane.lane_id)
+        lane_id = (await wired.desk()).view.lane.lane_id
+        before = await wired.registry.exceptions.among(lane_id, SEQUENCES)
         for one in reported.refused:
             assert one.refusal == Refusal(Reason.POLICY_DENIES_ROUTE, "no route", is_final=True)
             assert await carrier.record(Park(one.item, one.refusal)) == EMPTY
-        after = await wired.registry.exceptions.of_lane((await wired.desk()).view.lane.lane_id)
+        after = await wired.registry.exceptions.among(
+            (await wired.desk()).view.lane.lane_id, SEQUENCES
+        )
         assert [(one.sequence, one.kind) for one in after] == [
             (2, ExceptionKind.DENIED),
             (3, ExceptionKind.DENIED),
@@ -265,7 +269,7 @@ class TestRecording:
         await carrier.record(Wait(RangeSet.of([1]), None, Timestamp(0), 1))
         await carrier.record(Wait(RangeSet.of([2]), LATER, Timestamp(0), 4))
         await carrier.record(Park(3, NEVER))
-        found = await wired.registry.exceptions.of_lane(carrier._lane_id)
+        found = await wired.registry.exceptions.among(carrier._lane_id, SEQUENCES)
         assert [(one.sequence, one.kind, one.reason, one.attempts) for one in found] == [
             (2, ExceptionKind.RETRY, Reason.BACKLOG_FULL, 4),
             (3, ExceptionKind.PARKED, Reason.PACKET_INVALID, 1),

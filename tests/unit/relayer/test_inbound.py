@@ -28,6 +28,7 @@ from relayer.steps.strikes import FIRST, FREE
 from tests.harness.clock import until
 from tests.harness.exchange import ADMIN, HANGZHOU
 from tests.harness.inbound import Working, delivered, numbers, reasons, show_packets
+from tests.harness.registry import SEQUENCES
 from tests.harness.simchain import TRANSFER
 from tests.harness.station import proto_height
 
@@ -55,7 +56,7 @@ class TestPackets:
         verdict = await show_packets(at_work, board.exchange.send(2))
         assert numbers(verdict.accepted) == [1, 2]
         assert at_work.delivery.events == [Added(EMPTY)]
-        assert len(await board.registry.exceptions.of_lane(1)) == 2
+        assert len(await board.registry.exceptions.among(1, SEQUENCES)) == 2
 
     async def test_replayed_ones_are_already_done_and_nothing_goes_on_again(
         self, at_work: Working

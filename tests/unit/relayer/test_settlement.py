@@ -13,7 +13,7 @@ from hub.wire.packet import decode_packet, encode_packet
 from relayer.settlement import Settlement
 from relayer.steps.events import Done, Park, Refused, Send, Wait
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
-from tests.harness.registry import disproof
+from tests.harness.registry import SEQUENCES, disproof
 from tests.harness.station import Station, goes_on, proto_height
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ class TestRecording:
         carrier = await settlement(wired)
         assert await carrier.record(Wait(RangeSet.of([0]), LATER, Timestamp(0), 2)) == EMPTY
         assert await carrier.record(Park(1, NEVER)) == EMPTY
-        found = await wired.registry.exceptions.of_lane(carrier._lane_id)
+        found = await wired.registry.exceptions.among(carrier._lane_id, SEQUENCES)
         assert [(one.sequence, one.kind) for one in found] == [
             (1, ExceptionKind.PARKED),
             (2, ExceptionKind.RETRY),
@@ -301,7 +301,7 @@ class TestRecording:
         await acknowledged(wired, 1)
         carrier = await settlement(wired)
         await carrier.record(Wait(RangeSet.of([0]), None, Timestamp(0), 1))
-        assert await wired.registry.exceptions.of_lane(carrier._lane_id) == []
+        assert await wired.registry.exceptions.among(carrier._lane_id, SEQUENCES) == []
 
     async def test_under_a_lease_that_is_over_nothing_is_recorded(self, wired: Station) -> None:
         await acknowledged(wired, 1)
@@ -320,7 +320,7 @@ async def test_the_other_sides_lease_does_not_count_here(wired: Station) -> None
 
 
 async def excepted(carrier: Settlement) -> list[int]:
-    found = await carrier._board.registry.exceptions.of_lane(carrier._lane_id)
+    found = await carrier._board.registry.exceptions.among(carrier._lane_id, SEQUENCES)
     return [one.sequence for one in found]
 
 
@@ -368,9 +368,9 @@ class TestAudits:
         await acknowledged(wired, 2)
         carrier, fence = await settlement(wired), wired.exchange.fences[HANGZHOU]
         await carrier.record(Park(1, NEVER))
-        assert [e.sequence for e in await wired.registry.exceptions.of_lane(1)] == [2]
+        assert [e.sequence for e in await wired.registry.exceptions.among(1, SEQUENCES)] == [2]
         assert await self.recorded(wired, send(0, 1)) == RangeSet.of([1])
-        assert await wired.registry.exceptions.of_lane(1) == []
+        assert await wired.registry.exceptions.among(1, SEQUENCES) == []
         assert fence.peer == HANGZHOU
 
     async def test_the_exception_of_what_was_open_again_ends_with_it(self, wired: Station) -> None:
@@ -382,7 +382,7 @@ class TestAudits:
         carrier.prove_afresh(RangeSet.of([1]))
         await carrier.carry(send(1, again=True), goes_on)
         await carrier.record(Done(RangeSet.of([1])))
-        assert await wired.registry.exceptions.of_lane(1) == []
+        assert await wired.registry.exceptions.among(1, SEQUENCES) == []
 
     async def test_a_clock_that_was_set_back_lets_no_known_header_refute_a_report(
         self, wired: Station, monkeypatch: pytest.MonkeyPatch

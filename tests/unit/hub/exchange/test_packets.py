@@ -26,7 +26,7 @@ from hub.exchange.packets import ProvenPackets, accept, check_accepts, denial, r
 from hub.registry.memory import MemoryRegistry
 from hub.wire.packet import encode_packet
 from tests.harness.packet_samples import PACKET
-from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, anchor, opened
+from tests.harness.registry import ADMIN, HANGZHOU, SEQUENCES, SUZHOU, anchor, opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -182,7 +182,7 @@ async def test_a_packet_below_the_lanes_first_sequence_is_refused() -> None:
 async def test_a_denied_packet_takes_its_place(lanes: Opened) -> None:
     found, _ = await accept(lanes.registry, lanes.source, await lanes.view(), {}, proven(1))
     assert found.accepted == found.denied == RangeSet.of([1])
-    [exception] = await lanes.registry.exceptions.of_lane(lanes.lane)
+    [exception] = await lanes.registry.exceptions.among(lanes.lane, SEQUENCES)
     assert (exception.kind, exception.detail) == (
         ExceptionKind.DENIED,
         "route transfer~ledger is not listed",

@@ -9,7 +9,7 @@ from hub.core.record import ExceptionKind, PacketException
 from hub.exchange.retries import MAX_AT_ONCE, retry_matching, retry_named
 from hub.ports.packets import ExceptionFilter
 from tests.harness.exchange import ADMIN, SUZHOU, Exchange
-from tests.harness.registry import key_of
+from tests.harness.registry import SEQUENCES, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ async def test_named_packets_are_due_once_and_the_others_are_told(exchange: Exch
     for validate_only in (True, False):
         done = await retry_named(exchange.registry, names, ADMIN, validate_only=validate_only)
         assert (of(done.due), of(done.skipped), done.has_more) == ([2], [3, 9], False)
-    found = await exchange.registry.exceptions.of_lane(await exchange.lane_id())
+    found = await exchange.registry.exceptions.among(await exchange.lane_id(), SEQUENCES)
     assert [one.kind for one in found] == [ExceptionKind.PARKED, ExceptionKind.RETRY]
 
 
