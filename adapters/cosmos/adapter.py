@@ -109,12 +109,7 @@ class CosmosAdapter:
 
         What the hub cannot read is left out as if it were missing: it stands in no other's way.
         """
-        while True:
-            found = await self._blocks.packets(client, wanted, limit, at)
-            unreadable = self._unreadable(client, Side.SOURCE, found)
-            if not unreadable:
-                return found
-            wanted -= unreadable
+        return await self._readable(Side.SOURCE, client, wanted, limit, at)
 
     async def acknowledgements(
         self, client: ClientId, wanted: RangeSet, limit: int, at: Height
@@ -123,12 +118,7 @@ class CosmosAdapter:
 
         As ``packets``.
         """
-        while True:
-            found = await self._blocks.acknowledgements(client, wanted, limit, at)
-            unreadable = self._unreadable(client, Side.DESTINATION, found)
-            if not unreadable:
-                return found
-            wanted -= unreadable
+        return await self._readable(Side.DESTINATION, client, wanted, limit, at)
 
     async def prove(self, keys: Sequence[bytes], at: Height) -> tuple[KeyProof, ...]:
         """What stands at each of *keys* under the header *at*, each with its whole proof.
@@ -235,6 +225,19 @@ class CosmosAdapter:
                 "client_passed_over", client=client, opening=opening, anchor=str(anchor.height)
             )
         return None
+
+    async def _readable(
+        self, side: Side, client: ClientId, wanted: RangeSet, limit: int, at: Height
+    ) -> tuple[Item, ...]:
+        """The first *limit* of *wanted* that stand at *side* and that the hub can read."""
+        blocks = self._blocks
+        read = blocks.packets if side is Side.SOURCE else blocks.acknowledgements
+        while True:
+            found = await read(client, wanted, limit, at)
+            unreadable = self._unreadable(client, side, found)
+            if not unreadable:
+                return found
+            wanted -= unreadable
 
     def _unreadable(self, client: ClientId, side: Side, found: Sequence[Item]) -> RangeSet:
         """Those of *found* that the hub refuses; to what the others commit is expected now."""
