@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import grpc
 from ydhub.relay.v1 import relay_pb2 as pb
 
+from adapters.sdk.ending import Ending
 from hub.core.errors import HubError, ShuttingDown
 from hub.core.time import Duration
 from hub.wire.status import RemoteError, from_rpc_error
@@ -29,6 +30,7 @@ class Stream:
     def __init__(self, call: Call, clock: Clock) -> None:
         """The frames of *call*, which has just begun."""
         self._call = call
+        self._ending = Ending(call)
         self._clock = clock
         self._sending = asyncio.Lock()
         self._last_id = 0
@@ -68,17 +70,8 @@ class Stream:
 
     async def end(self) -> HubError | RemoteError:
         """Why the stream is over; the relayer ended it in peace where there is no error."""
-        call = self._call
-        code = await call.code()
-        if code is grpc.StatusCode.OK:
-            return ShuttingDown()
-        error = grpc.aio.AioRpcError(
-            code,
-            await call.initial_metadata(),
-            await call.trailing_metadata(),
-            await call.details(),
-        )
-        return from_rpc_error(error)
+        status = await self._ending.status()
+        return ShuttingDown() if status.code() is grpc.StatusCode.OK else from_rpc_error(status)
 
     def cancel(self) -> None:
         """The stream is over."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import grpc
 from ydhub.relay.v1 import relay_pb2 as pb
 from ydhub.relay.v1 import relay_service_pb2_grpc as service
 
+from adapters.sdk.ending import Ending
 from hub.wire import listening
 from hub.wire.status import RemoteError, from_rpc_error
 from relayer.gateway import RelayGateway
@@ -35,12 +36,14 @@ class Dialler:
             channel.stream_stream(_METHOD) if raw else service.RelayServiceStub(channel).Attach
         )
         self.call: Any = method()
+        self._ending = Ending(self.call)
         self.last_id = 0
 
     async def say(self, **body: Any) -> None:
-        """The next frame has that body."""
+        """The next frame has that body; after the stream's end nobody hears it."""
         self.last_id += 1
-        await self.call.write(pb.AdapterFrame(frame_id=self.last_id, **body))
+        with suppress(grpc.aio.AioRpcError):
+            await self.call.write(pb.AdapterFrame(frame_id=self.last_id, **body))
 
     async def hello(self, **changes: Any) -> None:
         values = {"protocol_versions": [1], "chain_id": "hangzhou-1", "execution_credits": 4}
@@ -57,17 +60,11 @@ class Dialler:
 
     async def end(self) -> RemoteError:
         """Why the relayer ended the stream; frames before it are dropped."""
-        try:
-            async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WITHIN_S):
+            with suppress(grpc.aio.AioRpcError):
                 while isinstance(await self.call.read(), pb.RelayerFrame):
                     pass
-                code = await self.call.code()
-                details = await self.call.details()
-                trailing = await self.call.trailing_metadata()
-        except grpc.aio.AioRpcError as error:
-            return from_rpc_error(error)
-        initial = await self.call.initial_metadata()
-        return from_rpc_error(grpc.aio.AioRpcError(code, initial, trailing, details))
+            return from_rpc_error(await self._ending.status())
 
 
 @dataclass

@@ -138,27 +138,30 @@ async def test_health_follows_the_registry(
         watch.cancel()
 
 
-async def ask_reflection(channel: grpc.aio.Channel, version: str) -> list[str]:
-    method = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
-    call: Any = channel.stream_stream(
-        method,
+def reflection(channel: grpc.aio.Channel, version: str) -> Any:
+    """A call of that version's reflection, begun."""
+    return channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
-    )(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-    answer = await call.read()
-    return [service.name for service in answer.list_services_response.service]
+    )()
 
 
 async def test_reflection_answers_under_both_names(served: Served) -> None:
     async with served.channel() as channel:
         for version in ("v1alpha", "v1"):
-            assert "ydhub.peer.v1.PeerService" in await ask_reflection(channel, version)
+            call = reflection(channel, version)
+            await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+            listed = (await call.read()).list_services_response.service
+            assert "ydhub.peer.v1.PeerService" in [service.name for service in listed]
+            call.cancel()
 
 
 async def test_reflection_is_off_unless_asked_for(exchange: Exchange, tmp_path: Path) -> None:
     async with serve(exchange.registry, tmp_path) as served, served.channel() as channel:
         for version in ("v1alpha", "v1"):
-            assert (await failure(ask_reflection(channel, version))).code == "UNIMPLEMENTED"
+            # Nothing is written: the answer is to the call alone.
+            assert (await reflection(channel, version).code()).name == "UNIMPLEMENTED"
 
 
 async def test_a_call_under_way_ends_before_the_server_does(

@@ -58,6 +58,9 @@ class SimCall:
         frame = None if self._wire is None else await self._wire.down.read()
         return grpc.aio.EOF if frame is None else frame
 
+    def add_done_callback(self, callback: object) -> None:
+        """Nobody is told: a status never becomes another one here."""
+
     async def code(self) -> grpc.StatusCode:
         """As grpc.aio does."""
         if self._wire is not None:

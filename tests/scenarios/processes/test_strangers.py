@@ -6,7 +6,7 @@ Nothing of it disturbs those who may.
 from __future__ import annotations
 
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 from ydhub.relay.v1.relay_service_pb2_grpc import RelayServiceStub
 
+from adapters.sdk.ending import Ending
 from hub.cli.dev.ca import open_authority
 from hub.cli.dev.configs import chain_id
 from hub.cli.dev.layout import CHAINS, RELAYER
@@ -68,24 +69,16 @@ def hello(peer: str = SUZHOU, **fields: Any) -> pb.AdapterFrame:
 
 async def refusal(channel: grpc.aio.Channel, first: pb.AdapterFrame | bytes) -> RemoteError:
     """How the relayer ends the session that begins with *first*."""
-    while True:
-        error = await end(channel, first)
-        # So gRPC calls a write that comes after the end, whose own status it then drops.
-        if error.code != "INTERNAL":
-            return error
-
-
-async def end(channel: grpc.aio.Channel, first: pb.AdapterFrame | bytes) -> RemoteError:
     if isinstance(first, bytes):
         call: Any = channel.stream_stream(ATTACH)()
     else:
         call = RelayServiceStub(channel).Attach()
-    try:
+    ending = Ending(call)
+    with suppress(grpc.aio.AioRpcError):
         await call.write(first)
         answer = await call.read()
-    except grpc.aio.AioRpcError as error:
-        return from_rpc_error(error)
-    raise AssertionError(f"the relayer answered {answer}")
+        raise AssertionError(f"the relayer answered {answer}")
+    return from_rpc_error(await ending.status())
 
 
 @asynccontextmanager

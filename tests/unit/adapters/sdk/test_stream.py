@@ -78,6 +78,19 @@ async def test_a_stream_that_ends_with_an_error_tells_its_reason(tmp_path: Path)
             assert caught.value.reason is Reason.PEER_SUSPENDED
 
 
+async def send_until_it_fails(stream: Stream) -> None:
+    while True:
+        await stream.send(HEARTBEAT)
+
+
+async def test_a_refusal_is_told_though_frames_are_written_after_it(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (stream, session, _):
+        session.end(PeerSuspended(peer="peers/hangzhou"))
+        with pytest.raises(RemoteError) as caught:
+            await send_until_it_fails(stream)
+        assert caught.value.reason is Reason.PEER_SUSPENDED
+
+
 async def test_a_cancelled_stream_is_over(tmp_path: Path) -> None:
     async with connected(tmp_path) as (stream, session, _):
         stream.cancel()
