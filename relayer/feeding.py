@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.core.ranges import RangeSet
-from hub.exchange.reading import in_parts
+from hub.exchange.reading import exceptions_of, in_parts
 from relayer.starts import frame_starts
 from relayer.steps.events import Added, Ended, Gate
 from relayer.steps.retries import excluded, retries, unparked
@@ -43,7 +43,7 @@ async def feed_delivery(
     runner.feed(Ended(view.destination.done))
     if open_ones:
         if found is None:
-            found = (await registry.exceptions.ranges([lane_id])).get(lane_id, {})
+            found = await exceptions_of(registry.exceptions, lane_id)
         starts = await frame_starts(registry.packets, lane_id, open_ones, runner)
         # Outcomes may have come meanwhile.
         open_ones -= desk.view.destination.done
@@ -77,6 +77,6 @@ async def outcome_indexes(registry: Registry, lane_id: int, sequences: RangeSet)
 
 async def _retry_outcomes(registry: Registry, lane_id: int, runner: FlowRunner) -> None:
     """Outcomes that were parked, and no longer are in the registry, are tried."""
-    found = (await registry.exceptions.ranges([lane_id])).get(lane_id, {})
+    found = await exceptions_of(registry.exceptions, lane_id)
     asked = await outcome_indexes(registry, lane_id, retries(found))
     runner.again(asked & runner.flow.parked)

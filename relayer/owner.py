@@ -19,6 +19,7 @@ from hub.core.errors import HubError, LeaseLost, PeerSuspended
 from hub.core.lane import Order
 from hub.core.peer import PeerState
 from hub.core.time import SECOND, Duration
+from hub.exchange.reading import exceptions_of
 from relayer.accusations import Accusations
 from relayer.alarms import Alarms
 from relayer.audits import Audits
@@ -261,7 +262,7 @@ class PeerOwner:
         if runner is None:
             return
         now = await registry.audit.clock()
-        found = (await registry.exceptions.ranges([lane_id])).get(lane_id, {})
+        found = await exceptions_of(registry.exceptions, lane_id)
         due = due_retries(await registry.exceptions.among(lane_id, retries(found)), now)
         if desk.key.destination_peer != self.peer:
             due = await outcome_indexes(registry, lane_id, due)

@@ -24,7 +24,7 @@ from hub.core.paths import acknowledgement_key, receipt_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
 from hub.core.time import MILLISECOND, Duration
-from hub.exchange.reading import in_parts
+from hub.exchange.reading import exceptions_of, in_parts
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_acknowledgement
 from hub.wire.tracing import Stage
@@ -185,7 +185,7 @@ class Settlement:
             return
         self._knows_earlier = True
         registry = self._board.registry
-        found = (await registry.exceptions.ranges([self._lane_id])).get(self._lane_id, {})
+        found = await exceptions_of(registry.exceptions, self._lane_id)
         sequences = union(found.values())
         async for part in in_parts(registry.outcomes.find, self._lane_id, sequences):
             self._excepted.update({one.outcome_index: one.sequence for one in part})

@@ -11,7 +11,6 @@ baseapp/abci.go (Query); ibc-go v10 proto/ibc/core/{client/v1,channel/v2}/query.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -46,8 +45,6 @@ MAX_PAGE: Final = 1000
 """Entries asked for at once."""
 MAX_CLIENTS_SEARCHED: Final = 2048
 """Of all clients of a chain, how many of the newest are looked at."""
-PRICE_UNIT: Final = 10**18
-"""Parts of one unit of a denom that a gas price is told in. Source: cosmossdk.io/math LegacyDec."""
 
 _KEY: Final = "store/ibc/key"
 _NEXT_CLIENT: Final = b"nextClientSequence"
@@ -56,8 +53,6 @@ _CLIENTS_AT_ONCE: Final = 128
 _MAX_PAGES: Final = 64
 """Pages of heights that are read at most: a few are always enough."""
 _SEQUENCE_BYTES: Final = 8
-_PRICE = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,18}))?([a-zA-Z][a-zA-Z0-9/:._-]{2,127})")
-"""Source: cosmos-sdk types/dec_coin.go, types/coin.go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,16 +188,6 @@ async def supply(node: CometNode, denom: str) -> int:
     return (await _ask(node, "/cosmos.bank.v1beta1.Query/SupplyOf", request)).message(1).amount(2)
 
 
-async def minimum_gas_prices(node: CometNode) -> dict[str, int]:
-    """What the node asks for one unit of gas, by denom, in 10^-18 of the denom's unit.
-
-    Empty where it asks nothing.
-    """
-    path = "/cosmos.base.node.v1beta1.Service/Config"
-    answer = await _ask(node, path, b"")
-    return dict([_price(answer, coin) for coin in answer.text(1).split(",") if coin])
-
-
 class _GasInfo(msgspec.Struct, frozen=True, gc=False):
     gas_used: Annotated[int, msgspec.Meta(ge=0)]
 
@@ -315,14 +300,6 @@ def _verifies(state: bytes, chain_id: str) -> bool:
         return decode_client_state(state).chain_id == chain_id
     except HubError:
         return False
-
-
-def _price(answer: Answer, coin: str) -> tuple[str, int]:
-    match = _PRICE.fullmatch(coin)
-    if match is None:
-        raise answer.unreadable(f"{coin[:80]!r} is no price")
-    whole, part, denom = match.groups()
-    return denom, int(whole) * PRICE_UNIT + int((part or "").ljust(18, "0"))
 
 
 def _unreadable(node: CometNode, what: str, problem: str) -> ChainUnreachable:

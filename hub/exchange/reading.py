@@ -1,4 +1,4 @@
-"""Packets and outcomes of which there may be many, some at a time: none is held for long."""
+"""One lane's facts: packets and outcomes some at a time, so that none is held for long."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from hub.core.budget import is_full
 from hub.core.ranges import RangeSet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from hub.core.record import StoredOutcome, StoredPacket
+    from hub.core.record import ExceptionKind, StoredOutcome, StoredPacket
+    from hub.ports.packets import Exceptions
 
 AT_ONCE: Final = 1 << 20
 """Bytes of what is read at once, and a single one more."""
@@ -39,3 +40,8 @@ async def in_parts(
         if not is_full(found, AT_ONCE):
             return
         numbers -= RangeSet.span(0, getattr(found[-1], of) + 1)
+
+
+async def exceptions_of(exceptions: Exceptions, lane_id: int) -> Mapping[ExceptionKind, RangeSet]:
+    """The sequences of one lane that are exceptions, by kind. Raises ``HubError``."""
+    return (await exceptions.ranges([lane_id])).get(lane_id, {})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from hub.cli.bench import machine, soak
-from hub.cli.bench.comparison import as_json, comparison
+from hub.cli.bench.comparison import alone, as_json, comparison, lines
 from hub.cli.bench.folder import make_folder, save
 from hub.cli.bench.options import FAMILIES, Options, Proofs, check
 from hub.cli.bench.presets import CAPACITY, PRESETS, SOAK, at_half, runs
@@ -132,11 +132,18 @@ _with_numbers(bench)
 async def compare(run: CommandRun, *, first: Path, second: Path) -> int:
     """Put two results beside each other: files, or their folders. Timing never decides: exits 0."""
     found = read_result(first), read_result(second)
+    if not lines(*found):
+        raise FieldInvalid(field=str(second), problem=_nothing_shared(*found))
     if run.output is Output.JSON:
         print_json(as_json(*found))
     else:
         click.echo(comparison(*found))
     return ExitCode.OK
+
+
+def _nothing_shared(first: Result, second: Result) -> str:
+    own = [f"{side} has {', '.join(names)}" for side, names in alone(first, second).items()]
+    return f"has no numbers that {first.made_at} has: {'; '.join(own) or 'neither has any'}"
 
 
 def measure(*, preset: str, name: str, results: Path, output: str, **given: Any) -> int:

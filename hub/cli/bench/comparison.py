@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hub.cli.bench.report import number, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hub.cli.bench.result import PhaseResult, Result, RunResult
 
@@ -80,6 +80,7 @@ def comparison(first: Result, second: Result) -> str:
         f"load average before: {first.busy:.1f} and {second.busy:.1f}",
         f"worse than noise: {', '.join(worse) or 'nothing'}",
         *[f"not the same: {difference}" for difference in differences(first, second)],
+        *[f"only in {side}: {', '.join(names)}" for side, names in alone(first, second).items()],
     ]
     if first.machine != second.machine:
         text += [f"A on {first.machine}", f"B on {second.machine}"]
@@ -98,7 +99,8 @@ def as_json(first: Result, second: Result) -> dict[str, Any]:
                 "mark": line.mark,
             }
             for line in lines(first, second)
-        ]
+        ],
+        "alone": alone(first, second),
     }
 
 
@@ -150,6 +152,26 @@ def differences(first: Result, second: Result) -> list[str]:
         for name, value in one.options.items()
         if name in other.options and other.options[name] != value
     ]
+
+
+def alone(first: Result, second: Result) -> dict[str, list[str]]:
+    """By A and B: runs that the other has not, and phases of runs that both have."""
+    pairs = _pairs(first, second)
+    sides = {
+        "A": (first, pairs),
+        "B": (second, [(other, one) for one, other in pairs]),
+    }
+    found = {side: _alone(result, own) for side, (result, own) in sides.items()}
+    return {side: names for side, names in found.items() if names}
+
+
+def _alone(result: Result, pairs: Sequence[tuple[RunResult, RunResult]]) -> list[str]:
+    compared = [own for own, _ in pairs]
+    found = [run.name for run in result.runs if run not in compared]
+    for own, other in pairs:
+        theirs = {phase.name for phase in other.phases}
+        found += [f"{own.name}: {phase.name}" for phase in own.phases if phase.name not in theirs]
+    return found
 
 
 def _pairs(first: Result, second: Result) -> list[tuple[RunResult, RunResult]]:

@@ -28,14 +28,10 @@ FORMAT: Final = 1
 MEGABYTE: Final = 2**20
 
 
-def relayer_cpu(cpu_us: Mapping[str, float]) -> float:
-    """The part of *cpu_us*, by process, that is all relayers'."""
-    return sum([cpu for name, cpu in cpu_us.items() if name.startswith("relayer")])
-
-
 def system_cpu(cpu_us: Mapping[str, float]) -> float:
     """The part of *cpu_us*, by process, that is relayers' and Postgres'."""
-    return relayer_cpu(cpu_us) + cpu_us.get(POSTGRES, 0)
+    relayers = [cpu for name, cpu in cpu_us.items() if name.startswith("relayer")]
+    return sum(relayers) + cpu_us.get(POSTGRES, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +71,6 @@ class PhaseResult:
     """The tables of which rows were changed or deleted, with their indexes, at the end of it."""
     resent: int = 0
     """Packets that were handed over more than once."""
-
-    @property
-    def relayer_us(self) -> float:
-        """Of all relayers."""
-        return relayer_cpu(self.cpu_us)
 
     @property
     def system_us(self) -> float:

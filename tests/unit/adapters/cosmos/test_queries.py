@@ -132,26 +132,6 @@ async def test_amount_that_is_none_counts_as_no_answer(amount: bytes) -> None:
         await queries.balance(state.node, "cosmos1me", "stake")
 
 
-@pytest.mark.parametrize(
-    ("text", "prices"),
-    [
-        (b"", {}),
-        (b"0.025000000000000000stake", {"stake": 25 * 10**15}),
-        (b"1stake,0.5ibc/27394FB0", {"stake": 10**18, "ibc/27394FB0": 5 * 10**17}),
-    ],
-)
-async def test_minimum_gas_prices_are_exact(text: bytes, prices: dict[str, int]) -> None:
-    state = CosmosState(answers={"/cosmos.base.node.v1beta1.Service/Config": bytes_field(1, text)})
-    assert await queries.minimum_gas_prices(state.node) == prices
-
-
-@pytest.mark.parametrize("text", [b"stake", b"-1stake", b"1.stake", b"0.1", b"\xff"])
-async def test_price_that_is_none_counts_as_no_answer(text: bytes) -> None:
-    state = CosmosState(answers={"/cosmos.base.node.v1beta1.Service/Config": bytes_field(1, text)})
-    with pytest.raises(ChainUnreachable):
-        await queries.minimum_gas_prices(state.node)
-
-
 # Keys ---------------------------------------------------------------------------------------------
 
 

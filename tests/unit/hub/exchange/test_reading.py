@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from hub.core.ranges import RangeSet
-from hub.core.record import NewPacket
-from hub.exchange.reading import AT_ONCE, in_parts
+from hub.core.record import ExceptionKind, NewPacket
+from hub.exchange.reading import AT_ONCE, exceptions_of, in_parts
 from hub.registry.memory import MemoryRegistry
 from tests.harness.registry import Opened, acceptance, opened
 
@@ -44,3 +44,11 @@ async def test_outcomes_are_counted_by_their_index(lanes: Opened) -> None:
 async def test_nothing_is_asked_about_nothing(lanes: Opened) -> None:
     read = lanes.registry.packets.read
     assert [part async for part in in_parts(read, lanes.lane, RangeSet())] == []
+
+
+async def test_the_exceptions_of_one_lane_are_its_own(lanes: Opened) -> None:
+    exceptions = lanes.registry.exceptions
+    assert await exceptions_of(exceptions, lanes.lane) == {}
+    await lanes.accept(1, 2, 3, denied=[2])
+    assert await exceptions_of(exceptions, lanes.lane) == {ExceptionKind.DENIED: RangeSet.of([2])}
+    assert await exceptions_of(exceptions, lanes.lane + 1) == {}

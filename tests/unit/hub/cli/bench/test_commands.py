@@ -171,6 +171,16 @@ def test_two_results_are_put_beside_each_other(tmp_path: Path) -> None:
     assert run_command("bench", "compare", tmp_path / "a", tmp_path / "none").code == 3
 
 
+def test_two_results_without_a_number_in_common_are_told_and_what_each_has(tmp_path: Path) -> None:
+    soak = [replace(RUN, name=name) for name in ("capacity", "soak")]
+    for name, result in (("a", RESULT), ("b", replace(RESULT, runs=tuple(soak)))):
+        (tmp_path / name).mkdir()
+        save(tmp_path / name, result)
+    ran = run_command("bench", "compare", tmp_path / "a", tmp_path / "b")
+    assert ran.code == 3
+    assert "A has one relayer; B has capacity, soak" in ran.error
+
+
 def test_help_names_presets_and_defaults() -> None:
     ran = run_command("bench", "--help")
     assert ran.code == 0

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hub.cli.bench.comparison import Line, as_json, comparison, differences, lines
+from hub.cli.bench.comparison import Line, alone, as_json, comparison, differences, lines
 from tests.harness.bench import PHASE, RESULT, RUN
 
 if TYPE_CHECKING:
@@ -67,6 +67,20 @@ def test_only_what_both_have_is_compared() -> None:
     assert lines(RESULT, other), "the only runs of both are compared whatever their names"
     two = replace(RESULT, runs=(replace(RUN, name="another"), replace(RUN, name="third")))
     assert lines(RESULT, two) == []
+
+
+def test_what_only_one_of_them_has_is_told() -> None:
+    assert alone(RESULT, RESULT) == {}
+    two = replace(RESULT, runs=(RUN, replace(RUN, name="third")))
+    assert alone(two, replace(RESULT, runs=(RUN, replace(RUN, name="fourth")))) == {
+        "A": ["third"],
+        "B": ["fourth"],
+    }
+    longer = of(PHASE)
+    longer = replace(longer, runs=(replace(RUN, phases=(PHASE, replace(PHASE, name="round 9"))),))
+    assert alone(of(PHASE), longer) == {"B": ["one relayer: round 9"]}
+    assert comparison(of(PHASE), longer).endswith("only in B: one relayer: round 9")
+    assert as_json(of(PHASE), longer)["alone"] == {"B": ["one relayer: round 9"]}
 
 
 def test_the_text_and_the_json_say_the_same() -> None:
