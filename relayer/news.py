@@ -31,8 +31,8 @@ class Inbox:
     def __init__(self, is_news: Callable[[WrittenLane], bool]) -> None:
         """Nothing; lanes come in that are not known as they were written, as *is_news* tells."""
         self.is_news = is_news
-        self.is_governed = False
-        """Whether the peer or its client was written."""
+        self.is_governed = True
+        """Whether the peer or its client was written, or may have been just before this began."""
         self._lanes: dict[int, WrittenLane] = {}
 
     def put(self, lanes: Iterable[WrittenLane]) -> None:

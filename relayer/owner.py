@@ -368,9 +368,13 @@ class PeerOwner:
             return
         await self._board.news.ask()
         if inbox.is_governed or keeper.waits:
-            await keeper.refresh()
-            await self.peer_changed()
-            inbox.is_governed = False
+            inbox.is_governed = False  # before it is read: what is written meanwhile is news
+            try:
+                await keeper.refresh()
+                await self.peer_changed()
+            except HubError:
+                inbox.is_governed = True
+                raise
         written = inbox.take()
         try:
             await self._read_written(written)

@@ -263,8 +263,10 @@ class Session:
     async def beat(self) -> None:
         """Heartbeats go out until the session ends.
 
-        Silence from the other side ends it, and so does a frame that it does not take.
+        Silence from the other side ends it, and so does a frame that it does not take. Until now it
+        has waited for its welcome, and owed nothing.
         """
+        self._heard_at = self.clock.monotonic()
         while not self.ended.is_set():
             if self._outbound.empty():  # whatever waits there shows as much
                 self.send(pb.RelayerFrame(heartbeat=pb.Heartbeat()))

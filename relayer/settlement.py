@@ -163,32 +163,38 @@ class Settlement:
     async def _end_exceptions(self, indexes: RangeSet) -> RangeSet:
         """What is complete is no exception any more; those of *indexes* that were.
 
-        What cannot be removed now is later.
+        What could not be removed when it became complete, or was left by a session that ended just
+        then, is now.
         """
+        complete = indexes | self._desk.view.source.progress
         ended: dict[int, int] = {}
         try:
             await self._read_earlier()
-            ended = {i: sequence for i, sequence in self._excepted.items() if i in indexes}
+            ended = {i: sequence for i, sequence in self._excepted.items() if i in complete}
             if ended:
                 over = RangeSet.of([*ended.values()])
                 await self._board.registry.exceptions.remove(self._fence, self._lane_id, over)
         except HubError as error:
             lane, reason = self._desk.key.name, error.reason
             _log.warning("exceptions_kept", lane=lane, reason=reason, detail=str(error))
-            return RangeSet.of(ended)
-        self._excepted = {i: s for i, s in self._excepted.items() if i not in ended}
-        return RangeSet.of(ended)
+        else:
+            self._excepted = {i: s for i, s in self._excepted.items() if i not in ended}
+        return RangeSet.of(ended) & indexes
 
     async def _read_earlier(self) -> None:
-        """Exceptions that others left are known, if they can be read; tried once."""
+        """Exceptions that others left are known; read once. Raises ``HubError``."""
         if self._knows_earlier:
             return
         self._knows_earlier = True
         registry = self._board.registry
-        found = await exceptions_of(registry.exceptions, self._lane_id)
-        sequences = union(found.values())
-        async for part in in_parts(registry.outcomes.find, self._lane_id, sequences):
-            self._excepted.update({one.outcome_index: one.sequence for one in part})
+        try:
+            found = await exceptions_of(registry.exceptions, self._lane_id)
+            sequences = union(found.values())
+            async for part in in_parts(registry.outcomes.find, self._lane_id, sequences):
+                self._excepted.update({one.outcome_index: one.sequence for one in part})
+        except HubError:
+            self._knows_earlier = False
+            raise
 
     @property
     def _lane_id(self) -> int:

@@ -75,7 +75,7 @@ SELECT lane_id, kind, range_agg(int8range(low, high))::text AS sequences FROM (
     ) numbered GROUP BY lane_id, kind, run
 ) runs GROUP BY lane_id, kind ORDER BY lane_id, kind
 """
-"""Runs first, as in invariants.py: a range for each of very many rows takes gigabytes."""
+"""Runs first, as in multirange.py: a range for each of very many rows takes gigabytes."""
 _AMONG: Final = """
 SELECT e.* FROM unnest($2::bigint[], $3::bigint[]) AS r (low, high)
 CROSS JOIN LATERAL (

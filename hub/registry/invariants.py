@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub.core.invariants import LOOKS_AGAIN_WITHIN, MAX_SAMPLES
 from hub.registry.gates import STOPPED
+from hub.registry.multirange import gathered
 from hub.registry.scopes import WHOLE, WINDOW
 
 if TYPE_CHECKING:
@@ -42,18 +43,6 @@ WITH scope AS (
 )
 """
 """The rows' sets without the holes that are closed in them."""
-
-_NUMBERS: Final = """
-    SELECT lane_id, range_agg(int8range(low, high)) AS kept FROM (
-        SELECT lane_id, min(number) AS low, max(number) + 1 AS high FROM (
-            SELECT lane_id, {number} AS number,
-                {number} - row_number() OVER (PARTITION BY lane_id ORDER BY {number}) AS run
-            FROM {records} f
-        ) numbered GROUP BY lane_id, run
-    ) runs GROUP BY lane_id
-"""
-"""The numbers of a lane's records as ranges. Runs of neighbours are found first: to gather a range
-for each of ten million records takes gigabytes, and no patience ends it."""
 
 _PLACE: Final = "format('lane %s sequence %s', lane_id, sequence)"
 
@@ -283,19 +272,15 @@ _TEMPLATES: Final[dict[str, str]] = {
 }
 
 
-def _numbers(number: str, records: str) -> str:
-    return _NUMBERS.replace("{number}", number).replace("{records}", records)
-
-
 def _queries(scope: Mapping[str, str]) -> dict[str, str]:
     places = {
         "truth": _TRUTH,
         "place": _PLACE,
         "stopped": STOPPED,
         "again": str(LOOKS_AGAIN_WITHIN),
-        "packet_sequences": _numbers("sequence", "{packets}"),
-        "outcome_sequences": _numbers("sequence", "{outcomes}"),
-        "outcome_indexes": _numbers("outcome_index", "{outcomes}"),
+        "packet_sequences": gathered("sequence", "{packets}"),
+        "outcome_sequences": gathered("sequence", "{outcomes}"),
+        "outcome_indexes": gathered("outcome_index", "{outcomes}"),
     }
     queries = {}
     for name, template in _TEMPLATES.items():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from hub.registry.multirange import gathered
 from hub.registry.partitions import LOCK, day_of, partition
 
 if TYPE_CHECKING:
@@ -72,24 +73,18 @@ SELECT EXISTS (
     ) mine WHERE r.reopening_id > $2
 )
 """
-_NOTE: Final = """
+_NOTE: Final = (
+    """
 INSERT INTO retired AS r (lane_id, sequences, settled, indexes)
-SELECT lane_id, coalesce(range_agg(sequences), '{}'), coalesce(range_agg(settled), '{}'),
-    coalesce(range_agg(indexes), '{}')
-FROM (
-    SELECT lane_id, int8range(sequence, sequence + 1) AS sequences, NULL::int8range AS settled,
-        NULL::int8range AS indexes
-    FROM packets WHERE day = $1
-    UNION ALL
-    SELECT lane_id, NULL, int8range(sequence, sequence + 1),
-        int8range(outcome_index, outcome_index + 1)
-    FROM outcomes WHERE day = $1
-) gone
-GROUP BY lane_id
+SELECT lane_id, coalesce(p.kept, '{}'), coalesce(s.kept, '{}'), coalesce(i.kept, '{}')
+FROM ({sequences}) p FULL JOIN ({settled}) s USING (lane_id) FULL JOIN ({indexes}) i USING (lane_id)
 ON CONFLICT (lane_id) DO UPDATE SET
     sequences = r.sequences + excluded.sequences, settled = r.settled + excluded.settled,
     indexes = r.indexes + excluded.indexes
-"""
+""".replace("{sequences}", gathered("sequence", "(SELECT * FROM packets WHERE day = $1)"))
+    .replace("{settled}", gathered("sequence", "(SELECT * FROM outcomes WHERE day = $1)"))
+    .replace("{indexes}", gathered("outcome_index", "(SELECT * FROM outcomes WHERE day = $1)"))
+)
 _IS_NOTED: Final = """
 SELECT EXISTS (
     SELECT FROM audit_events WHERE subject = 'days/' || $1::date AND action = 'day.retired'

@@ -215,28 +215,33 @@ SELECT count(*) FROM fenced
 
 DROP_ENDED_TIMEOUTS: Final = """
 WITH fenced AS MATERIALIZED (
+    SELECT lane_id FROM lane_sides
+    WHERE lane_id = ANY($3::bigint[]) AND side = 'DESTINATION' AND peer = $1 AND epoch = $2
+    ORDER BY lane_id FOR SHARE
+), settled AS MATERIALIZED (
+    -- Not of the row that was locked: after a wait that is newer than the holes that are seen here.
     SELECT lane_id, done - coalesce((
         SELECT range_agg(int8range(low, high)) FROM closed_holes h
         WHERE h.lane_id = s.lane_id AND h.side = s.side AND h.kind = 'DONE'), '{}') AS ended
     FROM lane_sides s
-    WHERE lane_id = ANY($3::bigint[]) AND side = 'DESTINATION' AND peer = $1 AND epoch = $2
-    ORDER BY lane_id FOR SHARE
+    WHERE lane_id = ANY($3::bigint[]) AND side = 'DESTINATION'
+        AND (SELECT count(*) FROM fenced) = cardinality($3::bigint[])
 ), past AS MATERIALIZED (
-    SELECT t.lane_id, t.first FROM fenced f
+    SELECT t.lane_id, t.first FROM settled f
     JOIN lane_sides a ON a.lane_id = f.lane_id AND a.side = 'SOURCE'
     CROSS JOIN LATERAL (
         SELECT lane_id, first, last FROM timeout_batches WHERE lane_id = f.lane_id OFFSET 0
     ) t
     WHERE a.lane_id = ANY($3::bigint[])
         AND f.ended @> a.done * int8multirange(int8range(t.first, t.last + 1))
-        AND (SELECT count(*) FROM fenced) = cardinality($3::bigint[])
 ), dropped AS (
     DELETE FROM timeout_batches t USING past p
     WHERE t.lane_id = ANY($3::bigint[]) AND t.lane_id = p.lane_id AND t.first = p.first
 )
 SELECT count(*) FROM fenced
 """
-"""Batches of packets that have all ended are gone."""
+"""Batches of packets that have all ended are gone. What has ended never ends again, so a set that
+was read before the lock is one that holds."""
 
 HOLES: Final = """
 INSERT INTO exceptions (lane_id, sequence, kind, reason)

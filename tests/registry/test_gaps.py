@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,12 @@ from tests.harness.registry import SEQUENCES, Opened, broken, opened
 
 if TYPE_CHECKING:
     from hub.ports.registry import Registry
+    from hub.registry.registry import PostgresRegistry
 
+WAITERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 CLOSED = MAX_RANGES + 1 - RANGES_AFTER_CLOSING
 """Holes that are closed when the ranges are one too many, each of one number."""
 
@@ -230,3 +236,39 @@ async def test_the_highest_sequence_of_all_has_no_place(registry: Registry) -> N
     await lanes.settle(top - 1)
     assert top - 1 in (await lanes.view()).source.done
     assert await broken(registry) == {}
+
+
+async def test_a_hole_that_is_closed_while_timeouts_are_dropped_keeps_its_timeout(
+    postgres: PostgresRegistry,
+) -> None:
+    """Dropping waits for a settlement that widens the row over packets that are still open."""
+    lanes = await opened(postgres)
+    for sequence in range(1, 2 * MAX_RANGES + 3):
+        await lanes.accept(sequence)
+    even = range(2, 2 * MAX_RANGES + 3, 2)
+
+    async with postgres.database.line() as line:
+
+        async def waiters(count: int) -> None:
+            while await line.fetchval(WAITERS) < count:
+                pass
+
+        lock = "SELECT FROM lane_sides WHERE lane_id = $1 AND side = 'DESTINATION'"
+        async with postgres.database.line() as holder:
+            async with holder.transaction():
+                await holder.execute(f"{lock} FOR NO KEY UPDATE", lanes.lane)
+                settling = asyncio.ensure_future(lanes.settle(*even))
+                await waiters(1)
+                packets = postgres.packets
+                dropping = asyncio.ensure_future(
+                    packets.drop_ended_timeouts(lanes.destination, [lanes.lane])
+                )
+                await waiters(2)
+            await settling
+            await dropping
+    due = await postgres.packets.due_timeouts(lanes.lane, 2**62, 1000)
+    assert {batch.first for batch in due} >= set(range(1, 2 * MAX_RANGES + 2, 2))
+    await postgres.packets.drop_ended_timeouts(lanes.destination, [lanes.lane])
+    due = await postgres.packets.due_timeouts(lanes.lane, 2**62, 1000)
+    assert [batch.first for batch in due] == list(range(1, 2 * MAX_RANGES + 2, 2))
+    assert await broken(postgres) == {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -30,6 +32,24 @@ SELECT EXISTS (
     SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
     WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted
 )
+"""
+MANY = 300_000
+FILL = """
+WITH numbers AS (SELECT n FROM generate_series(1, $2::bigint) n), stored AS (
+    INSERT INTO packets
+        (day, lane_id, sequence, timeout_timestamp, proof_id, accepted_at, content, denial)
+    SELECT current_date, $1, n, 1, 1, now(), 'x', '' FROM numbers
+), ended AS (
+    INSERT INTO outcomes
+        (day, lane_id, outcome_index, sequence, proof_id, recorded_at, kind, content)
+    SELECT current_date, $1, n - 1, n, 1, now(), 'ACKNOWLEDGEMENT', 'x' FROM numbers
+), source AS (
+    UPDATE lane_sides SET done = int8multirange(int8range(1, $2 + 1)),
+        progress = int8multirange(int8range(0, $2))
+    WHERE lane_id = $1 AND side = 'SOURCE'
+)
+UPDATE lane_sides SET done = int8multirange(int8range(1, $2 + 1)), outcome_count = $2
+WHERE lane_id = $1 AND side = 'DESTINATION'
 """
 
 
@@ -319,3 +339,34 @@ async def test_partitions_are_made_while_a_day_is_noted(postgres: PostgresRegist
 
     assert len(await retire_during(postgres, retention._AUDIT, make)) == 1
     assert await partition_days(postgres.database) == DAYS_AHEAD
+
+
+def private_kilobytes(pid: int) -> int:
+    found = re.search(r"RssAnon:\s+([0-9]+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) if found else 0
+
+
+async def test_a_day_of_many_packets_is_noted_in_little_memory(postgres: PostgresRegistry) -> None:
+    """A range for each row would take 400 bytes of a server process's memory for each packet."""
+    lanes = await opened(postgres)
+    async with postgres.database.line() as line:
+        await line.execute("SET session_replication_role = replica")
+        await line.execute(FILL, lanes.lane, MANY, timeout=60)
+        await line.execute("RESET session_replication_role")
+    await age(postgres)
+    most = 0
+
+    async def note(line: Any, day: date, by: str) -> bool:
+        nonlocal most
+        pid = await line.fetchval("SELECT pg_backend_pid()")
+        noting = asyncio.ensure_future(genuine(line, day, by))
+        while not noting.done():
+            most = max(most, private_kilobytes(pid))
+            await asyncio.wait([noting], timeout=0.005)
+        return await noting
+
+    genuine = retention._note
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retention, "_note", note)
+        assert len(await postgres.retire(30, BY)) == 1
+    assert 0 < most < 48 * 1024  # 18 MB; 128 with a range for each row

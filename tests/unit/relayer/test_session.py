@@ -356,6 +356,20 @@ class TestHeartbeats:
         assert one._outbound.qsize() == 1
         beating.cancel()
 
+    async def test_while_it_waits_for_its_welcome_an_adapter_owes_nothing(self) -> None:
+        clock = ManualClock()
+        one = session(clock)
+        one.hold()
+        await clock.advance(SILENCE)  # as another process's lease may take
+        one.welcome(pb.Welcome())
+        beating = asyncio.ensure_future(one.beat())
+        await settle()
+        await clock.advance(SILENCE)
+        assert not one.ended.is_set()
+        await clock.advance(SECOND)
+        assert isinstance(one.end_cause, AnswerOverdue)
+        await beating
+
     async def test_an_adapter_that_is_silent_for_three_of_them_is_gone(self) -> None:
         clock = ManualClock()
         one = session(clock)

@@ -281,8 +281,23 @@ class TestRecording:
             patch.setattr(registry.exceptions, "remove", away)
             assert await carrier.record(Done(RangeSet.of([1]))) == RangeSet.of([1])
         assert await excepted(carrier) == [2, 3]
-        await carrier.record(Done(RangeSet.of([1, 2, 3])))
+        await carrier.record(Done(RangeSet.of([2])))
         assert await excepted(carrier) == []
+
+    async def test_what_a_session_left_that_ended_as_it_was_complete_is_removed_by_the_next(
+        self, wired: Station
+    ) -> None:
+        await acknowledged(wired, 3)
+        carrier = await settlement(wired)
+        for index in (0, 2):
+            await carrier.record(Park(index, NEVER))
+        indexes = RangeSet.of([0])
+        await wired.registry.outcomes.record_completed(
+            wired.exchange.fences[HANGZHOU], carrier._lane_id, indexes
+        )
+        carrier = await settlement(wired)
+        await carrier.record(Done(RangeSet.of([1])))
+        assert await excepted(carrier) == [3]
 
     async def test_exceptions_that_cannot_be_read_hold_up_no_completion(
         self, wired: Station
@@ -294,7 +309,20 @@ class TestRecording:
             patch.setattr(wired.registry.outcomes, "find", away)
             assert await carrier.record(Done(RangeSet.of([0]))) == RangeSet.of([0])
         assert await excepted(carrier) == [1]
-        await carrier.record(Done(RangeSet.of([0])))
+        await carrier.record(Done(RangeSet.of([1])))
+        assert await excepted(carrier) == []
+
+    async def test_exceptions_of_earlier_sessions_are_read_again_until_they_can_be(
+        self, wired: Station
+    ) -> None:
+        await acknowledged(wired, 2)
+        await (await settlement(wired)).record(Park(0, NEVER))
+        carrier = await settlement(wired)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wired.registry.outcomes, "find", away)
+            await carrier.record(Done(RangeSet.of([0])))
+        assert await excepted(carrier) == [1]
+        await carrier.record(Done(RangeSet.of([1])))
         assert await excepted(carrier) == []
 
     async def test_a_wait_without_a_refusal_records_nothing(self, wired: Station) -> None:
