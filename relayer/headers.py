@@ -266,14 +266,17 @@ class HeaderKeeper:
         self.check_active()
         return self._latest
 
-    async def freeze(self, cause: str, first: Header, second: Header) -> None:
-        """The hub client is frozen, and both headers are kept as evidence."""
+    async def freeze(self, cause: str, first: Header, second: Header, under: Anchor) -> None:
+        """The hub client is frozen, and both headers, verified *under* that, are kept as evidence.
+
+        Raises ``ClientPending`` where the client has started again since.
+        """
         evidence = (
             Reason.CONSENSUS_STATE_DIFFERS,
             header_to_proto(first).SerializeToString(deterministic=True),
             header_to_proto(second).SerializeToString(deterministic=True),
         )
-        await self._registry.clients.freeze(self.peer, cause, evidence, self._by)
+        await self._registry.clients.freeze(self.peer, cause, evidence, self._by, under)
         await self.refresh()
 
     async def _add(self, header: Header) -> int:
@@ -308,7 +311,7 @@ class HeaderKeeper:
             if above.state.height.number == height + 1:
                 other = above.state  # it names another block before it
         if other is not None:
-            await self._contradicted(other, claimed, header)
+            await self._contradicted(other, claimed, header, way.trust.anchor)
         await self._keep(verified, way.trust.anchor)
         return height
 
@@ -336,15 +339,15 @@ class HeaderKeeper:
         return await self._run(self.light_client.links_to, header, above.header)
 
     async def _contradicted(
-        self, stored: ConsensusState, claimed: ConsensusState, header: Header
+        self, stored: ConsensusState, claimed: ConsensusState, header: Header, under: Anchor
     ) -> None:
-        """A verified *header* contradicts a stored one: the client freezes.
+        """A *header* that was verified *under* that contradicts a stored one: the client freezes.
 
         Raises ``ConsensusStateDiffers``.
         """
         first = await self._recent.header(stored.height.number)
         cause = f"two truths at height {claimed.height.number}"
-        await self.freeze(cause, first or header, header)
+        await self.freeze(cause, first or header, header, under)
         raise ConsensusStateDiffers(
             client=self.hub_client.name,
             height=claimed.height.number,

@@ -20,6 +20,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.errors import (
     ClientFrozen,
+    ClientPending,
     HubError,
     IdentityNotAllowed,
     LeaseLost,
@@ -117,13 +118,13 @@ class Inbound:
             )
             hit(Failpoint.OUTCOMES_COMMITTED)
             indexes = desk.settled(view, judgement.accepted)
-        await self._keep_conflict(desk, judgement, shown)
         if judgement.accepted:
             if desk.delivery is not None:
                 desk.delivery.feed(_end(proven, judgement.accepted))
             if desk.settlement is not None:
                 desk.settlement.feed(Added(indexes))
             self._telemetry.outcomes(desk.key, len(judgement.accepted))
+        await self._keep_conflict(desk, judgement, shown, view.destination_anchor)
         return judgement
 
     async def _climb(self, frames: Sequence[pb.AdapterFrame]) -> None:
@@ -208,14 +209,14 @@ class Inbound:
         items = partial(RangeSet.of, (packet.sequence for packet in frame.packets))
         tracing, lane = self._board.tracing, desk.key.name
         with tracing.stage(Stage.ACCEPT, lane, items, shown.trace) as span:
-            judgement = await self._accept(desk, frame, span)
-        await self._keep_conflict(desk, judgement, shown)
+            judgement, anchor = await self._accept(desk, frame, span)
         taken = judgement.accepted
         if taken:
             if desk.delivery is not None:
                 open_ones = taken - desk.view.destination.done
                 desk.delivery.feed(Added(open_ones - judgement.denied))
             self._telemetry.accepted(desk.key, len(taken), len(judgement.denied))
+        await self._keep_conflict(desk, judgement, shown, anchor)
         return judgement
 
     def _over(self, desk: LaneDesk, frame: PacketsFrame) -> dict[int, RateLimited]:
@@ -224,8 +225,10 @@ class Inbound:
         new = [packet for packet in frame.packets if packet.sequence not in done]
         return desk.limiter.over(new, desk.routes, now)
 
-    async def _accept(self, desk: LaneDesk, frame: PacketsFrame, span: Span) -> Judgement:
-        """What became of the packets that *frame* proves, durable."""
+    async def _accept(
+        self, desk: LaneDesk, frame: PacketsFrame, span: Span
+    ) -> tuple[Judgement, int]:
+        """What became of the packets that *frame* proves, durable; the anchor's height then."""
         tracing = self._board.tracing
         with tracing.part(Stage.VERIFY, span):
             root = await self._root(frame.proof_height)
@@ -242,7 +245,7 @@ class Inbound:
                 hit(Failpoint.PACKETS_COMMITTED)
                 desk.accepted(view, judgement.accepted, _earliest(frame))
                 desk.limiter.note(frame.packets, desk.routes, judgement.accepted, over, now)
-        return judgement
+        return judgement, view.source_anchor
 
     async def _acknowledgements(
         self, frame: AcknowledgementsFrame, shown: pb.AdapterFrame
@@ -281,6 +284,7 @@ class Inbound:
         """Two headers that contradict each other freeze the hub's client of their chain."""
         peer = parse_peer_id(frame.peer) if frame.peer else self._session.peer
         keeper = await self._board.keeper(peer)
+        anchor = keeper.hub_client.anchor
         await self._check_news(keeper)
         sides = []
         for header, height in (
@@ -289,9 +293,10 @@ class Inbound:
         ):
             state = await self._trusted(keeper, header, height)
             sides.append((state, await keeper.validators_after(state), header))
-        anchor, now = keeper.hub_client.anchor, self._board.clock.now()
+        now = self._board.clock.now()
         await self._run(lambda: keeper.light_client.verify_misbehaviour(anchor, *sides, now=now))
-        await keeper.freeze("misbehaviour submitted by an adapter", frame.first, frame.second)
+        cause = "misbehaviour submitted by an adapter"
+        await keeper.freeze(cause, frame.first, frame.second, anchor)
 
     async def _check_news(self, keeper: HeaderKeeper) -> None:
         """More evidence against the chain is of use. Raises ``ClientFrozen``.
@@ -326,11 +331,12 @@ class Inbound:
         return Root(keeper.light_client, keeper.hub_client.anchor.prefix, state)
 
     async def _keep_conflict(
-        self, desk: LaneDesk, judgement: Judgement, shown: pb.AdapterFrame
+        self, desk: LaneDesk, judgement: Judgement, shown: pb.AdapterFrame, anchor: int
     ) -> None:
         """Two proven truths under one identity are evidence, and freeze the client that proved.
 
-        One is enough: what was *shown* proves all of them.
+        One is enough: what was *shown* proves all of them. The client started from the height
+        *anchor* when they were judged. Raises ``ClientPending`` where it has started again since.
         """
         for sequence, error in judgement.refused:
             if not isinstance(error, PacketDiffers | OutcomeDiffers):
@@ -340,7 +346,11 @@ class Inbound:
             evidence = (error.reason, stored, shown.SerializeToString(deterministic=True))
             peer = self._session.peer
             _log.error("misbehaviour", peer=peer, cause=cause, reason=error.reason)
-            await self._board.registry.clients.freeze(peer, cause, evidence, self._board.caller)
+            under = (await self._board.keeper(peer)).hub_client.anchor
+            if under.height.number != anchor:
+                raise ClientPending(client=f"peers/{peer}/client", height=under.height.number)
+            clients, caller = self._board.registry.clients, self._board.caller
+            await clients.freeze(peer, cause, evidence, caller, under)
             await self._board.refresh(peer)
             return
 

@@ -78,11 +78,18 @@ class Clients(Protocol):
         ...
 
     async def freeze(
-        self, peer: PeerId, cause: str, evidence: tuple[Reason, bytes, bytes] | None, by: Caller
+        self,
+        peer: PeerId,
+        cause: str,
+        evidence: tuple[Reason, bytes, bytes] | None,
+        by: Caller,
+        under: Anchor | None = None,
     ) -> bool:
         """The hub client is frozen, the gates of all its lanes are raised; whether it was before.
 
-        Evidence is kept in either case. Raises ``ClientNotFound``, ``RequestIdReused``.
+        Evidence is kept in either case. It was verified *under* an anchor, from which the client
+        must not have started again: the same evidence freezes once. None where nothing was
+        verified. Raises ``ClientNotFound``, ``ClientPending``, ``RequestIdReused``.
         """
         ...
 

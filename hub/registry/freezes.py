@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import func, literal_column, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.core.client import check_recovery
+from hub.core.client import check_began, check_recovery
 from hub.core.errors import ClientNotFound, EvidenceNotFound, Reason
 from hub.ports.clients import Evidence
 from hub.ports.registry import Change, Topic
@@ -20,7 +20,7 @@ from hub.registry.gates import hold_peers, raise_client
 from hub.registry.headers import latest_state
 from hub.registry.leases import check_lease
 from hub.registry.moments import timestamp
-from hub.registry.records import anchor_values, hub_client_of
+from hub.registry.records import anchor_of, anchor_values, hub_client_of
 from hub.registry.tables.clients import carried_evidence, chain_clients, evidence, hub_clients
 from hub.registry.tables.peers import peers
 from hub.registry.trail import audit, claim
@@ -66,7 +66,12 @@ class Freezes:
         self._changes = changes
 
     async def freeze(
-        self, peer: PeerId, cause: str, evidence: tuple[Reason, bytes, bytes] | None, by: Caller
+        self,
+        peer: PeerId,
+        cause: str,
+        evidence: tuple[Reason, bytes, bytes] | None,
+        by: Caller,
+        under: Anchor | None = None,
     ) -> bool:
         """As the port says."""
         async with self._database.transaction() as connection:
@@ -74,6 +79,8 @@ class Freezes:
             lock = select(peers.c.peer).where(peers.c.peer == peer).with_for_update(read=True)
             await connection.execute(lock)
             client = await read_client(connection, select(hub_clients).with_for_update(), peer)
+            if under is not None:
+                check_began(f"peers/{peer}/client", anchor_of(client), under)
             again = await claim(connection, by)
             if evidence is not None:
                 await _keep(connection, peer, evidence)

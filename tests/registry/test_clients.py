@@ -422,6 +422,24 @@ async def test_new_evidence_after_a_recovery_is_kept_and_freezes(registry: Regis
     assert await broken(registry) == {}
 
 
+async def test_evidence_from_under_an_anchor_that_counts_no_more_neither_freezes_nor_is_kept(
+    registry: Registry,
+) -> None:
+    await frozen(registry)
+    before = (await registry.clients.hub_client(SUZHOU)).anchor
+    new = (Reason.CONSENSUS_STATE_DIFFERS, b"third", b"fourth")
+    assert await registry.clients.freeze(SUZHOU, "again", new, ADMIN, before)
+    await registry.clients.recover(SUZHOU, LATER, NOW, "mended", ADMIN)
+    newer = (Reason.CONSENSUS_STATE_DIFFERS, b"fifth", b"sixth")
+    with pytest.raises(ClientPending):
+        await registry.clients.freeze(SUZHOU, "again", newer, ADMIN, before)
+    assert not (await registry.clients.hub_client(SUZHOU)).is_frozen
+    assert len(await registry.clients.evidence(SUZHOU)) == 2
+    assert not await registry.clients.freeze(SUZHOU, "again", newer, ADMIN, LATER)
+    assert len(await registry.clients.evidence(SUZHOU)) == 3
+    assert await broken(registry) == {}
+
+
 async def test_evidence_says_which_chain_clients_it_was_carried_to(registry: Registry) -> None:
     await frozen(registry)
     await register(registry, HANGZHOU, SHANGHAI)

@@ -123,11 +123,18 @@ class MemoryClients:
         state.announce(Topic.HEADERS, peer)
 
     async def freeze(
-        self, peer: PeerId, cause: str, evidence: tuple[Reason, bytes, bytes] | None, by: Caller
+        self,
+        peer: PeerId,
+        cause: str,
+        evidence: tuple[Reason, bytes, bytes] | None,
+        by: Caller,
+        under: Anchor | None = None,
     ) -> bool:
         """As the port says."""
         state = self._state
         row = state.client(peer)
+        if under is not None:
+            check_began(f"peers/{peer}/client", row.anchor, under)
         again = state.repeated(by)
         if evidence is not None:
             self._keep(peer, evidence)

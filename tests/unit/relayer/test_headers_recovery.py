@@ -22,7 +22,8 @@ from tests.harness.exchange import ADMIN, HANGZHOU
 from tests.harness.simchain import LIGHT_CLIENT
 
 if TYPE_CHECKING:
-    from hub.core.client import Header
+    from hub.core.client import Header, VerifiedHeader
+    from relayer.bisection import Bisection
     from relayer.headers import HeaderKeeper
     from tests.harness.station import Station
 
@@ -232,6 +233,30 @@ async def test_a_header_that_is_stored_just_before_a_recovery_is_not_believed_af
         await keeper.standing_below(newest)
     await keeper.begin()
     assert keeper.latest == LIGHT_CLIENT.read_header(header(wired, newest))
+
+
+async def test_what_contradicts_under_the_old_anchor_does_not_freeze_the_recovered_client(
+    wired: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, clients = await wired.keeper(HANGZHOU), wired.registry.clients
+    wired.exchange.grow(3)
+    height = wired.left.chain.height - 1
+    await keeper.add([header(wired, height)])
+    genuine = keeper._prove
+
+    async def slow(way: Bisection) -> list[VerifiedHeader]:
+        verified = await genuine(way)
+        await clients.freeze(HANGZHOU, "inspection", None, ADMIN)
+        anchor = wired.exchange.anchor(HANGZHOU, height + 1)
+        await clients.recover(HANGZHOU, anchor, wired.clock.now(), "mended", ADMIN)
+        return verified
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keeper, "_prove", slow)
+        with pytest.raises(ClientPending):
+            await keeper.add([equivocate(wired.left.chain, height).header])
+    assert not (await clients.hub_client(HANGZHOU)).is_frozen
+    assert await clients.evidence(HANGZHOU) == []
 
 
 async def test_the_newest_state_counts_from_the_anchor_on_only(wired: Station) -> None:

@@ -66,6 +66,19 @@ class TestMisbehaviour:
         assert not verdict.refused
         assert len(await clients.evidence(HANGZHOU)) == 2
 
+    async def test_the_same_evidence_freezes_once_also_before_the_recovery_is_heard_of(
+        self, at_work: Working
+    ) -> None:
+        board, clients = at_work.board, at_work.board.registry.clients
+        shown = self.frame(at_work, "peers/hangzhou")
+        await board.right.verdict(misbehaviour=shown)
+        board.exchange.grow(1)
+        anchor = board.exchange.anchor(HANGZHOU, board.left.chain.height)
+        await clients.recover(HANGZHOU, anchor, board.clock.now(), "mended", ADMIN)
+        assert (await board.keeper(HANGZHOU)).hub_client.is_frozen, "it has not heard"
+        assert reasons(await board.right.verdict(misbehaviour=shown)) == [(0, "CLIENT_PENDING")]
+        assert not (await clients.hub_client(HANGZHOU)).is_frozen
+
     async def test_one_header_twice_or_a_forged_one_is_none(self, at_work: Working) -> None:
         board = at_work.board
         honest = self.frame(at_work)
