@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hub.core.record import Acceptance, Settlement
     from hub.ports.leases import Fence
-    from hub.registry.recent import RecentFacts
+    from hub.registry.recent import Facts
 
 P = TypeVar("P")
 
@@ -68,7 +68,7 @@ class AcceptOffer:
             [denial.detail for _, denial in denials],
         )
 
-    def remember(self, rows: Iterable[Any], recent: RecentFacts) -> None:
+    def remember(self, rows: Iterable[Any], recent: Facts) -> None:
         """The offer is stored as *rows*, the answer of the statement, tell: *recent* knows it."""
         for part, row in zip(_frames(self.lanes), rows, strict=True):
             at = timestamp(row["at"])
@@ -131,7 +131,7 @@ class RecordOffer:
             [outcome.content for _, outcome in outcomes],
         )
 
-    def remember(self, rows: Iterable[Any], recent: RecentFacts) -> None:
+    def remember(self, rows: Iterable[Any], recent: Facts) -> None:
         """The offer is stored as *rows*, the answer of the statement, tell: *recent* knows it."""
         taken: Counter[int] = Counter()
         for part, row in zip(_frames(self.lanes), rows, strict=True):
@@ -170,7 +170,7 @@ def _frames(lanes: Mapping[int, list[P]]) -> list[P]:
     return [part for parts in lanes.values() for part in parts]
 
 
-def _remember_proof(part: Acceptance | Settlement, proof_id: int, recent: RecentFacts) -> None:
+def _remember_proof(part: Acceptance | Settlement, proof_id: int, recent: Facts) -> None:
     stored = StoredProof(proof_id=proof_id, gate=part.gate, proof=part.proof)
     recent.proofs.keep(PROOFS, {proof_id: stored}, len(part.proof.content))
 

@@ -63,7 +63,8 @@ class PostgresOutcomes:
                     stored = await line.fetch(RECORD, *offer.arguments(fence))
                 return stored or await _record_locked(line, fence, offer)
 
-        offer.remember(await with_partitions(self._database, attempt), self._recent)
+        facts = self._recent.facts
+        offer.remember(await with_partitions(self._database, attempt), facts)
         for lane_id in offer.lanes:
             self._changes.announce(Change(Topic.OUTCOMES, str(lane_id)))
 
@@ -101,7 +102,7 @@ class PostgresOutcomes:
         self, lane_id: int, indexes: RangeSet, max_bytes: int | None = None
     ) -> Sequence[StoredOutcome]:
         """As the port says."""
-        recent = self._recent.outcomes.among(lane_id, indexes)
+        recent = self._recent.facts.outcomes.among(lane_id, indexes)
         if recent is not None:
             return first_of(recent, max_bytes)
         where = ("outcome_index", "indexes")

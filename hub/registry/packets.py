@@ -103,7 +103,8 @@ class PostgresPackets:
                     stored = await line.fetch(ACCEPT, *offer.arguments(fence))
                 return stored or await _accept_locked(line, fence, offer)
 
-        offer.remember(await with_partitions(self._database, attempt), self._recent)
+        facts = self._recent.facts
+        offer.remember(await with_partitions(self._database, attempt), facts)
         for lane_id in offer.lanes:
             self._changes.announce(Change(Topic.ACCEPTED, str(lane_id)))
 
@@ -111,7 +112,7 @@ class PostgresPackets:
         self, lane_id: int, sequences: RangeSet, max_bytes: int | None = None
     ) -> Sequence[StoredPacket]:
         """As the port says."""
-        recent = self._recent.packets.among(lane_id, sequences)
+        recent = self._recent.facts.packets.among(lane_id, sequences)
         if recent is not None:
             return first_of(recent, max_bytes)
         today = self._database.today
@@ -146,7 +147,7 @@ class PostgresPackets:
 
     async def proofs(self, proof_ids: Sequence[int]) -> Mapping[int, StoredProof]:
         """As the port says."""
-        recent = self._recent.proofs.among(PROOFS, RangeSet.of(proof_ids))
+        recent = self._recent.facts.proofs.among(PROOFS, RangeSet.of(proof_ids))
         if recent is not None:
             return {proof.proof_id: proof for proof in recent}
         async with self._database.line() as line:

@@ -1,8 +1,9 @@
 """Facts that this process has just written, so that it need not read them back.
 
 Facts are appended once and never change, so what is kept here is what is stored; one whose day has
-been dropped may still be known. Nearly every fact is read within the second by the process that
-wrote it: packets are delivered, outcomes settled. What is not here is read from the database.
+been dropped may still be known. A promotion may lose what no standby had, so it ends all of it.
+Nearly every fact is read within the second by the process that wrote it: packets are delivered,
+outcomes settled. What is not here is read from the database.
 
 Source: design section 5, "append-only facts and cursors".
 """
@@ -70,10 +71,10 @@ class Newest(Generic[V]):
         self._bytes -= size
 
 
-class RecentFacts:
-    """What one registry has written last."""
+class Facts:
+    """What one registry has written last to one primary."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int) -> None:
         """Nothing yet, and never more than twice *max_bytes*."""
         self.packets: Newest[StoredPacket] = Newest(max_bytes)
         """By lane and sequence."""
@@ -81,3 +82,17 @@ class RecentFacts:
         """By lane and outcome index."""
         self.proofs: Newest[StoredProof] = Newest(max_bytes // 2)
         """In the group ``PROOFS``, by proof id."""
+
+
+class RecentFacts:
+    """What one registry has written last, until another server is the primary."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        """Nothing yet, and never more than twice *max_bytes*."""
+        self._max_bytes = max_bytes
+        self.facts = Facts(max_bytes)
+        """Whoever writes takes them before: what goes into those of before is forgotten with it."""
+
+    def forget(self) -> None:
+        """Nothing is known: the new primary may not have what the old one did."""
+        self.facts = Facts(self._max_bytes)

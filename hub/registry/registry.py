@@ -136,7 +136,8 @@ class PostgresRegistry:
         return error
 
     def _promoted(self) -> None:
-        """Everybody in this process hears that another server is the primary."""
+        """Everybody in this process hears that another server is the primary; nothing is known."""
+        self._recent.forget()
         self._changes.announce_here(Change(Topic.PROMOTED, ""))
 
     async def retire(self, keep_days: int, by: str) -> list[date]:

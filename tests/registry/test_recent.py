@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hub.core.errors import GateChanged
 from hub.core.ranges import RangeSet
 from hub.core.record import OutcomeKind
+from hub.registry import partitions
 from hub.registry.recent import OVERHEAD, PROOFS, Newest
 from hub.registry.registry import PostgresRegistry
 from tests.harness.registry import acceptance, connect, opened, settlement
@@ -40,7 +41,7 @@ async def reading(
 
 def remembered(registry: PostgresRegistry, lane_id: int, kind: str) -> RangeSet:
     """The numbers of that lane's facts that *registry* need not ask for."""
-    facts = getattr(registry._recent, kind)._facts
+    facts = getattr(registry._recent.facts, kind)._facts
     return RangeSet.of(facts.get(lane_id, {}))
 
 
@@ -152,3 +153,33 @@ def test_facts_are_found_all_or_none_in_order() -> None:
     assert newest.among(1, RangeSet.span(0, 1 << 62)) is None
     assert newest.among(1, RangeSet()) == []
     assert newest.among(7, RangeSet.of([4])) is None
+
+
+async def test_after_a_promotion_nothing_is_known_that_only_the_old_primary_had(
+    remembering: PostgresRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes = await opened(remembering)
+    await lanes.accept(1, 2, 3)
+    await lanes.settle(1)
+    async with remembering.database.line() as line:  # the new primary has another first outcome
+        await line.execute("SET session_replication_role = replica")
+        await line.execute("UPDATE outcomes SET sequence = 2")
+        await line.execute("RESET session_replication_role")
+    [known] = await remembering.outcomes.read(lanes.lane, RangeSet.of([0]))
+    assert known.sequence == 1
+    remembering._promoted()
+    [known] = await remembering.outcomes.read(lanes.lane, RangeSet.of([0]))
+    assert known.sequence == 2
+    assert remembered(remembering, lanes.lane, "packets") == RangeSet()
+
+    genuine = partitions.with_partitions
+
+    async def slow(*given: Any) -> Any:
+        rows = await genuine(*given)
+        remembering._promoted()
+        return rows
+
+    monkeypatch.setattr("hub.registry.packets.with_partitions", slow)
+    await lanes.accept(4)
+    assert remembered(remembering, lanes.lane, "packets") == RangeSet()
+    assert len(await remembering.packets.read(lanes.lane, RangeSet.of([4]))) == 1

@@ -41,7 +41,16 @@ def test_a_frame_larger_than_the_bound_is_not_kept() -> None:
 
 
 def test_a_bound_of_nothing_keeps_nothing() -> None:
-    recent = RecentFacts(0)
-    for newest in (recent.packets, recent.outcomes, recent.proofs):
+    facts = RecentFacts(0).facts
+    for newest in (facts.packets, facts.outcomes, facts.proofs):
         newest.keep(1, {}, 0)
         assert newest.among(1, RangeSet.of([1])) is None
+
+
+def test_what_is_forgotten_takes_nothing_of_those_who_began_before() -> None:
+    recent = RecentFacts()
+    before = recent.facts
+    recent.forget()
+    before.packets.keep(1, {}, 0)
+    assert recent.facts is not before
+    assert recent.facts.packets._max_bytes == before.packets._max_bytes
