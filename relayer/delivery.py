@@ -18,7 +18,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.budget import size_of
 from hub.core.commitment import commit_packet
-from hub.core.errors import HubError, Reason
+from hub.core.errors import GateChanged, HubError, Reason
 from hub.core.lane import Order
 from hub.core.paths import commitment_key
 from hub.core.ranges import EMPTY, RangeSet
@@ -87,6 +87,7 @@ class Delivery:
 
     async def _carry(self, send: Send, holder: Holder) -> Reported:
         """As ``carry``, while *holder* keeps what room the packets take."""
+        check = gates_check(self._desk)
         items, gone = await self._lapsed(send)
         packets, untried = await self._packets(items, holder)
         packets, denied = self._allowed(send, packets)
@@ -98,7 +99,7 @@ class Delivery:
         parts = await self._together(packets, again=again)
         plans = map(planned, parts) if parts else self._plans(packets, gone, again=again)
         sent, goes_on = Failpoint.DELIVERY_SENT, holder.goes_on
-        executed, refused = await carry_parts(session, plans, sent, goes_on)
+        executed, refused = await carry_parts(session, plans, sent, goes_on, check)
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
         next_item = await self._next_item(send, refused)
@@ -328,6 +329,21 @@ def is_stopped(desk: LaneDesk, peer: PeerId) -> bool:
     """Whether the lane's way out to *peer* was stopped since the attempt began."""
     runner = desk.standing(peer)
     return runner is not None and runner.flow.is_stopped
+
+
+def gates_check(desk: LaneDesk) -> Callable[[], None]:
+    """A check that no freeze, no pause, and no end of one has come to the lane since now.
+
+    It raises ``GateChanged``. Source: design section 5 (only frames that left may still arrive).
+    """
+    before = desk.view.gates
+
+    def check() -> None:
+        for gate, now in zip(before, desk.view.gates, strict=True):
+            if now != gate:
+                raise GateChanged(lane=desk.key.name, gate=gate)
+
+    return check
 
 
 def exceptions(

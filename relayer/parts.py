@@ -56,11 +56,13 @@ async def carry_parts(
     plans: Iterable[Awaitable[Part]],
     sent: Failpoint,
     goes_on: Callable[[], None],
+    check: Callable[[], None] | None = None,
 ) -> Found:
     """What became of every part that could be planned and was reported; *goes_on* hears of each.
 
-    What a failed part holds is in neither, and what there was no time to plan. Raises the first
-    ``HubError`` where every part failed.
+    *check* is asked as each part leaves, which may be long after it was planned, and raises if it
+    is not to leave. What a failed part holds is in neither, and what there was no time to plan.
+    Raises the first ``HubError`` where every part failed.
     """
     parts: list[Part] = []
     failures: list[HubError] = []
@@ -73,7 +75,7 @@ async def carry_parts(
         goes_on()
         if session.clock.monotonic() >= until:
             break
-    found = await asyncio.gather(*[_execute(session, part, sent, goes_on) for part in parts])
+    found = await asyncio.gather(*[_execute(session, part, sent, goes_on, check) for part in parts])
     failures += [result for result in found if isinstance(result, HubError)]
     results = [result for result in found if not isinstance(result, HubError)]
     for failure in failures:
@@ -88,7 +90,11 @@ async def carry_parts(
 
 
 async def _execute(
-    session: Session, part: Part, sent: Failpoint, goes_on: Callable[[], None]
+    session: Session,
+    part: Part,
+    sent: Failpoint,
+    goes_on: Callable[[], None],
+    check: Callable[[], None] | None,
 ) -> Found | HubError:
     execution, stage = part.execution, part.stage
     try:
@@ -97,7 +103,8 @@ async def _execute(
                 execution.trace = span.context
             is_refund = execution.HasField("time_out")
             points = (sent, Failpoint.REFUND_SENT) if is_refund else (sent,)
-            return part.read(await session.execute(execution, lambda: _come_to(points)))
+            report = await session.execute(execution, lambda: _come_to(points), check)
+            return part.read(report)
     except HubError as error:
         return error
     finally:

@@ -239,11 +239,15 @@ class Session:
                 del self._answers[number]
 
     async def execute(
-        self, execution: pb.Execution, sent: Callable[[], None] | None = None
+        self,
+        execution: pb.Execution,
+        sent: Callable[[], None] | None = None,
+        check: Callable[[], None] | None = None,
     ) -> pb.ExecutionReport:
         """What became of *execution* on the chain.
 
-        Raises ``AdapterOffline``, ``ShuttingDown`` or ``AnswerOverdue``.
+        *check* raises where it is not to leave any more: it may have waited for its turn. Raises
+        ``AdapterOffline``, ``ShuttingDown`` or ``AnswerOverdue``, and as *check*.
         """
         async with self._executions:
             execution.execution_id = self._take_id()
@@ -253,6 +257,8 @@ class Session:
                 self._check_live()
                 if self._is_draining:
                     raise ShuttingDown
+                if check is not None:
+                    check()
                 self.send(pb.RelayerFrame(execution=execution))
                 if sent is not None:
                     sent()

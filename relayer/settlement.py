@@ -28,7 +28,7 @@ from hub.exchange.reading import exceptions_of, in_parts
 from hub.wire.headers import height_to_proto
 from hub.wire.packet import decode_acknowledgement
 from hub.wire.tracing import Stage
-from relayer.delivery import exceptions, is_stopped, log_parked
+from relayer.delivery import exceptions, gates_check, is_stopped, log_parked
 from relayer.failpoints import Failpoint, hit
 from relayer.large import Found, Holder
 from relayer.merging import merged, whole_frames
@@ -94,7 +94,7 @@ class Settlement:
 
     async def _carry(self, send: Send, holder: Holder) -> Reported:
         """As ``carry``, while *holder* keeps what room packets and answers take."""
-        source = self._desk.key.source_peer
+        source, check = self._desk.key.source_peer, gates_check(self._desk)
         read = partial(self._content, send.items)
         found = await self._board.large.read(read, len(send.items), holder)
         outcomes, packets = found.content
@@ -109,7 +109,7 @@ class Settlement:
             session = self._board.session(source)
             plans = await self._plans(owed, packets, again=send.possible_duplicate)
             sent, goes_on = Failpoint.SETTLEMENT_SENT, holder.goes_on
-            done, refused = await carry_parts(session, plans, sent, goes_on)
+            done, refused = await carry_parts(session, plans, sent, goes_on, check)
             executed |= done
         hit(Failpoint.SETTLEMENT_REPORTED)
         chance = self._board.randomness.below(CHANCES)

@@ -200,7 +200,7 @@ class LaneDesk:
         known = self.view
         if view is known:
             return
-        newer = view if _gates(view) >= _gates(known) else known
+        newer = view if view.gates >= known.gates else known
         lane = newer.lane if newer.lane != known.lane else known.lane
         self.view = replace(
             newer,
@@ -406,10 +406,6 @@ class Switchboard:
         desk.routes = {
             (route.key.source_port, route.key.destination_port): route for route in routes
         }
-
-
-def _gates(view: LaneView) -> tuple[int, int]:
-    return view.source.gate, view.destination.gate
 
 
 def _newest(known: LaneSide, read: LaneSide) -> LaneSide:

@@ -225,6 +225,11 @@ class LaneView:
     """Whether any of its packets may be an exception."""
 
     @property
+    def gates(self) -> tuple[int, int]:
+        """The gates of both sides, the source's first."""
+        return self.source.gate, self.destination.gate
+
+    @property
     def accepts(self) -> bool:
         """Whether packets may enter it now."""
         return self.lane.state is LaneState.OPEN and not self.source_stopped and not self.suspended

@@ -9,7 +9,14 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from adapters.simchain.queries import PREFIX
 from hub.core.commitment import commit_packet
-from hub.core.errors import AdapterOffline, ChainUnreachable, LeaseLost, Reason, RecordCorrupt
+from hub.core.errors import (
+    AdapterOffline,
+    ChainUnreachable,
+    GateChanged,
+    LeaseLost,
+    Reason,
+    RecordCorrupt,
+)
 from hub.core.lane import Order
 from hub.core.paths import commitment_key
 from hub.core.ranges import EMPTY, RangeSet
@@ -122,6 +129,28 @@ class TestCarrying:
         [execution] = wired.right.executions
         assert received(execution) == [2]
         assert execution.receive.proof_height == proto_height(wired.left.chain.height - 1)
+
+    async def test_what_waits_for_its_turn_as_a_pause_comes_does_not_leave(
+        self, wired: Station
+    ) -> None:
+        await accepted(wired, 2)
+        carrier, session = await delivery(wired), wired.board.session(SUZHOU)
+        for _ in range(session.execution_credits):
+            await session._executions.acquire()
+        carrying = asyncio.ensure_future(carrier.carry(send(1, 2), goes_on))
+        await settle()
+        lanes, key = wired.registry.lanes, wired.exchange.key
+        await lanes.pause(key, "inspection", ADMIN)
+        await wired.fresh_desk()
+        session._executions.release()
+        with pytest.raises(GateChanged):
+            await carrying
+        assert wired.right.executions == []
+        await lanes.resume(key, ADMIN)
+        wired.exchange.grow(2)
+        await wired.know()
+        reported = await (await delivery(wired)).carry(send(1, 2), goes_on)
+        assert reported.executed == RangeSet.of([1, 2])
 
     async def test_what_a_pause_held_is_proven_afresh(self, wired: Station) -> None:
         await accepted(wired, 2)

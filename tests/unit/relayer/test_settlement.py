@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from ydhub.relay.v1 import relay_pb2 as pb
 
-from hub.core.errors import AdapterOffline, LeaseLost, Reason, RecordCorrupt, RegistryUnreachable
+from hub.core.errors import (
+    AdapterOffline,
+    GateChanged,
+    LeaseLost,
+    Reason,
+    RecordCorrupt,
+    RegistryUnreachable,
+)
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import ExceptionKind, Refusal
 from hub.core.time import SECOND, Timestamp
 from hub.wire.packet import decode_packet, encode_packet
 from relayer.settlement import Settlement
 from relayer.steps.events import Done, Park, Refused, Send, Wait
+from tests.harness.clock import settle
 from tests.harness.exchange import ADMIN, HANGZHOU, SUZHOU
 from tests.harness.registry import SEQUENCES, disproof
 from tests.harness.station import Station, goes_on, proto_height
@@ -266,6 +275,22 @@ class TestRecording:
             (1, ExceptionKind.PARKED),
             (2, ExceptionKind.RETRY),
         ]
+
+    async def test_what_waits_for_its_turn_as_a_freeze_comes_does_not_leave(
+        self, wired: Station
+    ) -> None:
+        await acknowledged(wired, 2)
+        carrier, session = await settlement(wired), wired.board.session(HANGZHOU)
+        for _ in range(session.execution_credits):
+            await session._executions.acquire()
+        carrying = asyncio.ensure_future(carrier.carry(send(0, 1), goes_on))
+        await settle()
+        await wired.registry.clients.freeze(SUZHOU, "inspection", None, ADMIN)
+        await wired.fresh_desk()
+        session._executions.release()
+        with pytest.raises(GateChanged):
+            await carrying
+        assert wired.left.executions == []
 
     async def test_what_is_complete_is_no_exception_any_more(self, wired: Station) -> None:
         await acknowledged(wired, 4)
