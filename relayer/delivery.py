@@ -42,10 +42,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from hub.core.height import Height
-    from hub.core.ids import PeerId
+    from hub.core.ids import ClientId, PeerId
     from hub.core.record import FrameProof, StoredPacket
     from hub.ports.clock import Clock
     from hub.ports.leases import Fence
+    from relayer.chain_clients import ChainClients
     from relayer.passing import Gone
     from relayer.switchboard import LaneDesk, Switchboard
     from relayer.turns import Turn
@@ -87,14 +88,16 @@ class Delivery:
 
     async def _carry(self, send: Send, holder: Holder) -> Reported:
         """As ``carry``, while *holder* keeps what room the packets take."""
-        check = gates_check(self._desk)
+        key = self._desk.key
         items, gone = await self._lapsed(send)
         packets, untried = await self._packets(items, holder)
         packets, denied = self._allowed(send, packets)
-        if is_stopped(self._desk, self._desk.key.destination_peer):
+        if is_stopped(self._desk, key.destination_peer):
             return Reported(send.number, EMPTY, untried=send.items)
         hit(Failpoint.DELIVERY_PLANNED)
-        session = self._board.session(self._desk.key.destination_peer)
+        session = self._board.session(key.destination_peer)
+        clients = self._board.clients_of(key.destination_peer)
+        check = gates_check(self._desk, clients, key.destination_client)
         again = send.possible_duplicate
         parts = await self._together(packets, again=again)
         plans = map(planned, parts) if parts else self._plans(packets, gone, again=again)
@@ -331,16 +334,18 @@ def is_stopped(desk: LaneDesk, peer: PeerId) -> bool:
     return runner is not None and runner.flow.is_stopped
 
 
-def gates_check(desk: LaneDesk) -> Callable[[], None]:
+def gates_check(desk: LaneDesk, clients: ChainClients, client: ClientId) -> Callable[[], None]:
     """A check that no freeze, no pause, and no end of one has come to the lane since now.
 
-    It raises ``GateChanged``. Source: design section 5 (only frames that left may still arrive).
+    It raises ``GateChanged``, and forgets *client* of *clients*: updates do not leave that later
+    ones count on. Source: design section 5 (only frames that left may still arrive).
     """
     before = desk.view.gates
 
     def check() -> None:
         for gate, now in zip(before, desk.view.gates, strict=True):
             if now != gate:
+                clients.forget(client)
                 raise GateChanged(lane=desk.key.name, gate=gate)
 
     return check

@@ -94,7 +94,7 @@ class Settlement:
 
     async def _carry(self, send: Send, holder: Holder) -> Reported:
         """As ``carry``, while *holder* keeps what room packets and answers take."""
-        source, check = self._desk.key.source_peer, gates_check(self._desk)
+        source = self._desk.key.source_peer
         read = partial(self._content, send.items)
         found = await self._board.large.read(read, len(send.items), holder)
         outcomes, packets = found.content
@@ -106,7 +106,8 @@ class Settlement:
         refused: list[Refused] = []
         if owed:
             self._choose(owed, again=send.possible_duplicate)
-            session = self._board.session(source)
+            session, clients = self._board.session(source), self._board.clients_of(source)
+            check = gates_check(self._desk, clients, self._desk.key.source_client)
             plans = await self._plans(owed, packets, again=send.possible_duplicate)
             sent, goes_on = Failpoint.SETTLEMENT_SENT, holder.goes_on
             done, refused = await carry_parts(session, plans, sent, goes_on, check)
