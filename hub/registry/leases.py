@@ -101,6 +101,12 @@ _FENCE_ROWS = text(
 )
 
 
+async def _hold(connection: AsyncConnection, peer: PeerId) -> bool:
+    """Whether there is *peer*; no lane of it is opened meanwhile, which locks it too."""
+    lock = select(peers.c.peer).where(peers.c.peer == peer).with_for_update(read=True)
+    return (await connection.execute(lock)).scalar_one_or_none() is not None
+
+
 class PostgresLeases:
     """``hub.ports.leases.Leases`` in Postgres."""
 
@@ -114,9 +120,7 @@ class PostgresLeases:
         if dead is None:
             return None
         async with self._database.transaction() as connection:
-            # No lane of the peer is opened meanwhile: that locks the peer.
-            lock = select(peers.c.peer).where(peers.c.peer == peer).with_for_update(read=True)
-            if (await connection.execute(lock)).scalar_one_or_none() is None:
+            if not await _hold(connection, peer):
                 raise PeerNotFound(name=f"peers/{peer}")
             values = {
                 "peer": peer,
@@ -162,6 +166,7 @@ class PostgresLeases:
     async def release(self, fence: Fence) -> None:
         """As the port says."""
         async with self._database.transaction() as connection:
+            await _hold(connection, fence.peer)
             values = {"peer": fence.peer, "epoch": fence.epoch}
             epoch = (await connection.execute(_RELEASE, values)).scalar_one_or_none()
             if epoch is not None:

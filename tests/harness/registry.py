@@ -278,6 +278,13 @@ async def opened(registry: Registry, **plan: object) -> Opened:
     return Opened(registry, fences, lanes)
 
 
+LOCK_WAITERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+"""How many sessions of the database wait for a lock."""
+
+
 async def broken(registry: Registry) -> dict[str, int]:
     """The invariants that do not hold, and how many records break each."""
     found = await registry.audit.violations()

@@ -11,16 +11,12 @@ from hub.core.errors import GapTooWide, GateChanged, IllegalMove, PacketNotFound
 from hub.core.ranges import RangeSet
 from hub.core.record import ExceptionKind, OutcomeKind
 from hub.registry.narrow import MAX_HOLES, MAX_RANGES, RANGES_AFTER_CLOSING
-from tests.harness.registry import SEQUENCES, Opened, broken, opened
+from tests.harness.registry import LOCK_WAITERS, SEQUENCES, Opened, broken, opened
 
 if TYPE_CHECKING:
     from hub.ports.registry import Registry
     from hub.registry.registry import PostgresRegistry
 
-WAITERS = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 CLOSED = MAX_RANGES + 1 - RANGES_AFTER_CLOSING
 """Holes that are closed when the ranges are one too many, each of one number."""
 
@@ -250,7 +246,7 @@ async def test_a_hole_that_is_closed_while_timeouts_are_dropped_keeps_its_timeou
     async with postgres.database.line() as line:
 
         async def waiters(count: int) -> None:
-            while await line.fetchval(WAITERS) < count:
+            while await line.fetchval(LOCK_WAITERS) < count:
                 pass
 
         lock = "SELECT FROM lane_sides WHERE lane_id = $1 AND side = 'DESTINATION'"

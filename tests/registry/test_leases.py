@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hub.core.errors import LeaseLost, PeerNotFound
 from hub.core.time import Duration
 from hub.ports.leases import Fence
+from hub.registry import openings
 from hub.registry.leases import _STANDING
 from tests.harness.registry import (
     HANGZHOU,
     LEASE,
+    LOCK_WAITERS,
     SHANGHAI,
     SUZHOU,
     acquire,
@@ -23,6 +26,7 @@ from tests.harness.registry import (
 
 if TYPE_CHECKING:
     from hub.ports.registry import Registry
+    from hub.registry.registry import PostgresRegistry
     from tests.harness.postgres import Databases
 
 OVER = Duration(1)
@@ -34,6 +38,26 @@ async def test_a_lease_gives_a_new_epoch_each_time(registry: Registry) -> None:
     assert await acquire(registry, HANGZHOU) == Fence(HANGZHOU, 1)
     assert await acquire(registry, HANGZHOU) == Fence(HANGZHOU, 2)
     assert await acquire(registry, SUZHOU) == Fence(SUZHOU, 1)
+
+
+async def test_a_lane_that_is_opened_as_a_lease_is_given_back_has_the_new_epoch(
+    postgres: PostgresRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(postgres, HANGZHOU, SUZHOU)
+    fence = await acquire(postgres, HANGZHOU)
+    genuine, releasing = openings._allow, []
+
+    async def slow(*given: Any) -> None:
+        releasing.append(asyncio.ensure_future(postgres.leases.release(fence)))
+        async with postgres.database.line() as line:
+            while not releasing[0].done() and not await line.fetchval(LOCK_WAITERS):
+                pass
+        await genuine(*given)
+
+    monkeypatch.setattr(openings, "_allow", slow)
+    await open_lanes(postgres)
+    await releasing[0]
+    assert await broken(postgres) == {}
 
 
 async def test_anothers_living_lease_is_not_taken(registry: Registry) -> None:
