@@ -40,29 +40,32 @@ _LIMITS_OVER: Final = "RESET statement_timeout; RESET lock_timeout"
 
 _OPEN: Final = """
 SELECT EXISTS (
-    SELECT FROM packets p
-    LEFT JOIN outcomes o USING (lane_id, sequence)
-    JOIN lane_sides s ON s.lane_id = p.lane_id AND s.side = 'SOURCE'
-    WHERE p.day = $1 AND (
-        o.outcome_index IS NULL
-        OR (o.kind <> 'SETTLED_ELSEWHERE' AND (
-            NOT s.progress @> o.outcome_index
-            OR EXISTS (
-                SELECT FROM closed_holes h
-                WHERE h.lane_id = p.lane_id AND h.side = 'SOURCE' AND h.kind = 'PROGRESS'
-                    AND o.outcome_index >= h.low AND o.outcome_index < h.high
-            )
-        ))
-        OR EXISTS (
-            SELECT FROM timeout_batches t
-            WHERE t.lane_id = p.lane_id AND p.sequence BETWEEN t.first AND t.last
-        )
-    )
+    SELECT FROM packets p LEFT JOIN outcomes o USING (lane_id, sequence)
+    WHERE p.day = $1 AND (o.outcome_index IS NULL OR {owed} OR EXISTS (
+        SELECT FROM timeout_batches t
+        WHERE t.lane_id = p.lane_id AND p.sequence BETWEEN t.first AND t.last
+    ))
+) OR EXISTS (
+    SELECT FROM outcomes o WHERE o.day = $1 AND {owed}
 ) OR EXISTS (
     SELECT FROM outcomes o JOIN packets p USING (lane_id, sequence)
     WHERE o.day = $1 AND p.day > $1
 )
-"""
+""".replace(
+    "{owed}",
+    """EXISTS (
+        SELECT FROM lane_sides s WHERE s.lane_id = o.lane_id AND s.side = 'SOURCE' AND (
+            NOT s.progress @> o.outcome_index
+            OR EXISTS (
+                SELECT FROM closed_holes h
+                WHERE h.lane_id = o.lane_id AND h.side = 'SOURCE' AND h.kind = 'PROGRESS'
+                    AND o.outcome_index >= h.low AND o.outcome_index < h.high
+            )
+        )
+    )""",
+)
+"""Also what was settled elsewhere is noted as executed by the source's next session, which reads
+it: it stays until then."""
 _LAST_REOPENING: Final = "SELECT coalesce(max(reopening_id), 0) FROM reopenings"
 _REOPENED: Final = """
 -- OFFSET 0 keeps the lookup of one packet a lookup.

@@ -140,12 +140,20 @@ async def test_a_straggler_that_is_closed_in_its_row_keeps_its_day(
     assert len(await postgres.retire(30, BY)) == 1
 
 
-async def test_what_others_settled_is_owed_nothing(postgres: PostgresRegistry) -> None:
+async def test_what_others_settled_stays_until_the_source_has_passed_it(
+    postgres: PostgresRegistry,
+) -> None:
+    """Whoever attaches for the source reads all that is not noted as executed there."""
     lanes = await opened(postgres)
     await lanes.accept(1)
     await lanes.settle(1, 7, kind=OutcomeKind.SETTLED_ELSEWHERE)
     await drop_timeouts(lanes)
     await age(postgres)
+    for index in (0, 1):
+        assert await postgres.retire(30, BY) == []
+        assert len(await postgres.outcomes.read(lanes.lane, RangeSet.of([0, 1]))) == 2
+        one = RangeSet.of([index])
+        await postgres.outcomes.record_completed(lanes.source, lanes.lane, one)
     assert len(await postgres.retire(30, BY)) == 1
     assert await broken(postgres) == {}
 
