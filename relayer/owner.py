@@ -67,6 +67,8 @@ _log = structlog.get_logger()
 RENEW_EVERY: Final = Duration(SECOND)
 LANES_AT_ONCE: Final = 16
 """Lanes that are looked at before frames have their turn."""
+_MOVES: Final = True, True
+"""A lane that accepts and delivers."""
 VIEWS_AT_ONCE: Final = 512
 """Lanes that one question to the registry is about."""
 
@@ -88,6 +90,8 @@ class PeerOwner:
         self._accusations = Accusations(board, fence)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lanes: dict[int, LaneDesk] = {}
+        self._held: dict[int, tuple[bool, bool]] = {}
+        """Lanes that do not both accept and deliver, as this owner saw them last, and which."""
         self._runners: list[FlowRunner] = []
         self._keeper: HeaderKeeper | None = None
         self._forwarded: ForwardedWork | None = None
@@ -178,8 +182,7 @@ class PeerOwner:
         Its exceptions are among the *known* ones, if they were read. The desk's own view is no
         news of them: what this process accepted may be excepted since. Raises ``HubError``.
         """
-        before = desk.view
-        if known is None and view is not before and not view.has_exceptions:
+        if known is None and view is not desk.view and not view.has_exceptions:
             known = {view.lane.lane_id: {}}
         counted = view.source.done
         desk.refreshed(view)
@@ -194,7 +197,15 @@ class PeerOwner:
             # The desk knows the news now, and nobody else would tell of them again.
             self._read.see(desk)
             raise
-        if _goes_on(before, view):
+        self._tell_if_it_moves(view)
+
+    def _tell_if_it_moves(self, view: LaneView) -> None:
+        """The adapter hears of a lane that does again what, as this owner saw it, it did not."""
+        lane_id, moves = view.lane.lane_id, (view.accepts, view.delivers)
+        before = self._held.pop(lane_id, _MOVES)
+        if moves != _MOVES:
+            self._held[lane_id] = moves
+        if any(now > then for now, then in zip(moves, before, strict=True)):
             self._tell([[cursor(view, self.peer)]])
 
     async def _feed(
@@ -466,11 +477,6 @@ class PeerOwner:
         """A part that ends by a fault of ours ends the session: the adapter comes again."""
         _log.error("owner_task_failed", peer=self.peer, exc_info=error)
         self.session.end(LeaseLost(peer=self.peer, epoch=self.fence.epoch))
-
-
-def _goes_on(before: LaneView, now: LaneView) -> bool:
-    """Whether the lane does something now that it did not before."""
-    return now.accepts > before.accepts or now.delivers > before.delivers
 
 
 def _shows(known: LaneSide, written: LaneSide) -> bool:

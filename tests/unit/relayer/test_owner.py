@@ -196,11 +196,15 @@ class TestLanes:
         assert desk.settlement is not None
         assert (desk.delivery.flow.is_stopped, desk.settlement.flow.is_stopped) == (True, False)
         assert said(owned.left, "lanes") == []
+        before = [len(said(adapter, "lanes")) for adapter in (owned.left, owned.right)]
         await owned.registry.lanes.resume(owned.exchange.key, ADMIN)
-        for owner in owned.owners.values():
-            await owner.lane_changed(lane_id)
+        # Whoever looks first: both hear of it.
+        for peer in (SUZHOU, HANGZHOU):
+            await owned.owners[peer].lane_changed(lane_id)
         await settle()
         assert not desk.delivery.flow.is_stopped
+        told = [len(said(adapter, "lanes")) for adapter in (owned.left, owned.right)]
+        assert told == [count + 1 for count in before]
 
     async def test_a_freeze_of_the_destination_stops_both_ways(self, owned: Station) -> None:
         await owned.registry.clients.freeze(SUZHOU, "inspection", None, ADMIN)
