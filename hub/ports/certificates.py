@@ -30,7 +30,8 @@ class Certificates(Protocol):
     async def enrol(self, digest: bytes, issued: IssuedCertificate) -> None:
         """The token is spent for *issued*, which is recorded; only one of two at once succeeds.
 
-        Raises ``InvitationInvalid``.
+        A token from before a revocation of that identity enrols nobody. Raises
+        ``InvitationInvalid``.
         """
         ...
 

@@ -83,7 +83,14 @@ class PostgresCertificates:
     async def enrol(self, digest: bytes, issued: IssuedCertificate) -> None:
         """As the port says."""
         async with self._database.transaction() as connection:
-            query = select(invitations.c.peer).where(invitations.c.digest == digest, *_OPEN)
+            await connection.execute(_NOT_MEANWHILE)
+            revoked = select(revocations.c.number).where(
+                revocations.c.identity == issued.identity,
+                revocations.c.revoked_at >= invitations.c.created_at,
+            )
+            query = select(invitations.c.peer).where(
+                invitations.c.digest == digest, *_OPEN, ~revoked.exists()
+            )
             peer = (await connection.execute(query.with_for_update())).scalar_one_or_none()
             if peer is None:
                 raise InvitationInvalid

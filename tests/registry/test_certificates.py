@@ -104,6 +104,19 @@ async def test_a_revoked_identity_keeps_nothing_but_what_it_is_given_afterwards(
         revoked.check(shown("2f"))
 
 
+async def test_a_token_from_before_a_revocation_enrols_nobody(registry: Registry) -> None:
+    await register(registry, SUZHOU)
+    await registry.certificates.invite(SUZHOU, TOKEN, HOUR, ADMIN)
+    await registry.certificates.revoke_identity(IDENTITY, "a thief may have all of it", ADMIN)
+    with pytest.raises(InvitationInvalid):
+        await registry.certificates.enrol(TOKEN, issued("2f"))
+    later = sha256(b"a token made afterwards").digest()
+    await registry.certificates.invite(SUZHOU, later, HOUR, ADMIN)
+    await registry.certificates.enrol(later, issued("2f"))
+    (await registry.certificates.revoked()).check(shown("2f"))
+    assert await broken(registry) == {}
+
+
 async def test_nobody_renews_from_a_certificate_that_is_revoked(registry: Registry) -> None:
     await registry.certificates.revoke_serial("1f", "lost", ADMIN)
     with pytest.raises(CertificateRevoked):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class _Invitation:
     peer: PeerId
+    created_at: Timestamp
     expires_at: Timestamp
     serial: str = ""
 
@@ -41,8 +42,9 @@ class MemoryCertificates:
     async def invite(self, peer: PeerId, digest: bytes, ttl: Duration, by: Caller) -> Timestamp:
         """As the port says."""
         name = self._state.peer(peer).name
-        until = Timestamp(self._state.now() + ttl)
-        self._invitations[digest] = _Invitation(peer, until)
+        now = self._state.now()
+        until = Timestamp(now + ttl)
+        self._invitations[digest] = _Invitation(peer, now, until)
         self._state.audit(by.identity, "peer.invite", name, 1, f"until {until} ns")
         return until
 
@@ -53,6 +55,9 @@ class MemoryCertificates:
     async def enrol(self, digest: bytes, issued: IssuedCertificate) -> None:
         """As the port says."""
         found = self._open(digest)
+        revoked = [one for one in self._revocations if one.identity == issued.identity]
+        if any(one.revoked_at >= found.created_at for one in revoked):
+            raise InvitationInvalid
         found.serial = issued.serial
         name = f"peers/{found.peer}"
         self._record(issued, issued.identity, "peer.enrol", name, f"certificate {issued.serial}")
