@@ -124,6 +124,9 @@ class Settlement:
     outcomes: tuple[NewOutcome, ...]
     """Sequences rising, none with an outcome before; at least one."""
     proof: FrameProof
+    source_gate: int | None = None
+    """The source side's gate then, where its client proved them and no packet of theirs was
+    accepted (settled elsewhere)."""
 
 
 class StoredOutcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):

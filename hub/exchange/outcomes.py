@@ -190,6 +190,7 @@ def _settlement(
     return Settlement(
         lane_id=view.lane.lane_id,
         gate=view.destination.gate,
+        source_gate=view.source.gate if _is_of_source(proven) else None,
         outcomes=tuple(new),
         proof=FrameProof(
             height=proven.proof_height,

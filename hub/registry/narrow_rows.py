@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _READ: Final = """
 SELECT s.lane_id, l.name, s.peer, s.epoch, s.gate, s.stopped, s.done::text, s.progress::text,
-    o.done::text AS other_done, o.outcome_count AS other_count,
+    o.gate AS other_gate, o.done::text AS other_done, o.outcome_count AS other_count,
     (SELECT coalesce(range_agg(int8range(low, high)), '{}')::text FROM closed_holes h
         WHERE h.lane_id = o.lane_id AND h.side = o.side AND h.kind = 'DONE') AS other_closed
 FROM lane_sides s
@@ -30,6 +30,8 @@ JOIN lane_sides o ON o.lane_id = s.lane_id AND o.side <> s.side
 WHERE s.lane_id = $1 AND s.side = $2
 FOR NO KEY UPDATE OF s
 """
+_HOLD_OTHER: Final = "SELECT FROM lane_sides WHERE lane_id = $1 AND side <> $2 FOR SHARE"
+"""The destination's row is locked first, as everywhere: rows are locked by lane and side."""
 _CLOSED: Final = """
 SELECT low, high FROM closed_holes
 WHERE lane_id = $1 AND side = $2 AND kind = $3 AND high > $4 AND low < $5
@@ -57,6 +59,7 @@ class LockedSide:
     stopped: bool
     done: RangeSet
     progress: RangeSet
+    other_gate: int
     other_done: RangeSet
     """The truth of the other row's set."""
     other_count: int
@@ -77,9 +80,18 @@ async def lock_side(line: Any, fence: Fence, lane_id: int, side: Side) -> Locked
         stopped=row["stopped"],
         done=from_text(row["done"]),
         progress=from_text(row["progress"]),
+        other_gate=row["other_gate"],
         other_done=from_text(row["other_done"]) - from_text(row["other_closed"]),
         other_count=row["other_count"],
     )
+
+
+async def lock_both(line: Any, fence: Fence, lane_id: int, side: Side) -> LockedSide:
+    """As ``lock_side``; what it says of the other row holds until the transaction ends, too."""
+    await lock_side(line, fence, lane_id, side)
+    await line.execute(_HOLD_OTHER, lane_id, side)
+    # Read by a statement that begins after both locks.
+    return await lock_side(line, fence, lane_id, side)
 
 
 async def read_closed(line: Any, row: LockedSide, kind: str, near: RangeSet) -> RangeSet:

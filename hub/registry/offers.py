@@ -98,7 +98,8 @@ class RecordOffer:
     proven: Mapping[int, RangeSet]
     """Those that only an accepted packet can have."""
     is_plain: bool
-    """Whether one statement can judge it: gates agree, no sequence stands twice or is too high."""
+    """Whether one statement can judge it: gates agree and are the destination's alone, no sequence
+    stands twice or is too high."""
 
     @classmethod
     def of(cls, settlements: Iterable[Settlement]) -> RecordOffer:
@@ -112,7 +113,9 @@ class RecordOffer:
             count += len(outcomes)
             added[lane_id] = RangeSet.of([outcome.sequence for outcome in outcomes])
             proven[lane_id] = proven_sequences(parts)
-        return cls(lanes, added, proven, _is_plain(lanes, added, count))
+        of_source = any(part.source_gate is not None for parts in lanes.values() for part in parts)
+        is_plain = not of_source and _is_plain(lanes, added, count)
+        return cls(lanes, added, proven, is_plain)
 
     def arguments(self, fence: Fence) -> tuple[Any, ...]:
         """The parameters of ``RECORD`` and ``RECORD_LOCKED``."""

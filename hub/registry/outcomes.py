@@ -16,7 +16,7 @@ from hub.registry.facts import FactQuery, StartsQuery, UnderProofQuery, absent, 
 from hub.registry.moments import timestamp
 from hub.registry.multirange import to_text
 from hub.registry.narrow import MAX_END
-from hub.registry.narrow_rows import lock_side, read_closed, write_set
+from hub.registry.narrow_rows import lock_both, lock_side, read_closed, write_set
 from hub.registry.offers import RecordOffer, proven_sequences
 from hub.registry.partitions import with_partitions
 from hub.registry.statements import COMPLETED, DELIVERED, RECORD, RECORD_LOCKED
@@ -152,7 +152,9 @@ async def _record_locked(line: Any, fence: Fence, offer: RecordOffer) -> list[An
     """
     async with line.transaction():
         for lane_id, parts in offer.lanes.items():
-            row = await lock_side(line, fence, lane_id, Side.DESTINATION)
+            of_source = any(part.source_gate is not None for part in parts)
+            lock = lock_both if of_source else lock_side
+            row = await lock(line, fence, lane_id, Side.DESTINATION)
             new = EMPTY
             for part in parts:
                 added = RangeSet.of([outcome.sequence for outcome in part.outcomes])
@@ -161,7 +163,12 @@ async def _record_locked(line: Any, fence: Fence, offer: RecordOffer) -> list[An
                 closed = await read_closed(line, row, "DONE", added)
                 if row.stopped or part.gate != row.gate or added & (new | (row.done - closed)):
                     raise GateChanged(lane=row.lane, gate=part.gate)
-                unknown = proven_sequences([part]) - row.other_done
+                proven = proven_sequences([part])
+                if part.source_gate is not None and (
+                    part.source_gate != row.other_gate or (added - proven) & row.other_done
+                ):
+                    raise GateChanged(lane=row.lane, gate=part.source_gate)
+                unknown = proven - row.other_done
                 if unknown:
                     raise PacketNotFound(name=f"{row.lane}/packets/{unknown.first}")
                 new |= added

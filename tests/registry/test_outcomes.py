@@ -195,6 +195,27 @@ async def test_nothing_is_settled_after_the_destinations_client_froze(registry: 
     assert await broken(registry) == {}
 
 
+async def test_what_the_sources_client_proved_gone_is_not_settled_after_it_froze(
+    registry: Registry,
+) -> None:
+    lanes = await opened(registry)
+    await lanes.accept(1)
+    elsewhere = settlement(lanes.lane, [7], kind=OutcomeKind.SETTLED_ELSEWHERE)
+    judged = replace(elsewhere, source_gate=(await lanes.view()).source.gate)
+    accepted = settlement(lanes.lane, [1], kind=OutcomeKind.SETTLED_ELSEWHERE)
+    accepted = replace(accepted, source_gate=judged.source_gate)
+    with pytest.raises(GateChanged):  # accepted since it was judged
+        await registry.outcomes.record(lanes.destination, [accepted])
+    await registry.clients.freeze(HANGZHOU, "two headers", None, ADMIN)
+    with pytest.raises(GateChanged):
+        await registry.outcomes.record(lanes.destination, [judged])
+    assert not (await lanes.view()).destination.done
+    now = replace(elsewhere, source_gate=(await lanes.view()).source.gate)
+    await registry.outcomes.record(lanes.destination, [now])
+    assert (await lanes.view()).destination.done == RangeSet.of([7])
+    assert await broken(registry) == {}
+
+
 async def test_outcomes_are_recorded_by_the_destinations_lease_alone(registry: Registry) -> None:
     lanes = await opened(registry)
     await lanes.accept(1)

@@ -158,8 +158,13 @@ class MemoryOutcomes:
             raise PacketNotFound(name=f"{row.lane.key.name}/packets/{MAX_END}")
         if side.stopped or part.gate != side.gate or added & (side.done.truth | before):
             raise GateChanged(lane=row.lane.key.name, gate=part.gate)
+        source = row.sides[Side.SOURCE]
         proven = RangeSet.of([o.sequence for o in part.outcomes if needs_packet(o.kind)])
-        unknown = proven - row.sides[Side.SOURCE].done.truth
+        if part.source_gate is not None and (
+            part.source_gate != source.gate or (added - proven) & source.done.truth
+        ):
+            raise GateChanged(lane=row.lane.key.name, gate=part.source_gate)
+        unknown = proven - source.done.truth
         if unknown:
             raise PacketNotFound(name=f"{row.lane.key.name}/packets/{unknown.first}")
         return added

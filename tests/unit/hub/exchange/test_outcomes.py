@@ -25,7 +25,11 @@ from hub.registry.memory import MemoryRegistry
 from tests.harness.registry import ADMIN, HANGZHOU, SUZHOU, Opened, anchor, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hub.core.ids import PeerId
+    from hub.core.record import Settlement
+    from hub.ports.leases import Fence
 
 ACKNOWLEDGED, ABSENT = OutcomeKind.ACKNOWLEDGEMENT, OutcomeKind.ABSENCE
 ELSEWHERE = OutcomeKind.SETTLED_ELSEWHERE
@@ -149,6 +153,38 @@ async def test_a_freeze_between_judging_and_recording_stops_the_outcome(lanes: O
     with pytest.raises(ClientFrozen):
         await record(lanes.registry, lanes.destination, old, proven(1))
     assert await lanes.registry.outcomes.find(lanes.lane, RangeSet.of([1])) == []
+
+
+async def test_a_freeze_of_the_source_between_judging_and_recording_settles_nothing_elsewhere(
+    lanes: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, genuine = lanes.registry, lanes.registry.outcomes.record
+
+    async def frozen_first(fence: Fence, settlements: Sequence[Settlement]) -> None:
+        await registry.clients.freeze(HANGZHOU, "two headers", None, ADMIN)
+        await genuine(fence, settlements)
+
+    monkeypatch.setattr(registry.outcomes, "record", frozen_first)
+    with pytest.raises(ClientFrozen):
+        await record(registry, lanes.destination, await lanes.view(), proven(9, kind=ELSEWHERE))
+    assert 9 not in (await lanes.view()).destination.done
+
+
+async def test_a_packet_that_is_accepted_just_then_is_not_settled_elsewhere(
+    lanes: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, genuine = lanes.registry, lanes.registry.outcomes.record
+
+    async def accepted_first(fence: Fence, settlements: Sequence[Settlement]) -> None:
+        monkeypatch.undo()
+        await lanes.accept(9)
+        await genuine(fence, settlements)
+
+    monkeypatch.setattr(registry.outcomes, "record", accepted_first)
+    view = await lanes.view()
+    found, _ = await record(registry, lanes.destination, view, proven(9, kind=ELSEWHERE))
+    [(sequence, error)] = found.refused
+    assert (sequence, type(error)) == (9, IllegalMove)
 
 
 @pytest.mark.parametrize("is_old", [True, False], ids=["view from before", "view from after"])
