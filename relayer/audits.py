@@ -202,11 +202,12 @@ class Audits:
         registry, lane_id = self._board.registry, desk.view.lane.lane_id
         shown = RangeSet.of([one.outcome_index for one in found])
         try:
-            times = await registry.outcomes.reopen(self._fence, lane_id, gate, found)
+            async with desk.settling:  # the exceptions that it leaves are not those of before
+                times = await registry.outcomes.reopen(self._fence, lane_id, gate, found)
+                desk.reopened(RangeSet.of(times))
         except SequenceRetired:
             self._lose(desk, shown)
             return
-        desk.reopened(RangeSet.of(times))
         self._done(desk, shown, Result.PRESENT)
         for one in found:
             if one.outcome_index in times:

@@ -36,7 +36,7 @@ from relayer.proofs import stored_proof
 from relayer.reports import read_report
 from relayer.reproof import fresh_batch
 from relayer.steps.backoff import CHANCES
-from relayer.steps.events import Done, Park, Refused, Reported, Send, Wait
+from relayer.steps.events import Done, Gate, Park, Refused, Reported, Send, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -92,7 +92,7 @@ class Delivery:
         items, gone = await self._lapsed(send)
         packets, untried = await self._packets(items, holder)
         packets, denied = self._allowed(send, packets)
-        if is_stopped(self._desk, key.destination_peer):
+        if self._is_stopped():
             return Reported(send.number, EMPTY, untried=send.items)
         hit(Failpoint.DELIVERY_PLANNED)
         session = self._board.session(key.destination_peer)
@@ -102,12 +102,20 @@ class Delivery:
         parts = await self._together(packets, again=again)
         plans = map(planned, parts) if parts else self._plans(packets, gone, again=again)
         sent, goes_on = Failpoint.DELIVERY_SENT, holder.goes_on
-        executed, refused = await carry_parts(session, plans, sent, goes_on, check)
+        try:
+            executed, refused = await carry_parts(session, plans, sent, goes_on, check)
+        except GateChanged:  # nothing has left
+            self._is_stopped()
+            return Reported(send.number, EMPTY, untried=send.items)
         hit(Failpoint.DELIVERY_REPORTED)
         chance = self._board.randomness.below(CHANCES)
         next_item = await self._next_item(send, refused)
         refused = [*denied, *refused]
         return Reported(send.number, executed, tuple(refused), chance, next_item, untried)
+
+    def _is_stopped(self) -> bool:
+        view = self._desk.view
+        return is_stopped(self._desk, view.lane.key.destination_peer, not view.delivers)
 
     async def record(self, effect: Done | Park | Wait) -> RangeSet:
         """What the destination reported is durable; only a proof ends it. Raises ``HubError``."""
@@ -328,10 +336,17 @@ def _size(packet: StoredPacket) -> int:
     return len(packet.content)
 
 
-def is_stopped(desk: LaneDesk, peer: PeerId) -> bool:
-    """Whether the lane's way out to *peer* was stopped since the attempt began."""
+def is_stopped(desk: LaneDesk, peer: PeerId, stops: bool) -> bool:  # noqa: FBT001
+    """Whether the lane's way out to *peer* was stopped since the attempt began.
+
+    That it *stops*, as the view says now, its flow hears at once: what is taken back stays there.
+    """
     runner = desk.standing(peer)
-    return runner is not None and runner.flow.is_stopped
+    if runner is None:
+        return stops
+    if stops and not runner.flow.is_stopped:
+        runner.feed(Gate(is_stopped=True))
+    return stops or runner.flow.is_stopped
 
 
 def gates_check(desk: LaneDesk, clients: ChainClients, client: ClientId) -> Callable[[], None]:

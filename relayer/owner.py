@@ -191,22 +191,27 @@ class PeerOwner:
         if self._lanes.get(view.lane.lane_id) is not desk:
             return
         is_newer = bool(view.source.done - counted)
+        self._note_moves(view)
         try:
             await self._feed(desk, None if is_newer else known)
         except BaseException:
             # The desk knows the news now, and nobody else would tell of them again.
             self._read.see(desk)
             raise
-        self._tell_if_it_moves(view)
+        if self._note_moves(desk.view, is_told=True):
+            self._tell([[cursor(desk.view, self.peer)]])
 
-    def _tell_if_it_moves(self, view: LaneView) -> None:
-        """The adapter hears of a lane that does again what, as this owner saw it, it did not."""
-        lane_id, moves = view.lane.lane_id, (view.accepts, view.delivers)
-        before = self._held.pop(lane_id, _MOVES)
-        if moves != _MOVES:
-            self._held[lane_id] = moves
-        if any(now > then for now, then in zip(moves, before, strict=True)):
-            self._tell([[cursor(view, self.peer)]])
+    def _note_moves(self, view: LaneView, *, is_told: bool = False) -> bool:
+        """Whether the lane does again what, as this owner saw it, it did not.
+
+        That is news until the adapter *is_told*, whatever comes between.
+        """
+        lane_id, now = view.lane.lane_id, (view.accepts, view.delivers)
+        then = self._held.pop(lane_id, _MOVES)
+        seen = now if is_told else (now[0] and then[0], now[1] and then[1])
+        if seen != _MOVES:
+            self._held[lane_id] = seen
+        return now[0] > then[0] or now[1] > then[1]
 
     async def _feed(
         self, desk: LaneDesk, known: Mapping[int, Mapping[ExceptionKind, RangeSet]] | None

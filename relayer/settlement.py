@@ -19,7 +19,7 @@ from ydhub.relay.v1 import relay_pb2 as pb
 
 from hub.core.budget import is_full, size_of
 from hub.core.commitment import commit_acknowledgement
-from hub.core.errors import HubError, MembershipNotProven, RecordCorrupt
+from hub.core.errors import GateChanged, HubError, MembershipNotProven, RecordCorrupt
 from hub.core.paths import acknowledgement_key, receipt_key
 from hub.core.ranges import EMPTY, RangeSet
 from hub.core.record import OutcomeKind
@@ -98,7 +98,7 @@ class Settlement:
         read = partial(self._content, send.items)
         found = await self._board.large.read(read, len(send.items), holder)
         outcomes, packets = found.content
-        if is_stopped(self._desk, source):
+        if self._is_stopped():
             return Reported(send.number, EMPTY, untried=send.items)
         elsewhere = [o for o in outcomes if not _is_owed(o)]
         owed = [o for o in outcomes if _is_owed(o)]
@@ -110,13 +110,21 @@ class Settlement:
             check = gates_check(self._desk, clients, self._desk.key.source_client)
             plans = await self._plans(owed, packets, again=send.possible_duplicate)
             sent, goes_on = Failpoint.SETTLEMENT_SENT, holder.goes_on
-            done, refused = await carry_parts(session, plans, sent, goes_on, check)
+            try:
+                done, refused = await carry_parts(session, plans, sent, goes_on, check)
+            except GateChanged:  # nothing has left
+                self._is_stopped()
+                return Reported(send.number, executed, untried=send.items - executed)
             executed |= done
         hit(Failpoint.SETTLEMENT_REPORTED)
         chance = self._board.randomness.below(CHANCES)
         known = RangeSet.of([outcome.outcome_index for outcome in outcomes])
         untried = send.items - known if found.is_cut else EMPTY
         return Reported(send.number, executed, tuple(refused), chance, untried=untried)
+
+    def _is_stopped(self) -> bool:
+        view = self._desk.view
+        return is_stopped(self._desk, view.lane.key.source_peer, bool(view.destination_stopped))
 
     async def record(self, effect: Done | Park | Wait) -> RangeSet:
         """What the source reported is durable, and with that complete. Raises ``HubError``."""
@@ -167,20 +175,30 @@ class Settlement:
         What could not be removed when it became complete, or was left by a session that ended just
         then, is now.
         """
-        complete = indexes | self._desk.view.source.progress
         ended: dict[int, int] = {}
         try:
             await self._read_earlier()
-            ended = {i: sequence for i, sequence in self._excepted.items() if i in complete}
-            if ended:
-                over = RangeSet.of([*ended.values()])
-                await self._board.registry.exceptions.remove(self._fence, self._lane_id, over)
+            if self._excepted:
+                ended = await self._remove_complete(indexes)
         except HubError as error:
             lane, reason = self._desk.key.name, error.reason
             _log.warning("exceptions_kept", lane=lane, reason=reason, detail=str(error))
         else:
             self._excepted = {i: s for i, s in self._excepted.items() if i not in ended}
         return RangeSet.of(ended) & indexes
+
+    async def _remove_complete(self, indexes: RangeSet) -> dict[int, int]:
+        """Exceptions of *indexes*, and of what was complete before, are removed; which.
+
+        Nothing is opened again meanwhile: the exceptions that it leaves stay. Raises ``HubError``.
+        """
+        async with self._desk.settling:
+            complete = indexes | self._desk.view.source.progress
+            ended = {i: sequence for i, sequence in self._excepted.items() if i in complete}
+            if ended:
+                over = RangeSet.of([*ended.values()])
+                await self._board.registry.exceptions.remove(self._fence, self._lane_id, over)
+        return ended
 
     async def _read_earlier(self) -> None:
         """Exceptions that others left are known; read once. Raises ``HubError``."""

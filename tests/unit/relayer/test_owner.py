@@ -206,6 +206,24 @@ class TestLanes:
         told = [len(said(adapter, "lanes")) for adapter in (owned.left, owned.right)]
         assert told == [count + 1 for count in before]
 
+    async def test_the_end_of_a_pause_is_told_though_its_beginning_was_seen_in_vain(
+        self, owned: Station
+    ) -> None:
+        async def away(*_: Any) -> None:
+            raise RegistryUnreachable(problem="away")
+
+        owner, lane_id = owned.owners[HANGZHOU], await owned.exchange.lane_id()
+        before = len(said(owned.left, "lanes"))
+        await owned.registry.lanes.pause(owned.exchange.key, "inspection", ADMIN)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(owner, "_feed", away)
+            with pytest.raises(RegistryUnreachable):
+                await owner.lane_changed(lane_id)
+        await owned.registry.lanes.resume(owned.exchange.key, ADMIN)
+        await owner.lane_changed(lane_id)
+        await settle()
+        assert len(said(owned.left, "lanes")) == before + 1
+
     async def test_a_freeze_of_the_destination_stops_both_ways(self, owned: Station) -> None:
         await owned.registry.clients.freeze(SUZHOU, "inspection", None, ADMIN)
         for owner in owned.owners.values():
