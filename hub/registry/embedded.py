@@ -167,7 +167,9 @@ class EmbeddedPostgres:
         """What *program* prints. Raises ``RegistryUnreachable`` if it fails."""
         done = self._try(program, *arguments)
         if done.returncode != 0:
-            raise RegistryUnreachable(problem=f"{program} failed in {self.data}, see {self.log}")
+            said = f": {done.stderr.strip()}" if done.stderr else ""
+            problem = f"{program} failed in {self.data}, see {self.log}{said}"
+            raise RegistryUnreachable(problem=problem)
         return done.stdout
 
     def _account(self) -> pwd.struct_passwd | None:
@@ -190,6 +192,7 @@ class EmbeddedPostgres:
                 _make_reachable(path)
         # A server would keep a pipe open, so only what ends by itself gets one. A session of its
         # own keeps an interrupt at the terminal away from it.
+        pipe = subprocess.PIPE if program == "psql" else subprocess.DEVNULL
         return subprocess.run(  # noqa: S603 - the server's own programs, no shell
             [str(self._binaries() / program), *arguments],
             cwd="/",
@@ -197,8 +200,8 @@ class EmbeddedPostgres:
             group=account.pw_gid if account is not None else None,
             extra_groups=[] if account is not None else None,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if program == "psql" else subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
             start_new_session=True,
             timeout=_PROGRAM_SECONDS,
             check=False,
