@@ -27,6 +27,7 @@ from hub.registry.registry import PostgresRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
+    from datetime import date
 
 MEMORY = Path("/dev/shm")
 EMBEDDED_VERSION = 18
@@ -41,11 +42,13 @@ class Databases:
     prefix: str
     made: list[str] = field(default_factory=list)
     count: int = 0
+    day: date | None = None
+    """When the template was made."""
 
     @property
     def template(self) -> str:
         """The name of the migrated database that others are copies of."""
-        return f"{self.prefix}_template"
+        return f"{self.prefix}_template_{self.day}"
 
     @property
     def newest(self) -> str:
@@ -57,7 +60,9 @@ class Databases:
         return database_url(self.admin_url).set(database=name).render_as_string(False)
 
     async def fresh(self) -> str:
-        """The address of a new database that has the registry's schema."""
+        """The address of a new database that has the registry's schema, and today's partitions."""
+        if await self._today() != self.day:
+            await self.prepare()
         return await self._create(f'TEMPLATE "{self.template}" STRATEGY FILE_COPY')
 
     async def empty(self) -> str:
@@ -77,9 +82,18 @@ class Databases:
 
     async def prepare(self) -> None:
         """The template stands, with the partitions that a program's start makes."""
+        self.day = await self._today()
         url = await self._create("TEMPLATE template0", self.template)
         await schema.migrate(url)
         await (await PostgresRegistry.connect(url)).close()
+
+    async def _today(self) -> date:
+        connection = await asyncpg.connect(dsn(self.admin_url))
+        try:
+            found: date = await connection.fetchval("SELECT current_date")
+        finally:
+            await connection.close()
+        return found
 
     async def _create(self, like: str, name: str = "") -> str:
         self.count += 1
