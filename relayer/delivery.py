@@ -115,7 +115,7 @@ class Delivery:
 
     def _is_stopped(self) -> bool:
         view = self._desk.view
-        return is_stopped(self._desk, view.lane.key.destination_peer, not view.delivers)
+        return is_stopped(self._desk, view.lane.key.destination_peer, stops=not view.delivers)
 
     async def record(self, effect: Done | Park | Wait) -> RangeSet:
         """What the destination reported is durable; only a proof ends it. Raises ``HubError``."""
@@ -336,7 +336,7 @@ def _size(packet: StoredPacket) -> int:
     return len(packet.content)
 
 
-def is_stopped(desk: LaneDesk, peer: PeerId, stops: bool) -> bool:  # noqa: FBT001
+def is_stopped(desk: LaneDesk, peer: PeerId, *, stops: bool) -> bool:
     """Whether the lane's way out to *peer* was stopped since the attempt began.
 
     That it *stops*, as the view says now, its flow hears at once: what is taken back stays there.

@@ -60,7 +60,7 @@ class Settlement:
     """The carrier of one lane back to its source, which this process owns."""
 
     linger: Final = Duration(20 * MILLISECOND)
-    """A session that ends meanwhile hands the outcomes over again, as possible duplicates."""
+    """Where a session ends meanwhile, the next one hands the outcomes over again."""
 
     def __init__(self, board: Switchboard, desk: LaneDesk, fence: Fence) -> None:
         """Settlement of *desk*'s lane under the source's *fence*."""
@@ -124,7 +124,8 @@ class Settlement:
 
     def _is_stopped(self) -> bool:
         view = self._desk.view
-        return is_stopped(self._desk, view.lane.key.source_peer, bool(view.destination_stopped))
+        stops = bool(view.destination_stopped)
+        return is_stopped(self._desk, view.lane.key.source_peer, stops=stops)
 
     async def record(self, effect: Done | Park | Wait) -> RangeSet:
         """What the source reported is durable, and with that complete. Raises ``HubError``."""
